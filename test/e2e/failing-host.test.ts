@@ -181,6 +181,8 @@ print join('', map { chr } 0 .. 255), "\n\0\n", 'x' x 5000, "\ndone\0x\0\n"`
     expect(stderr).toMatch(/^✖ one\n {2}what host did not report the state of all resources\n {2}why {2}\S/m)
     expect(stderr).not.toMatch(/bug in provision|TypeError|^ {4}at /m)
     expect(on('cat /srv/both', 'two')).toBe('both')
+  })
+})
 
 describe('a change by hand between observation and write', () => {
   const ROLE_THINGS = `import { command, defineRole, file, pkg, placeholder, service, z } from 'provision'

@@ -1,4 +1,7 @@
+import type { Script } from '../../shell/script.ts'
 import { sh } from '../../shell/sh.ts'
+import { CHANGED } from '../kind/walk.ts'
+
 /** Data directory of Debian's server. */
 export const DATA = '/var/lib/mysql'
 
@@ -11,6 +14,16 @@ export const DATA_MS = 24 * 3_600_000
  */
 export const LIST_DATABASES = sh`for directory in ${DATA}/*/; do directory=\${directory%/}; case \${directory##*/} in '*'|*'
 '*|mysql|performance_schema|sys|'#'*|lost+found) ;; *) printf 'database %s\\n' "\${directory##*/}" ;; esac; done`
+
+/**
+ * Ends a script that is about to replace all data of a server with `CHANGED`, if the server has a database that it had not when it was
+ * observed. Builtins only.
+ */
+export const refuseNewDatabases = (host: string, observed: readonly string[]): Script => sh`known=${['', ...observed, ''].join('\n')}
+${LIST_DATABASES} >"$T/databases" || exit 1
+while IFS=' ' read -r _ name; do case $known in *"
+$name
+"*) ;; *) echo ${`the data of ${host} is not as it was observed: it has the database`} "$name" >&2; exit ${CHANGED} ;; esac; done <"$T/databases"`
 
 /** State of a resource in a server that does not run. */
 export const UNKNOWN = 'unknown'

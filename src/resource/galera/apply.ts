@@ -2,7 +2,7 @@ import type { Script } from '../../shell/script.ts'
 import { sh } from '../../shell/sh.ts'
 import { executeScript, MARIADB } from '../database/client.ts'
 import { asMysql, DEFINE_AS_MYSQL, readAsMysql } from '../database/files.ts'
-import { DATA, DATA_MS } from '../database/mariadb.ts'
+import { DATA, DATA_MS, refuseNewDatabases } from '../database/mariadb.ts'
 import { HostRefusal, outputExcerpt, requireSuccess, type Steps } from '../kind/step.ts'
 import { GRASTATE, type MemberStatus, readPosition, UNITS } from './observe.ts'
 import { byOwnData, type Members, membersOf, unknownMembers } from './plan.ts'
@@ -23,12 +23,13 @@ function* applyServer(one: GaleraWork, members: Members): Steps {
   const { spec } = one
   yield* stopOther(one)
   const before = yield* statusOn(undefined)
+  let own: Script | undefined
   if (before?.primary === true) yield* requireOthersPresent(spec, members, yield* evictUnknown(spec, before))
   else if (before !== undefined && (yield* otherHasMajority(spec, members))) yield* rejoin(spec, before)
   else if (before !== undefined) yield* regainMajority(one, members)
   else if (!(yield* otherHasMajority(spec, members))) yield* bootstrap(one, members)
-  else checkOwnData(spec, members)
-  yield* applyService(one, { ...spec.service, took: IN_CLUSTER })
+  else own = checkOwnData(spec, members)
+  yield* applyService(one, { ...spec.service, took: IN_CLUSTER }, own)
   const synced = yield { do: 'shell', script: IN_CLUSTER, doing: 'waiting until it is synced' }
   requireSuccess(synced, 'server not synced with the cluster', `run on all members: journalctl -u ${spec.service.unit}`)
 }
@@ -136,12 +137,14 @@ const checkAllReached = ({ servers, me }: GaleraSpec, members: Members): void =>
   )
 }
 
-/** Refuses to join if the server would lose data that is not the cluster's. */
-const checkOwnData = (spec: GaleraSpec, members: Members): void => {
+/**
+ * Refuses to join if the server would lose data that is not the cluster's. Returns the script that compares a server without data before it
+ * joins: somebody may have restored a backup meanwhile.
+ */
+const checkOwnData = (spec: GaleraSpec, members: Members): Script | undefined => {
   const position = members.get(spec.me)?.position
-  if (position === undefined || spec.discardDataOf.includes(spec.me)) return
-  const isForeign = position.uuid === undefined && position.databases.length > 0
-  if (!isForeign) return
+  if (position === undefined || position.uuid !== undefined || spec.discardDataOf.includes(spec.me)) return undefined
+  if (position.databases.length === 0) return refuseNewDatabases(spec.me, [])
   throw new HostRefusal(
     `${spec.me} not joined to the cluster: it would lose its own data`,
     `it was never a member, and has the databases ${position.databases.join(', ')}`,

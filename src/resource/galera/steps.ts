@@ -12,9 +12,17 @@ export type GaleraWork = Work<GaleraSpec, GaleraState>
 /** Steps with a result. */
 export type Procedure<T> = Generator<ShellStep, T, { readonly code: number; readonly stdout: Buffer; readonly stderr: string }>
 
-/** Applies its service, by steps of the service kind. A joining server receives all data before it counts as started. */
-export const applyService = ({ spec, state, change }: GaleraWork, service: ServiceSpec): Steps =>
-  applyServices([{ id: spec.service.unit, spec: service, state: state.service, change }], DATA_MS)
+/**
+ * Applies its service, by steps of the service kind. A joining server receives all data before it counts as started.
+ * @param before - ends the script with `CHANGED` if its own data is not as it was observed
+ */
+export function* applyService({ spec, state, change }: GaleraWork, service: ServiceSpec, before = sh``): Steps {
+  const steps = applyServices([{ id: spec.service.unit, spec: service, state: state.service, change }], DATA_MS)
+  for (let next = steps.next(); next.done !== true; ) {
+    const step = next.value
+    next = steps.next(yield step.do === 'shell' ? { ...step, script: sh`${before}\n${step.script}` } : step)
+  }
+}
 
 /** Stops the unit of the host's former function, which has the port of its new one. */
 export function* stopOther({ spec, state }: GaleraWork): Steps {

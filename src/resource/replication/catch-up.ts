@@ -54,7 +54,7 @@ export function* catchUp(
       // A fresh host with the name of an old one: it was never in replication.
       if (!couldHaveRows(reachedBy(one), host)) continue
       if (one.state.databases.length > 0 && one.allowDataLoss?.has(spec.me) !== true) throw wouldLoseOwnData(one, host)
-      yield* seed(spec, mostAdvanced(spec.me, others).host)
+      yield* seed(spec, one.state.databases, mostAdvanced(spec.me, others).host)
       continue
     }
     const direct = follows?.address === addressOf(spec, host) && follows.receives !== 'no'

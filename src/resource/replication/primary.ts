@@ -25,7 +25,7 @@ export function* applyPrimary(one: ReplicationWork): Procedure<void> {
   const { spec } = one
   const others = yield* runningServers(one)
   // A server with an incomplete copy does not start.
-  if (one.state.seeding) yield* seed(spec, mostAdvanced(spec.me, others).host)
+  if (one.state.seeding) yield* seed(spec, undefined, mostAdvanced(spec.me, others).host)
   const before = yield* statusOn()
   if (before?.writable === true && before.source === undefined && !isFreshReplacement(one, before, others)) {
     if (before.followers.length === 0) yield* requireAllReachable(one, others, before)

@@ -22,7 +22,7 @@ export function* applyReplica(one: ReplicationWork): Procedure<void> {
   // A server with an incomplete copy does not start.
   if (state.seeding) {
     yield* requirePrimary(one)
-    yield* seed(spec)
+    yield* seed(spec, undefined)
   }
   yield* applyService(one)
   const status = yield* statusOn()
@@ -55,10 +55,10 @@ function* join(one: ReplicationWork, status: ServerStatus, primary: ServerStatus
   const { spec, state, allowDataLoss } = one
   const isFresh = state.databases.length === 0 && status.source === undefined
   const others = reachedBy(one).get(spec.primary)?.databases ?? []
-  if (isFresh && others.length > 0) return yield* seed(spec)
+  if (isFresh && others.length > 0) return yield* seed(spec, state.databases)
   const failure = yield* follow(spec, spec.primary, isFresh)
   if (failure === undefined) return
-  if (isFresh || allowDataLoss?.has(spec.me) === true) return yield* seed(spec)
+  if (isFresh || allowDataLoss?.has(spec.me) === true) return yield* seed(spec, undefined)
   throw new HostRefusal(
     `${spec.me} not replicating from ${spec.primary}`,
     `${failure}\n${spec.me} is at transaction ${status.position || 'nothing'}, ${spec.primary} at ${primary.position || 'nothing'}; ${spec.me} is read-only and keeps its data`,

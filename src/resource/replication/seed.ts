@@ -2,10 +2,12 @@ import type { Script } from '../../shell/script.ts'
 import { join, sh } from '../../shell/sh.ts'
 import { MARIADB } from '../database/client.ts'
 import { asMysql, DEFINE_AS_MYSQL, readAsMysql, SETPRIV } from '../database/files.ts'
-import { DATA, DATA_MS, sqlText } from '../database/mariadb.ts'
+import { DATA, DATA_MS, refuseNewDatabases, sqlText } from '../database/mariadb.ts'
 import { bracketed } from '../kind/address.ts'
 import { wholeNumber } from '../kind/number.ts'
-import { HostRefusal, requireSuccess } from '../kind/step.ts'
+import { FIX_CHANGED } from '../kind/one-by-one.ts'
+import { HostRefusal, outputExcerpt, requireSuccess } from '../kind/step.ts'
+import { CHANGED } from '../kind/walk.ts'
 import { SEEDING } from './observe.ts'
 import type { ReplicationSpec, Server } from './spec.ts'
 import { executeSql, follow, type Procedure } from './steps.ts'
@@ -16,17 +18,19 @@ const RECEIVER = 'provision-database-seed.service'
 /**
  * Replaces all data of this server by a copy of another one, which stays in service. The files are streamed from host to host over mutual
  * TLS. A mark in the data directory remains until the end, so an interrupted copy starts again.
+ * @param observed - databases of this server, which are compared before they are deleted. Undefined for data that nobody keeps: an
+ * incomplete copy, and data that the server replicated since.
  */
-export function* seed(spec: ReplicationSpec, from = spec.primary): Procedure<void> {
+export function* seed(spec: ReplicationSpec, observed: readonly string[] | undefined, from = spec.primary): Procedure<void> {
   const { me, service } = spec
   const [mine, its] = [serverOf(spec, me), serverOf(spec, from)]
   yield* checkRoom(from)
   const emptyScript = sh`${DEFINE_AS_MYSQL}
+${observed === undefined ? sh`` : refuseNewDatabases(me, observed)}
 systemctl stop ${RECEIVER} 2>/dev/null; systemctl stop ${service.unit} && ${asMysql(MARK_SEEDING)} && ${asMysql(EMPTY_DATA, 1500)} && ${receiveCommand(spec, mine, its)}`
-  requireSuccess(
-    yield { do: 'shell', doing: `deleting old data to receive that of ${from}`, script: emptyScript },
-    `${me} not ready to receive the data of ${from}`,
-  )
+  const emptied = yield { do: 'shell', doing: `deleting old data to receive that of ${from}`, script: emptyScript }
+  if (emptied.code === CHANGED) throw new HostRefusal(`data of ${from} not copied to ${me}`, outputExcerpt(emptied.stderr), FIX_CHANGED)
+  requireSuccess(emptied, `${me} not ready to receive the data of ${from}`)
   const sent = yield {
     do: 'shell',
     on: from,

@@ -281,7 +281,7 @@ describe.runIf(process.getuid?.() === 0)('the scripts of a certificate', { timeo
       const steps = kind.apply([work(wanted())])
       const hand = theirs()
       const request = run(steps.next().value as Step)
-      expect(() => steps.next(request)).toThrow(expect.objectContaining({ what: 'no certificate request created', ...REFUSED }))
+      expect(() => steps.next(request)).toThrow(expect.objectContaining({ what: 'certificate request not created', ...REFUSED }))
       expect(files()).toEqual(hand)
     })
 

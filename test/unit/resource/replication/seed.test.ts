@@ -85,8 +85,8 @@ const lines = (from: number, to: number): string => Array.from({ length: to - fr
 const ok = (text = ''): Answer => ({ code: 0, stdout: Buffer.from(text), stderr: '' })
 
 /** The steps of a copy up to the one that does this, with room for it. */
-const stepThat = (doing: string, of = spec) => {
-  const steps = seed(of)
+const stepThat = (doing: string, of = spec, observed?: readonly string[]) => {
+  const steps = seed(of, observed)
   for (let next = steps.next(); ; next = steps.next(ok('1'))) {
     if (next.done === true) throw new Error(`no step: ${doing}`)
     const step = next.value as ShellStep
@@ -133,6 +133,26 @@ describe('a copy of all data', () => {
     run(stepThat('deleting old data').step)
     expect(read('elsewhere')).toBe('theirs')
     expect(read('synced')).toBe(`${place}/data/.provision-seeding\n`)
+  })
+
+  it('deletes no database that was not there at the observation, and stops nothing then', () => {
+    for (const name of ['mysql', 'sys', 'shop', 'shop 2']) mkdirSync(join(place, 'data', name))
+    expect(run(stepThat('deleting old data', spec, ['shop 2', 'shop', 'gone']).step)).toMatchObject({ code: 0, stderr: '' })
+    for (const name of ['shop', 'shop 2']) mkdirSync(join(place, 'data', name))
+    rmSync(join(place, 'systemctl'))
+    for (const observed of [[], ['shop'], ['shop 2'], ['shop', '2', 'sho']]) {
+      const { steps, step } = stepThat('deleting old data', spec, observed)
+      const answer = run(step)
+      expect(() => steps.next(answer)).toThrow(
+        expect.objectContaining({
+          what: 'data of one not copied to two',
+          why: expect.stringMatching(/^the data of two is not as it was observed: it has the database shop( 2)?$/),
+          fix: 'run again: the next plan starts from the present state',
+        }),
+      )
+    }
+    expect(read('systemctl')).toBe('')
+    expect(existsSync(join(place, 'data/shop 2'))).toBe(true)
   })
 
   it('is received and unpacked by the account mysql, from the certificate of the other server only', () => {
@@ -259,7 +279,7 @@ describe('a copy of all data', () => {
     ['fits with five percent to spare', '1000', '1051', true],
     ['does not fit', '1000', '1050', false],
   ])('begins only if it %s', (_, size, free, begins) => {
-    const steps = seed(spec)
+    const steps = seed(spec, undefined)
     expect((steps.next().value as ShellStep).on).toBe('one')
     steps.next(ok(size))
     if (begins) expect((steps.next(ok(free)).value as ShellStep).doing).toBe('deleting old data to receive that of one')
