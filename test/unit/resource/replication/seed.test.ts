@@ -269,7 +269,7 @@ describe('a copy of all data', () => {
   })
 
   it('is measured in kilobytes, with the room that the old data frees', () => {
-    const steps = seed(spec)
+    const steps = seed(spec, undefined)
     expect(run(steps.next().value as ShellStep)).toMatchObject({ code: 0, stdout: Buffer.from('3145728\n') })
     expect(run(steps.next(ok('3145728\n')).value as ShellStep)).toMatchObject({ code: 0, stdout: Buffer.from('3146728\n') })
     expect(read('limits')).toBe('600\n600\n')
