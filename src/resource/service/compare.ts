@@ -54,7 +54,7 @@ compare() {
     ! differs "$kept" || by_this_run "$kept" || { printf 'culprit\\0%s\\0' "$1"; printf '%s is not as it was observed: it was %s meanwhile\\n' "$1" "$now" >&2; exit ${CHANGED}; }
   done
 }
-{ systemctl show --timestamp=us+utc -p LoadState,ActiveState,UnitFileState,NeedDaemonReload,StateChangeTimestamp,TriggeredBy -- ${work.map(({ id }) => id)} && echo; } >"$T/units" || exit 1
+described=$(systemctl show --timestamp=us+utc -p LoadState,ActiveState,UnitFileState,NeedDaemonReload,StateChangeTimestamp,TriggeredBy -- ${work.map(({ id }) => id)}) || exit 1
 set -- ${work.flatMap((one) => [one.id, keptOf(one)])}
 load= active= file= changed= triggered= outdated=
 while IFS='=' read -r key value; do
@@ -63,7 +63,10 @@ while IFS='=' read -r key value; do
     TriggeredBy) triggered=$value ;; NeedDaemonReload) [ "$value" != yes ] || outdated=1 ;;
     '') compare "$1" "$2"; shift 2 ;;
   esac
-done <"$T/units"
+done <<UNITS
+$described
+
+UNITS
 [ $# = 0 ] || { echo 'systemctl did not describe all units' >&2; exit 1; }
 [ -z "$outdated" ] || systemctl daemon-reload || exit 1
 `

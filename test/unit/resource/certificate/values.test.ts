@@ -221,11 +221,11 @@ describe('the kind of a certificate', () => {
     expect(kind.signer?.(ofSite().spec, { ...PAIR, leaf: undefined }, NOW)).toBeUndefined()
   })
 
-  it('asks for a pair by shared queries, the key by its digest', () => {
+  it('asks for a pair by shared queries, the key by its digest only', () => {
     expect(kind.observe([issued().spec]).shared).toEqual({
       inodes: [PATH, `${PATH}.key`],
       guarded: [PATH],
-      digests: [`${PATH}.key`],
+      digests: [PATH, `${PATH}.key`],
       texts: [PATH, `${PATH}.revoked`],
     })
   })
@@ -303,7 +303,7 @@ describe('the list of former certificates', () => {
     expect(query.shared).toEqual({
       inodes: [PATH, `${PATH}.key`, '/etc/former'],
       guarded: [PATH, '/etc/former'],
-      digests: [`${PATH}.key`],
+      digests: [PATH, `${PATH}.key`, '/etc/former'],
       texts: [PATH, `${PATH}.revoked`, '/etc/former', '/etc/chains'],
     })
     const inodes = new Map<string, InodeState>([

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { describe, expect, it } from 'vitest'
 import { parentOf } from '../../../../src/resource/kind/path.ts'
-import { guardScript } from '../../../../src/resource/kind/walk.ts'
+import { guardObserved, guardScript } from '../../../../src/resource/kind/walk.ts'
 import { listed, seenNothing } from '../samples.ts'
 import { stepsOf } from '../steps.ts'
 
@@ -22,7 +22,11 @@ const withoutWalks = (script: string): string => script.replace(/perl -e '(?:[^'
 
 /** Directories that the script checks: only root can write there. */
 const guarded = (script: string): readonly string[] =>
-  ['/srv', '/srv/sample7', '/srv/sample7/releases'].filter((directory) => script.includes(String(guardScript([directory]))))
+  ['/srv', '/srv/sample7', '/srv/sample7/releases'].filter(
+    (directory) =>
+      script.includes(String(guardScript([directory]))) ||
+      script.includes(String(guardObserved([directory], [])).replace(/\|\| exit$/, '')),
+  )
 
 describe.each(listed.filter(({ name }) => CHOSEN.includes(name)))('root and the paths of kind $name', ({ name, kind, sample }) => {
   it.each(VARIANTS[name] ?? [])('uses a path by name only where no other account can replace it: %j', (variant) => {

@@ -24,7 +24,16 @@ const workOf = (options: readonly Options[], state?: PackageState) =>
       change: CHANGE,
     }
   })
-const transact = (host: PackageHost, ...options: readonly Options[]) => host.run(String(transactionScript(workOf(options), 1)))
+/** Runs a transaction that was planned for packages that were missing, but for the version that it replaces or removes. */
+const transact = (host: PackageHost, ...options: readonly Options[]) => {
+  const work = workOf(options).map((one) => {
+    const { name, version, state } = one.spec
+    const [, installed] = new RegExp(`^${name.replace(':', ' ')} (?:\\S+ )??(\\S+) install`, 'm').exec(read(host, 'dpkg')) ?? []
+    const isReplaced = installed !== undefined && installed !== version && (state === 'absent' || version !== undefined)
+    return isReplaced ? { ...one, state: { ...MISSING, status: 'installed', version: installed } } : one
+  })
+  return host.run(String(transactionScript(work, 1)))
+}
 /** Calls of apt and dpkg without the options that all of them have. */
 const calls = (host: PackageHost): readonly string[] => host.calls().map((line) => line.replace(/^-y .*--force-confold /, ''))
 /** A stand-in of apt that puts a line into dpkg's list. */

@@ -343,10 +343,10 @@ describe.runIf(process.getuid?.() === 0)('a release on a real file system', { ti
         expect(() => deploy(ONE, {}, byHand)).toThrow(expect.objectContaining(refused('not deployed')))
       }
       sh(`cd '${root}'; printf x >current/b; printf y >'current/B c'; mkdir current/.e; touch -d @1.5 current/.e`)
-      expect(deploy(ONE)).toBe('1 file missing, 1 damaged, 4 not ours')
+      expect(deploy(ONE)).toBe('1 file missing, 1 damaged, 4 unknown')
       expect(live('index.html')).toBe('one\n')
       sh(`cd '${root}'; printf x >"$(printf 'current/\\351')"`)
-      expect(deploy(ONE)).toBe('1 file not ours')
+      expect(deploy(ONE)).toBe('1 file unknown')
       expect(planned(ONE).change).toBeUndefined()
     })
 

@@ -2,6 +2,7 @@ import { onTestFinished } from 'vitest'
 import { file } from '../../../../src/resource/file/file.ts'
 import type { Resource } from '../../../../src/resource/kind/kind.ts'
 import type { HostRefusal } from '../../../../src/resource/kind/step.ts'
+import type { ServiceState } from '../../../../src/resource/service/observe.ts'
 import { service } from '../../../../src/resource/service/service.ts'
 import { type Here, here } from '../run-here.ts'
 
@@ -15,11 +16,13 @@ case $1 in show)
   shift
   while [ "$1" != -- ]; do case $1 in
     -P) shift; property "$1" ;;
-    -p) shift; IFS=,; for name in $1; do printf '%s=' "$name"; property "$name"; done ;;
+    -p) shift; names=$1 ;;
     --timestamp=us+utc) ;;
     *) exit 64 ;;
   esac; shift; done
-  [ "$2" = web.service ] || [ "$2" = late.service ]; exit ;;
+  shift; first=1; IFS=,
+  for unit in \${names+"$@"}; do [ "$first" ] || echo; first=; for name in $names; do printf '%s=' "$name"; property "$name"; done; done
+  [ "$1" = web.service ] || [ "$1" = late.service ]; exit ;;
 esac
 echo "$*" >>calls
 [ ! -e "fails/$1" ] && [ ! -e "fails/$1-$3" ] || { echo "Job for $3 failed"; exit 1; }
@@ -88,8 +91,14 @@ export const serviceHost = (): ServiceHost => {
     change: (options = {}, ...more) => {
       const change = { action: 'update', certainty: 'exact', reason: '', differences: [] } as const
       const all: readonly Resource[] = [service({ unit: 'web.service', ...options }), ...more]
+      const [load = '', active = '', enabled = ''] = host.sh('cd unit; cat LoadState ActiveState UnitFileState').split('\n')
+      // As an observation of this moment reports it.
+      const state: ServiceState = {
+        ...{ load, active, enabled, sub: '', result: '', needsDaemonReload: false, reloadFailed: false },
+        ...{ stamp: undefined, touched: false, onDisk: new Map(), unfinishedSet: false },
+      }
       return host.apply(
-        all.map(({ id, spec }) => ({ id, spec, state: undefined, change })),
+        all.map(({ id, spec }) => ({ id, spec, state, change })),
         service.kind,
       )
     },
