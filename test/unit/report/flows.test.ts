@@ -38,6 +38,12 @@ test('flows that are the same on many hosts share a row, with groups in place of
   ])
 })
 
+test('up to three names are written out, and of more of them two', () => {
+  const to = (...hosts: readonly string[]): string | undefined =>
+    lines(hosts.map((host) => flow(host, 'site', 80, 'anyone')))[1]?.split(/ {2,}/)[1]
+  expect([to('a', 'b', 'c'), to('a', 'b', 'c', 'd')]).toEqual(['a, b, c', 'a, b, 2 more'])
+})
+
 test('a narrow screen has one name per line', () => {
   expect(lines([flow('web-1', 'site', 80, ['lb-01', 'web-2', 'web-3']), flow('web-2', 'ssh', 22, 'anyone', true)], 50)).toEqual([
     'from    to     port    service  role  encrypted',

@@ -232,6 +232,22 @@ describe('JSON', () => {
     ])
   })
 
+  test('has the prediction of a run in its summary, and the whole diff of a change', () => {
+    const whole = change('a', 'nftables:x', { diff: 'd', fullDiff: 'f' })
+    const outcome = { ...outcomeOf('changed', host('a', 1)), prediction: { predicted: 1, actual: 2 } }
+    const problem = new Problem({ class: 'task', where: { host: 'a' }, what: 'it is wrong', why: 'because', fix: 'mend it' })
+    expect(
+      linesOf((report) => {
+        report.planned(planOf(whole), ['play'])
+        report.finished(ending(outcome, { problems: [problem] }))
+      }),
+    ).toMatchObject([
+      { type: 'change', diff: 'd', fullDiff: 'f' },
+      { type: 'problem', class: 'task', place: 'a', where: { host: 'a' }, what: 'it is wrong', why: 'because', fix: 'mend it' },
+      { type: 'summary', prediction: { predicted: 1, actual: 2 } },
+    ])
+  })
+
   test('escapes hostile text of a host so that a parser reads the same value', () => {
     const evil = 'a\x9b2J\u202eb\u200bc\u2028d\ufeff'
     const written: string[] = []

@@ -17,6 +17,8 @@ const problemOf = (root: string) =>
 
 it('loads kinds/NAME.ts and kinds/NAME/NAME.ts, so that the policy for their orphans is known', async () => {
   await loadKinds(project({ 'kinds/alone.ts': kind('alone'), 'kinds/folder/folder.ts': kind('folder'), 'kinds/folder/plan.ts': 'throw 1' }))
+  await loadKinds(project({ 'kinds/scripted/scripted.js': kind('scripted'), 'kinds/plain.js': kind('plain'), 'kinds/Notes.ts': 'throw 1' }))
+  expect(['scripted:x', 'plain:x'].map(orphanPolicyOf)).toEqual([{ keep: 'because of scripted' }, { keep: 'because of plain' }])
   expect(orphanPolicyOf('alone:x')).toEqual({ keep: 'because of alone' })
   expect(orphanPolicyOf('folder:x')).toEqual({ keep: 'because of folder' })
 })

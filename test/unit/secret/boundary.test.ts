@@ -35,6 +35,7 @@ test('the beginning of a short secret is held back until the next piece of a tex
   new Secret('vb5n6m')
   const stream = redactor()
   expect(stream.push('the word is vb5n')).toBe('the word is ')
+  expect(redactor().push('the word is vb5nX')).toBe('the word is vb5nX')
   expect(stream.push('x and vb5n6m, ') + stream.push('vb5n') + stream.end()).toBe('vb5nx and •••, vb5n')
 })
 

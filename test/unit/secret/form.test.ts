@@ -168,6 +168,15 @@ describe('a quoted secret is masked', () => {
     expect(formsFor("it's\ta wörd\x1b").mask(text)).toMatch(/^\$?['"]?•••['"]?$/)
   })
 
+  it.each([
+    [`it's\t"so"`, String.raw`it\'s\t\"so\"`],
+    ['a pass\u{1f600}word', String.raw`a pass\U0001f600word`],
+    ['a pass\u{10fffd}word', String.raw`a pass\U0010fffdword`],
+    ['a pass\uffeeword', String.raw`a pass\uffeeword`],
+  ])('with both quotes escaped, and with characters beyond the first 65536: %s', (value, text) => {
+    expect(formsFor(value).mask(`[${text}]`)).toBe(`[${MASK}]`)
+  })
+
   it('as quoted by bash, with any characters', () => {
     const values = fc
       .sample(fc.string({ unit: 'grapheme-ascii', minLength: 8, maxLength: 20 }), 200)

@@ -54,6 +54,7 @@ describe('a secret is masked', () => {
     const pem = '-----BEGIN PRIVATE KEY-----\nMIGHAgEAMBMGByqG\nSM49AgEGCCqGSM49\n-----END PRIVATE KEY-----\n'
     expect(shown('line 2: MIGHAgEAMBMGByqG, -----BEGIN PRIVATE KEY-----', pem)).toBe(`line 2: ${MASK}, -----BEGIN PRIVATE KEY-----`)
     expect(shown(pem, pem).trim()).toBe(MASK)
+    expect(shown('[qwert6] [qwer5]', 'the first line\nqwert6\nqwer5\nthe last line')).toBe(`[${MASK}] [qwer5]`)
   })
 
   it('wherever the chunks of a text end', { timeout: 30_000 }, () => {
