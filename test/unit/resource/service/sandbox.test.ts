@@ -56,6 +56,24 @@ describe('a sandbox', () => {
     expect(early).toEqual(expect.arrayContaining(['MemoryDenyWriteExecute=yes', 'CapabilityBoundingSet=', 'NoNewPrivileges=yes']))
   })
 
+  it('does not kill a program for a denied call, and gives it no devices', () => {
+    expect(lines()).toEqual(expect.arrayContaining(['SystemCallErrorNumber=EPERM', 'DevicePolicy=closed', 'PrivateDevices=yes']))
+  })
+
+  it.each<[NonNullable<Parameters<typeof sandbox>[0]>['network'], string, readonly string[]]>([
+    ['none', 'AF_UNIX', ['PrivateNetwork=yes', 'IPAddressDeny=any']],
+    ['kernel', 'AF_UNIX AF_NETLINK', ['IPAddressDeny=any']],
+    ['loopback', 'AF_UNIX AF_INET AF_INET6', ['IPAddressAllow=localhost', 'IPAddressDeny=any']],
+    ['all', 'AF_UNIX AF_INET AF_INET6', []],
+  ])('has a network of its kind, of both families: %s', (network, families, others) => {
+    const given = lines({ network: network ?? 'none' })
+    expect(given.filter((line) => /^(PrivateNetwork|IPAddress)/.test(line))).toEqual(others)
+    expect(given.filter((line) => line.startsWith('RestrictAddressFamilies='))).toEqual([
+      'RestrictAddressFamilies=',
+      `RestrictAddressFamilies=${families}`,
+    ])
+  })
+
   it('can be relaxed by a setting', () => {
     const loosened = lines({}, { ProtectHome: 'read-only', ReadWritePaths: ['/a', '/b'] })
     expect(loosened.filter((line) => /^(ProtectHome|ReadWritePaths)=/.test(line))).toEqual([
