@@ -150,6 +150,14 @@ describe('what a transaction changes', { timeout: 30_000 }, () => {
     expect(calls(host)).toEqual(['dpkg --configure -a --force-confdef --force-confold', 'install -f', 'install --no-remove curl'])
   })
 
+  it('finds nothing unfinished in packages that were removed', () => {
+    const host = packageHost(['old all 1 deinstall ok config-files', 'none all 1 purge ok not-installed', NGINX])
+    host.program('dpkg', 'echo "dpkg $*" >>"$ROOT/calls"')
+    host.apt(installs('curl amd64 1'))
+    expect(transact(host, { name: 'curl' }).status).toBe(0)
+    expect(calls(host)).toEqual(['install --no-remove curl'])
+  })
+
   it('settles the journal of dpkg first', () => {
     const host = packageHost([NGINX])
     host.write('var/lib/dpkg/updates/0001')
