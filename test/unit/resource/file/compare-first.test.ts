@@ -77,6 +77,14 @@ describe('a change by hand between observation and write', () => {
   })
 })
 
+it.each<[string, string, () => Resource]>([
+  ['link', 'ln -s x d/x', () => goneAt(link, 'd/x')],
+  ['directory', 'mkdir d/x', () => goneAt(directory, 'd/x')],
+])('a %s that is gone with its directory counts as deleted', (_, make, declared) => {
+  host.sh(`mkdir d; ${make}`)
+  expect(changedBetween([declared()], 'rm -r d')).toBeUndefined()
+})
+
 describe('what a step of the run itself has made', () => {
   const step = (n: number, script: string): string =>
     `: >T/step.${n}.from; sleep 0.02; ${script}; sleep 0.02; : >T/step.${n}.to; sleep 0.02`

@@ -285,6 +285,13 @@ describe('the state of a trial', () => {
     expect(() => readTrial('', NOTHING, SLUG)).toThrow('the host did not report its boot id')
   })
 
+  it('is read to its end, also from a mark that was not written completely', () => {
+    host.sh('mkdir -p state/door; : >state/door/front.pending.a; printf gone >state/door/front.undoing.b')
+    const { code, stdout } = host.run(`set -e\n${trialScript([SLUG])}`)
+    expect([code, stdout.toString()]).toEqual([0, 'pending \nundoing gone\n\0'])
+    expect(observed().pending).toBe('earlier boot')
+  })
+
   it('forgets confirmations of earlier boots, and no others', () => {
     host.sh(`mkdir -p state/door; cd state/door; echo gone >front.confirmed.a; echo ${BOOT} >front.confirmed.b; echo gone >front.pending.c`)
     host.run(String(FORGET_CONFIRMED))

@@ -94,7 +94,10 @@ describe('the observation of orphans', () => {
     mkdirSync(join(here, 'empty'))
     writeFileSync(join(here, 'full', 'a b'), '')
     symlinkSync('full', join(here, 'link'))
-    const found = answerAbout(['full', 'empty', 'link', 'gone'].map((name) => join(here, name)))()
+    mkdirSync(join(here, 'many'))
+    for (let i = 0; i < 60; i += 1) writeFileSync(join(here, 'many', `${i}`), '')
+    const found = answerAbout(['full', 'empty', 'link', 'gone', 'many'].map((name) => join(here, name)))()
+    expect((found.get(`file:${join(here, 'many')}`) as OrphanState).within).toHaveLength(50)
     const within = ['full', 'empty', 'link', 'gone'].map((name) => [name, (found.get(`file:${join(here, name)}`) as OrphanState).within])
     expect(within).toEqual([
       ['full', ['a b']],

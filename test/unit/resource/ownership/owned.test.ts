@@ -135,4 +135,25 @@ describe('the outcome for an orphan', () => {
     expect(query?.parse(Buffer.alloc(0), { ...NOTHING, texts }).get('ops')).toEqual({ recorded: true, inode: ABSENT, within: [] })
     expect(query?.parse(Buffer.alloc(0), NOTHING).get('ops')).toMatchObject({ recorded: false })
   })
+
+  it('is observed with the package that its path belongs to, and the names within', () => {
+    const resources = readRecord([recordHead([]).trim(), FILE, 'directory:/d', 'file:/etc/y /etc/y x']).lines.map((one) =>
+      orphan({ role: 'r', owned: one, prune: true }),
+    )
+    const parse = (answer: string) =>
+      resources.map(({ kind, spec, id }) => {
+        const inodes = new Map(['/etc/x', '/d', '/etc/y'].map((path) => [path, inode(path === '/d' ? 'd' : 'f')] as const))
+        return kind
+          .observe([spec])
+          .parse(Buffer.from(answer), { ...NOTHING, inodes, digests: new Map([['/etc/x', SUM]]) })
+          .get(id)
+      })
+    const info = '/var/lib/dpkg/info'
+    expect(parse(`${info}/libc6:amd64.list\0/etc/x\n${info}/nginx.list\0/d\nwithin\0/d\0a\0/d\0b c\0`)).toEqual([
+      { recorded: false, inode: inode('f'), sha256: SUM, within: [], package: 'libc6' },
+      { recorded: false, inode: inode('d'), within: ['a', 'b c'], package: 'nginx' },
+      { recorded: false, inode: inode('f'), within: [] },
+    ])
+    expect(() => parse(`${info}/nginx.list\0/d\n`)).toThrow('did not list the packages')
+  })
 })

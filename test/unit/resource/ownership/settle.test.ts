@@ -88,4 +88,11 @@ describe('the record of a role with changes that were not applied', () => {
     const lines = [file('/y', NEW), 'user:shop', file('/x', NEW)]
     expect(settled({ '/x': undefined, '/y': undefined }, lines, [], ['file:/x', 'user:shop'])).toEqual([file('/y', NEW), 'user:shop'])
   })
+
+  it('judges each file of a resource of several files', () => {
+    const pair = (digest: string) => ['/x.pem', '/x.key'].map((path) => recordLine('certificate:/x', path, digest))
+    const unapplied = ['certificate:/x']
+    expect(settled({ '/x.pem': undefined, '/x.key': undefined }, pair(NEW), pair(OLD), unapplied)).toEqual(pair(OLD))
+    expect(settled({ '/x.pem': NEW, '/x.key': undefined }, pair(NEW), pair(OLD), unapplied)).toEqual([pair(NEW)[0], pair(OLD)[1]])
+  })
 })
