@@ -123,8 +123,9 @@ sub release {
 
 my $what = shift // '';
 if ($what eq 'text') {
+  # The path is written as in our record.
   my ($path, $most) = @ARGV;
-  my ($file) = reach($path);
+  my ($file) = reach(unescaped($path));
   print text_of($file, $most) if ref $file;
   exit !ref $file;
 }

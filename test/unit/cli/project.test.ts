@@ -96,6 +96,48 @@ describe('provision inventory', () => {
     expect(out).toMatch(/^nginx\.port +8080 +group web +inventory\/hosts\.yaml:8:\d+$/m)
     expect(out).toMatch(/^sudo_password +••• +all +inventory\/hosts\.yaml:1:\d+$/m)
     expect(out).not.toContain('hush')
+    const { 'web-01': web, ...others } = JSON.parse((await run(['inventory', 'host', 'web-01', '--json'])).out)
+    expect([web, others]).toEqual([expect.objectContaining({ port: 2222, groups: ['web'] }), {}])
+  })
+
+  test('host NAME shows how the host is reached', async () => {
+    write(
+      'inventory/hosts.yaml',
+      [
+        'hosts:',
+        '  jump-01: { address: 192.0.2.1, user: hop }',
+        '  web-01: { address: 10.0.0.2, user: ops, key: /k/one, jump: jump-01, public: 192.0.2.2 }',
+        '',
+      ].join('\n'),
+    )
+    const head = async (name: string) => (await run(['inventory', 'host', name])).out.split('\n\n')[0]?.trimEnd().split('\n')
+    expect(await head('jump-01')).toEqual([
+      ...['jump-01', '  connection  hop@192.0.2.1 port 22', '  keys        SSH agent and default key files'],
+      ...['  addresses   192.0.2.1', '  groups      none'],
+    ])
+    expect(await head('web-01')).toEqual([
+      ...['web-01', '  connection  ops@10.0.0.2 port 22 through jump-01', '  keys        /k/one', '  addresses   10.0.0.2'],
+      ...['  public      192.0.2.2', '  groups      none'],
+    ])
+  })
+
+  test.each([
+    [['inventory', '--graph', '--flows'], '--graph conflicts with --flows'],
+    [['inventory', 'host', 'web-01', '--graph'], '--graph and --flows do not apply to one host'],
+    [['inventory', 'host', 'web-01', '--flows'], '--graph and --flows do not apply to one host'],
+    [['inventory', 'host'], 'no host is given'],
+    [['inventory', 'hosts'], 'unexpected argument hosts'],
+    [['inventory', 'host', 'web-01', 'x', 'y'], 'unexpected argument x y'],
+    [['inventory', 'host', 'web-1'], 'unknown host web-1'],
+    [['secrets'], 'no subcommand is given'],
+    [['secrets', 'show'], 'unknown subcommand show'],
+    [['secrets', 'rotate', 'x'], 'unknown subcommand rotate x'],
+    [['secrets', 'view', 'x', 'y'], 'unknown subcommand view x y'],
+    [['schedule'], 'no subcommand is given'],
+    [['schedule', 'start'], 'unknown subcommand start'],
+    [['schedule', 'constructor'], 'unknown subcommand constructor'],
+  ])('%j is invalid', async (argv, what) => {
+    await expect(run(argv)).rejects.toMatchObject({ class: 'input', what })
   })
 
   test('suggests a host for a misspelt one', async () => {

@@ -61,7 +61,8 @@ const run = (script: unknown, { quick = true, tries = 2 } = {}): Promise<{ reado
       .replaceAll(/(127\.0\.0\.1[/:])909[03]/g, `$1${port()}`)
     const child = spawn('sh', ['-c', here], { env: { ...process.env, PATH: `${root}:${process.env.PATH}`, T: root, unit: 'x.service' } })
     let stdout = ''
-    child.stdout.on('data', (data: Buffer) => (stdout += data.toString()))
+    // A check prints its reasons only.
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (data: Buffer) => (stdout += data.toString()))
     child.on('close', (status) => resolve({ status, stdout: stdout.trim() }))
   })
 

@@ -79,6 +79,18 @@ describe('the reader of the checks', () => {
     expect(owned(file(path, real), file('/bin/env', real))).toEqual(['watched 2'])
   })
 
+  it('reports every file whose digest cannot be computed', () => {
+    mkdirSync(at('bin'))
+    writeFileSync(at('bin/sha256sum'), '#!/bin/sh\nexit 1\n', { mode: 0o755 })
+    const path = '/usr/bin/env'
+    const { stdout } = spawnSync('perl', [program, 'owned'], {
+      input: `${file(path, digest(readFileSync(path)))}\n${file(at('right'), RIGHT)}\n`,
+      env: { PATH: `${at('bin')}:${process.env.PATH}` },
+      encoding: 'utf8',
+    })
+    expect(stdout.split('\n').toSorted()).toEqual(['', `changed\t${at('right')}`, `changed\t${path}`, 'watched 2'])
+  })
+
   it('follows no link of others, skips FIFOs, and limits what it reads', () => {
     const passwd = digest(readFileSync('/etc/passwd'))
     expect(
@@ -132,6 +144,8 @@ describe('the reader of the checks', () => {
   it('prints the first bytes of a file, and nothing of anything else', () => {
     expect(run(['text', at('two words'), '3'])).toMatchObject({ status: 0, stdout: 'rig' })
     expect(run(['text', at('right'), '100'])).toMatchObject({ status: 0, stdout: 'right' })
+    // Paths are written as in the record.
+    expect(run(['text', at('two%20words'), '100'])).toMatchObject({ status: 0, stdout: 'right' })
     for (const path of ['right', './right', `${root}/./right`, `${root}/../../etc/passwd`, root, at('gone'), at('right/x'), '/'])
       expect([path, run(['text', path, '100'])]).toMatchObject([path, { status: 1, stdout: '' }])
     // An empty name and the name of no directory lead nowhere else.

@@ -122,6 +122,8 @@ describe('the checks of a host', { timeout: 20_000 }, () => {
     const first = run()
     expect(first.metrics.get('provision_updates_pending{kind="security"}')).toBe('1')
     expect(first.metrics.get('provision_updates_pending{kind="other"}')).toBe('1')
+    // Other updates may wait.
+    expect(readFileSync(at('state/since'), 'utf8')).toMatch(/^\d+ openssl\n$/)
     write(
       'state/since',
       readFileSync(at('state/since'), 'utf8').replace(/^\d+/, (since) => String(Number(since) - 500)),
@@ -425,21 +427,28 @@ describe('the checks of a host', { timeout: 20_000 }, () => {
     expect(stdout).toContain('provision_site_response_seconds_count 26\n')
   })
 
-  it('read each certificate of the record once, and skip one that is none', () => {
+  it('read each certificate of the record once, whatever its path, and skip one that is none', () => {
+    const paths = ['/a.pem', '/a.pem.key', '/b.pem', '/c%20d%25.pem', '/monkey', '/q"\\c.pem']
     write(
       'owned/base',
-      ['/a.pem', '/b.pem', '/a.pem.key', '/c d.pem'].map((path) => `certificate:/x ${path} disk\n`).join('') +
-        'certificate:/y /a.pem disk\ncertificate:/z /e.pem absent\nfile:/f.pem /f.pem disk\n',
+      `${paths.map((path) => `certificate:/x ${path} disk\n`).join('')}certificate:/y /a.pem disk\ncertificate:/z /e.pem absent\nfile:/f.pem /f.pem disk\n`,
     )
-    program('reader', 'case $1 in owned) echo watched 3;; text) echo "$2 $3" >>"$HOST/texts"; echo "$2";; esac')
+    program('reader', 'case $1 in owned) echo watched 3;; text) printf "%s\\n" "$2 $3" >>"$HOST/texts"; echo "$2";; esac')
     program(
       'openssl',
       `[ "$(cat)" != /b.pem ] || exit 1; echo 'notBefore=Jan  1 00:00:00 2026 GMT'; echo 'notAfter=Jan  2 00:00:00 2026 GMT'`,
     )
-    expect(run().named('provision_certificate')).toEqual(
-      ['begins', 'ends'].flatMap((side) => ['/a.pem', '/c d.pem'].map((path) => `provision_certificate_${side}_seconds{path="${path}"}`)),
+    const { named, metrics } = run()
+    expect(named('provision_certificate')).toEqual(
+      ['begins', 'ends'].flatMap((side) =>
+        // A quote would end the label, and the node exporter would drop the whole file.
+        ['/a.pem', '/c d%.pem', '/monkey', '/qc.pem'].map((path) => `provision_certificate_${side}_seconds{path="${path}"}`),
+      ),
     )
-    expect(readFileSync(at('texts'), 'utf8')).toBe('/a.pem 65536\n/b.pem 65536\n/c d.pem 65536\n')
+    expect(metrics.get('provision_certificate_ends_seconds{path="/c d%.pem"}')).toBe(String(Date.UTC(2026, 0, 2) / 1000))
+    expect(readFileSync(at('texts'), 'utf8')).toBe(
+      ['/a.pem', '/b.pem', '/c%20d%25.pem', '/monkey', '/q"\\c.pem'].map((path) => `${path} 65536\n`).join(''),
+    )
   })
 
   const cgroup = (path: string, files: Readonly<Record<string, string>>) => {
