@@ -90,7 +90,7 @@ export const loadCases: AlertCases = {
       labels: { host: 'web-01' },
       summary: 'the hypervisor withholds 50% of the CPU time of web-01',
     },
-    { interval, series: { 'node_cpu_seconds_total{mode="steal",cpu="0",host="web-01"}': '0+12x30' }, isLong: true, silentAt: '20m' },
+    { interval, series: { 'node_cpu_seconds_total{mode="steal",cpu="0",host="web-01"}': '0+11x30' }, isLong: true, silentAt: '20m' },
   ],
   ClockWrong: [
     {
