@@ -168,7 +168,9 @@ describe('keepalived', () => {
     const { port } = server.address() as AddressInfo
     const wait = (seconds: number) => {
       const command = waitCommand('127.0.0.1').replace(/^-/, '').replace('/127.0.0.1/80', `/127.0.0.1/${port}`)
-      return spawnSync('sh', ['-c', command.replace('timeout 15 ', `timeout ${seconds} `)], { encoding: 'utf8' })
+      // bash reads ~/.bashrc if its standard input is a socket.
+      const options = { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] } as const
+      return spawnSync('sh', ['-c', command.replace('timeout 15 ', `timeout ${seconds} `)], { ...options, stdio: [...options.stdio] })
     }
     expect(waitCommand('127.0.0.1')).toMatch(/^-.* 15 /)
     expect(wait(9)).toMatchObject({ status: 0, stderr: '' })

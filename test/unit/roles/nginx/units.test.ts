@@ -84,6 +84,8 @@ describe('the unit of an application', () => {
       const resources = declaredBy({ sites: [{ name: 'shop', app: { command: '/bin/app', port: at } }] })
       const [post = ''] = linesOf(resources, UNIT).flatMap((line) => /^ExecStartPost=\/bin\/bash -c '(.*)'$/.exec(line)?.[1] ?? [])
       const took = String(specOf<{ took: unknown }>(resources, 'service:provision-app-shop.service').took)
+      // bash reads ~/.bashrc if its standard input is a socket.
+      const stdio = ['ignore', 'pipe', 'pipe'] as ['ignore', 'pipe', 'pipe']
       // Both try a hundred times, for ten seconds; here twice.
       for (const [text, times] of [
         [post, '{1..100}'],
@@ -91,8 +93,8 @@ describe('the unit of an application', () => {
       ] as const)
         expect(text).toContain(times)
       return [
-        spawnSync('bash', ['-c', post.replace('{1..100}', '{1..2}')]),
-        spawnSync('sh', ['-c', `unit=shop.service; ${took.replace('-lt 100 ', '-lt 2 ')}`]),
+        spawnSync('bash', ['-c', post.replace('{1..100}', '{1..2}')], { stdio }),
+        spawnSync('sh', ['-c', `unit=shop.service; ${took.replace('-lt 100 ', '-lt 2 ')}`], { stdio }),
       ]
     }
     expect(scripts(port).map(({ status }) => status)).toEqual([0, 0])
