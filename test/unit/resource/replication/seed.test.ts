@@ -192,7 +192,7 @@ describe('a copy of all data', () => {
     )
     program(
       'socat',
-      'echo "$*" >"$PLACE/socat"; [ -z "$SOCAT" ] || { cat >/dev/null; exit 1; }; head -c 3145728 >"$PLACE/sent"; sleep 1; exec cat',
+      'echo "$*" >"$PLACE/socat"; [ -z "$SOCAT" ] || { cat >/dev/null; exit 1; }; head -c 3145728 >"$PLACE/sent"; until grep -c ^1 "$PLACE/sleep" | grep -q "[2-9]"; do /bin/sleep 0.02; done; exec cat',
     )
     const { step } = stepThat('sending all data')
     expect(step).toMatchObject({ on: 'one', withinMs: 24 * 3_600_000 })
