@@ -45,7 +45,7 @@ first=$(grep -m 1 '^HTTP/' "$T/answer" | tr -d '\\r')
 printf '%s \\n' "$first" | grep -qE '^HTTP/1[.][01] (${probe?.status ?? '[23]..|401|403|404'}) ' || { echo "GET ${probe?.path ?? '/'} is answered with \${first:-nothing}"; exit 1; }
 ${Object.keys(headers).some((header) => header.toLowerCase() === 'strict-transport-security') ? '' : `grep -qi '^strict-transport-security: max-age=${hsts_seconds}' "$T/answer" || { echo 'the response has no header Strict-Transport-Security: max-age=${hsts_seconds}'; exit 1; }`}`
 
-const redirectScript = `timeout 10 bash -c 'exec 3<>/dev/tcp/127.0.0.1/80 && printf "GET / HTTP/1.0\\r\\nHost: localhost\\r\\n\\r\\n" >&3 && cat <&3' | grep -qi '^location: https://' || { echo 'port 80 does not redirect to HTTPS'; exit 1; }`
+const redirectScript = `timeout 10 bash --norc -c 'exec 3<>/dev/tcp/127.0.0.1/80 && printf "GET / HTTP/1.0\\r\\nHost: localhost\\r\\n\\r\\n" >&3 && cat <&3' | grep -qi '^location: https://' || { echo 'port 80 does not redirect to HTTPS'; exit 1; }`
 
 const protocolsScript = (tls: Options['tls']): string => `
 accepts() { timeout 10 openssl s_client -connect 127.0.0.1:443 "$@" -cipher 'DEFAULT@SECLEVEL=0' </dev/null 2>/dev/null | grep -q '^New, TLSv'; }

@@ -129,7 +129,7 @@ export const virtualChecks = ({ options: { virtual_address: all = [] } }: Balanc
     script: `
 at=$(ip -o address show to ${it} | { read -r _ at _; printf '%s' "$at"; })
 if [ -z "$at" ]; then
-  timeout 5 bash -c ': <>/dev/tcp/${it}/443' || { echo 'no balancer answers at the address'; exit 1; }
+  timeout 5 bash --norc -c ': <>/dev/tcp/${it}/443' || { echo 'no balancer answers at the address'; exit 1; }
 elif [ ${family(it)} = 4 ]; then
   arping -q -D -c 2 -w 3 -I "$at" ${it} || { echo 'another host holds the address too: check that VRRP passes between the balancers'; exit 1; }
 fi`,

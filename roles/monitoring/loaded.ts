@@ -2,7 +2,7 @@ import { type Script, sh } from 'provision'
 
 /** Script that sends a GET request to a daemon of this host and prints the response. */
 export const askHttp = (port: number, path: string): Script =>
-  sh`timeout 10 bash -c 'exec 3<>/dev/tcp/127.0.0.1/${port} && printf "GET %s HTTP/1.0\\r\\nHost: localhost\\r\\n\\r\\n" "$1" >&3 && head -c 67108864 <&3' bash ${path} 2>/dev/null`
+  sh`timeout 10 bash --norc -c 'exec 3<>/dev/tcp/127.0.0.1/${port} && printf "GET %s HTTP/1.0\\r\\nHost: localhost\\r\\n\\r\\n" "$1" >&3 && head -c 67108864 <&3' bash ${path} 2>/dev/null`
 
 /** Script for `took`: waits until the daemon's metrics confirm a new configuration, because a reload by signal reports nothing. */
 export const tookConfiguration = (port: number, metric: string): Script => sh`
@@ -21,7 +21,7 @@ done`
 
 /** Script for `took`: waits until a program listens on the port. */
 export const listening = (address: string, port: number): Script => sh`
-i=0; until timeout 1 bash -c ${`exec 3<>/dev/tcp/${address}/${port}`} 2>/dev/null; do
+i=0; until timeout 1 bash --norc -c ${`exec 3<>/dev/tcp/${address}/${port}`} 2>/dev/null; do
   [ $i -lt 100 ] || { echo "$unit does not listen on port ${port}"; exit 1; }
   sleep 0.1; i=$((i+1))
 done`

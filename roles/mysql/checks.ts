@@ -38,14 +38,14 @@ const storeChecks = (given: Options, site: SiteView): readonly Check[] => {
   return [
     {
       name: 'the backup store accepts connections',
-      script: sh`timeout 5 bash -c ${`exec 3<>/dev/tcp/${place}`} 2>/dev/null || { echo ${fix}; exit 1; }`,
+      script: sh`timeout 5 bash --norc -c ${`exec 3<>/dev/tcp/${place}`} 2>/dev/null || { echo ${fix}; exit 1; }`,
     },
   ]
 }
 
 /** Waits for the first message of a server, which it sends before authentication: a greeting, or a refusal of the client's address. */
 const greetingScript = (port: number): string => `
-greets() { [ "$(timeout 5 bash -c 'exec 3<>/dev/tcp/127.0.0.1/${port} && head -c 40 <&3' 2>/dev/null | wc -c)" = 40 ]; }
+greets() { [ "$(timeout 5 bash --norc -c 'exec 3<>/dev/tcp/127.0.0.1/${port} && head -c 40 <&3' 2>/dev/null | wc -c)" = 40 ]; }
 for i in 1 2 3 4 5; do ! greets || exit 0; sleep 1; done
 echo "no database server answers at 127.0.0.1:${port}"; exit 1`
 

@@ -113,7 +113,7 @@ const untilListening = (port: number): string =>
 
 /** Script for `took`: waits until the application listens on its port. */
 const listening = (port: number): Script => sh`
-i=0; until timeout 1 bash -c 'exec 3<>/dev/tcp/127.0.0.1/${port}' 2>/dev/null; do
+i=0; until timeout 1 bash --norc -c 'exec 3<>/dev/tcp/127.0.0.1/${port}' 2>/dev/null; do
   [ $i -lt 100 ] || { echo "$unit does not listen on 127.0.0.1:${port}"; exit 1; }
   sleep 0.1; i=$((i+1))
 done`

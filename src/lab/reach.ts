@@ -9,7 +9,7 @@ export const checkBridgeReachable = async (spec: LabSpec): Promise<void> => {
   const [host] = spec.hosts
   const leader = host && (await leaderOf(spec, host))
   const address = gateways[0]?.address ?? ''
-  const probe = ['timeout', '5', 'bash', '-c', `exec 3<>"/dev/tcp/${address}/3142"`]
+  const probe = ['timeout', '15', 'bash', '--norc', '-c', `exec 3<>"/dev/tcp/${address}/3142"`]
   if (!host || leader === undefined || (await succeeds(['nsenter', `--target=${leader}`, '--net', ...probe]))) return
   throw new Problem({
     class: 'task',

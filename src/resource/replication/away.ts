@@ -35,7 +35,7 @@ export function* requireUnreachable(
   const place = `${addressOf(spec, host)}/3306`
   for (const on of [undefined, ...others.map((other) => other.host)]) {
     const script = sh`command -v bash >/dev/null && command -v timeout >/dev/null || exit 1
-sleep ${on === undefined ? afterSeconds : 0}; ! timeout 3 bash -c ${`exec 3<>/dev/tcp/${place}`} 2>/dev/null`
+sleep ${on === undefined ? afterSeconds : 0}; ! timeout 3 bash --norc -c ${`exec 3<>/dev/tcp/${place}`} 2>/dev/null`
     const answer = yield { do: 'shell', ...(on !== undefined && { on }), doing: `checking that ${host} is down`, script }
     if (answer.code !== 0) throw stillAnswers(spec, host, on ?? spec.me)
   }

@@ -66,7 +66,7 @@ describe('the check of a shared address', () => {
     command('timeout', 'exit 0')
     expect(run('10.0.0.100/24')).toMatchObject({
       status: 0,
-      asked: ['ip -o address show to 10.0.0.100', 'timeout 5 bash -c : <>/dev/tcp/10.0.0.100/443'],
+      asked: ['ip -o address show to 10.0.0.100', 'timeout 5 bash --norc -c : <>/dev/tcp/10.0.0.100/443'],
     })
     command('timeout', 'exit 1')
     expect(run('10.0.0.100/24')).toMatchObject({ status: 1, output: 'no balancer answers at the address' })
