@@ -21,7 +21,7 @@ export default defineConfig({
         resolve: { alias },
         test: {
           ...{ name: 'e2e', include: ['test/e2e/**/*.test.ts'], exclude: alone, ...patience },
-          ...{ maxWorkers: 3, sequence: { groupOrder: 1 } },
+          ...{ maxWorkers: 4, sequence: { groupOrder: 1 } },
         },
       },
       {

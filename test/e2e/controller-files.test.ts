@@ -175,11 +175,13 @@ describe('secrets edit', () => {
   })
 
   it('saves the typed text if the editor fails or the text is no YAML', () => {
+    const scratches = () => readdirSync('/dev/shm').filter((name) => name.startsWith('provision-'))
+    const before = scratches()
     const failed = provision(['secrets', 'edit'], typing('a: typed', 'return 1'))
     expect([failed.status, kept(failed.stderr)]).toEqual([3, 'a: typed\n'])
     const wrong = provision(['secrets', 'edit'], typing('a: [typed'))
     expect([wrong.status, kept(wrong.stderr)]).toEqual([3, 'a: [typed\n'])
-    expect(readdirSync('/dev/shm').filter((name) => name.startsWith('provision-'))).toEqual([])
+    expect(scratches().filter((name) => !before.includes(name))).toEqual([])
   })
 
   it('leaves the typed text in its scratch directory if no other directory takes it', () => {
