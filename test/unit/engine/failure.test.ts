@@ -11,8 +11,10 @@ import { RunProgress } from '../../../src/engine/progress.ts'
 import type { Run, RunHost } from '../../../src/engine/run-state.ts'
 import { verify } from '../../../src/engine/verify.ts'
 import type { Problem } from '../../../src/problem.ts'
+import { ABSENT } from '../../../src/resource/kind/inode.ts'
 import { type Change, defineKind, type Kind, keyOf } from '../../../src/resource/kind/kind.ts'
 import { HostRefusal } from '../../../src/resource/kind/step.ts'
+import { orphan } from '../../../src/resource/ownership/orphan.ts'
 import { sh } from '../../../src/shell/sh.ts'
 import { localShell } from './local-shell.ts'
 
@@ -96,6 +98,22 @@ describe('a state that forbids a change', () => {
       'bad › garden › seed:it: is odd: check this resource on the host',
       'good › garden › seed:it: shared with bad, whose state forbids a change: correct the problem of bad first',
     ])
+  })
+})
+
+describe('the warnings about a host', () => {
+  it('include its orphans, unless the run deletes them', async () => {
+    const owned = { key: 'certificate:/etc/x.pem', text: 'certificate:/etc/x.pem' }
+    const noticesOf = async (prune: boolean) => {
+      const resource = orphan({ role: 'garden', owned, prune })
+      const session = { host: 'a', shell: localShell('a') } as unknown as Session
+      const state = { recorded: true, inode: ABSENT, within: [] }
+      const observed = { session, resources: [{ play: 0, role: 'garden', resource }], observation: new Map([[keyOf(resource), state]]) }
+      const { examined } = await examineHosts([observed], { selected: () => true, allowDataLoss: new Set(), prune })
+      return examined.flatMap(({ notices }) => notices.map(({ role, what }) => `${role} ${what}`))
+    }
+    expect(await noticesOf(false)).toEqual([expect.stringMatching(/^garden no longer declares certificate \/etc\/x\.pem; kept: /)])
+    expect(await noticesOf(true)).toEqual([])
   })
 })
 

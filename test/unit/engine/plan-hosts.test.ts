@@ -40,6 +40,12 @@ it('plans each host, and reads the old texts of pending changes', async () => {
     ['a', 'by a', expect.stringContaining('-old\n+new\n')],
   ])
   expect(lost).toEqual([])
+  expect(planned[0]?.changes).toEqual([
+    {
+      ...{ host: 'a', role: 'r', resource: 'shared:it', action: 'update', certainty: 'exact', reason: 'by a', differences: [], play: 0 },
+      diff: expect.any(String),
+    },
+  ])
 })
 
 it('plans the others again if a host becomes unreachable', async () => {

@@ -117,6 +117,12 @@ describe('the plan of a run', () => {
     expect(host.remains()).toEqual([])
   })
 
+  it('connects to no host if a role is wrong without any facts', async () => {
+    const { events, run } = await planned(`return [file({ path: 'relative', content: '' })]`)
+    expect(await problemsOf(run())).toMatchObject([{ class: 'input', what: expect.stringContaining('declares an invalid resource') }])
+    expect(events).toEqual([])
+  })
+
   it('ends with an interruption', async () => {
     const stopping = new AbortController()
     stopping.abort()

@@ -253,7 +253,8 @@ describe('an invalid plan file', () => {
 describe('digests', () => {
   test('depend on all values, and not on the order of fields', () => {
     expect(digestsOf({ a: 1, b: { c: 2, d: 3 } }, 's')).toEqual(digestsOf({ b: { d: 3, c: 2 }, a: 1 }, 's'))
-    const values = [new Map([['a', 1]]), new Set(['a']), Buffer.from('a'), ['a'], 'a', 1, null, 1n, new Date(0)]
+    const maps = [new Map([['a', 1]]), new Map([['a', 2]]), new Map([['b', 1]])]
+    const values = [...maps, new Set(['a']), new Set(['b']), Buffer.from('a'), ['a'], 'a', 1, null, 1n, new Date(0)]
     expect(new Set(values.map((value) => digestsOf({ value }, 's').value)).size).toBe(values.length)
   })
 

@@ -8,6 +8,7 @@ import type { PendingChange } from '../../../src/engine/plan/plan-host.ts'
 import type { Target } from '../../../src/host/target/connection.ts'
 import type { Identities } from '../../../src/keystore/identities.ts'
 import { Problem } from '../../../src/problem.ts'
+import { directory } from '../../../src/resource/file/directory.ts'
 import { file } from '../../../src/resource/file/file.ts'
 import { text } from '../../../src/resource/kind/content.ts'
 import { type Answer, HostRefusal, type Step } from '../../../src/resource/kind/step.ts'
@@ -47,6 +48,25 @@ describe('a step', () => {
     expect(
       answers.map((one) => (typeof one === 'string' ? one : `${one.code} ${one.stdout.toString().trim()} ${one.stderr.trim()}`)),
     ).toEqual(['3 given err', '0 there ', 'c: host is needed for a change of another host and is not part of this run', '0 again '])
+  })
+
+  it('shows what the host is doing while its script runs, and no other output', async () => {
+    const given: string[] = []
+    const talking = (onLine: ((line: string) => void) | undefined) => {
+      for (const line of ['provision-doing: unpacking nginx', 'provision-done: no', 'doing: nothing']) onLine?.(line)
+      return Promise.resolve({ code: 0, stdout: Buffer.alloc(0), stderr: '' })
+    }
+    const session = {
+      ...sessionOf('a'),
+      shell: { ...localShell('a'), request: (_: string, asked = {}) => talking(asked.onLine) },
+    } as Session
+    const steps = function* () {
+      yield { do: 'shell' as const, script: sh`true`, doing: 'installing' }
+    }
+    const listen = (event: Event): unknown => event.type === 'doing' && given.push(`${event.host} ${event.what}`)
+    const context = { sessions: new Map(), listen, identities: {} as Identities, certified: () => {} }
+    await runSteps(steps(), session, context, 'x')
+    expect(given).toEqual(['a installing', 'a unpacking nginx'])
   })
 
   it('that is a notice is printed as a note or a warning', async () => {
@@ -90,6 +110,8 @@ describe('a refusal because of a full disk', () => {
     const refused = await withMount(full('tar: No space left on device'), sessionOf('a'), work)
     expect(refused.what).toMatch(/^not written: \/\S* is full$/)
     expect(refused.why).toMatch(/^tar: No space left on device\n\/\S* has \d+ (KB|inodes) left$/)
+    const folder = [{ resource: directory({ path: '/proc/none/x' }) }] as unknown as readonly PendingChange[]
+    expect((await withMount(full('mkdir: No space left on device'), sessionOf('a'), folder)).what).toMatch(/ is full$/)
     const readOnly = await withMount(full('Read-only file system'), sessionOf('a'), work)
     expect(readOnly.what).toMatch(/^not written(: \/\S* is mounted read-only)?$/)
   })
