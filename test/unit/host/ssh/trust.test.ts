@@ -32,6 +32,13 @@ test('a host without sshd has no keys, and its problem is thrown', async () => {
   expect(await problemOf(fetchHostKeys(target))).toMatchObject({ what: `service on 127.0.0.1, port ${port} is not sshd` })
 })
 
+test('a host that ends every connection has no keys, and its problem is thrown', async () => {
+  const directory = scratch()
+  const port = await peer((socket) => void socket.destroy())
+  const target = targetOf(directory, { port, hostKey: keygen(join(directory, 'host')) })
+  expect(await problemOf(fetchHostKeys(target, { retries: false }))).toMatchObject({ class: 'unreachable', where: { host: 'web-01' } })
+})
+
 test('a host without a known_hosts file takes no keys', async () => {
   const directory = scratch()
   const target = targetOf(directory, { port: 1, hostKey: keygen(join(directory, 'host')) }, { knownHosts: [] })

@@ -34,6 +34,14 @@ identityagent ~/agent.sock
   })
 })
 
+// Also `no`: a run logs in only where it knows the host.
+test.each(['ask', 'true', 'false', 'no', 'off'])('host keys must be known with StrictHostKeyChecking %s', (written) => {
+  const config = parseSshConfig('web', `stricthostkeychecking ${written}\nidentitiesonly yes`)
+  expect(config).not.toHaveProperty('hostKeys')
+  expect(config).not.toHaveProperty('hostKeyAlias')
+  expect(config.agentKeys).toBe('named')
+})
+
 test('default key files do not count as named', () => {
   expect(parseSshConfig('web', DEFAULTS.join('\n')).keys).toEqual([])
   expect(parseSshConfig('web', 'identityfile ~/.ssh/id_rsa').keys).toEqual([`${homedir()}/.ssh/id_rsa`])
