@@ -31,10 +31,13 @@ export const parseArguments = (
   // Strict mode would stop at the first error.
   const parsed = (args: readonly string[]) =>
     parseArgs({ args: [...args], options: config, strict: false, allowPositionals: true, tokens: true })
-  const found = parsed(argv).tokens.flatMap((token) => (token.kind === 'positional' ? [token] : []))
-  const start = found[commandAfter?.(found[0]?.value) ?? Number.POSITIVE_INFINITY]?.index
+  const start = (): number | undefined => {
+    const found = parsed(argv).tokens.flatMap((token) => (token.kind === 'positional' ? [token] : []))
+    return found[commandAfter?.(found[0]?.value) ?? Number.POSITIVE_INFINITY]?.index
+  }
+  const from = commandAfter === undefined ? undefined : start()
   const { tokens, values, positionals } = parsed(
-    start === undefined || argv.slice(0, start).includes('--') ? argv : [...argv.slice(0, start), '--', ...argv.slice(start)],
+    from === undefined || argv.slice(0, from).includes('--') ? argv : [...argv.slice(0, from), '--', ...argv.slice(from)],
   )
   const given = tokens.filter((token) => token.kind === 'option')
   const terminator = tokens.find(({ kind }) => kind === 'option-terminator')?.index ?? Number.POSITIVE_INFINITY
