@@ -102,15 +102,20 @@ const stopped: GaleraState = {
 }
 const ok = (text = ''): Answer => ({ code: 0, stdout: Buffer.from(text), stderr: '' })
 
-/** The scripts of a server that bootstraps a new cluster: the bootstrap, and the wait until it is synced. */
-const scripts = (): readonly ShellStep[] => {
+/** The steps of a server that finds all members stopped. */
+const stepsOfStopped = () => {
   const members = () =>
     new Map([
       ['a', stopped],
       ['b', stopped],
     ])
   const change = { action: 'create', certainty: 'exact', reason: '', differences: [] } as const
-  const steps = galera.kind.apply([{ id: 'database', spec, state: stopped, change, members }])
+  return galera.kind.apply([{ id: 'database', spec, state: stopped, change, members }])
+}
+
+/** The scripts of a server that bootstraps a new cluster: the bootstrap, and the wait until it is synced. */
+const scripts = (): readonly ShellStep[] => {
+  const steps = stepsOfStopped()
   const found: ShellStep[] = []
   for (let next = steps.next(); next.done !== true; ) {
     const step = next.value as ShellStep
@@ -155,13 +160,7 @@ describe('a bootstrap', () => {
 
 describe('the recovery of a position', () => {
   const recovery = (): Script => {
-    const members = () =>
-      new Map([
-        ['a', stopped],
-        ['b', stopped],
-      ])
-    const change = { action: 'create', certainty: 'exact', reason: '', differences: [] } as const
-    const steps = galera.kind.apply([{ id: 'database', spec, state: stopped, change, members }])
+    const steps = stepsOfStopped()
     for (let next = steps.next(); next.done !== true; ) {
       const step = next.value as ShellStep
       if (step.doing?.startsWith('recovering') === true) return step.script

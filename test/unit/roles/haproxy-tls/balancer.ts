@@ -21,6 +21,18 @@ export const hasHaproxy = spawnSync('haproxy', ['-v']).status === 0
 
 export const THUMBPRINT = 'thumbprint-of-the-account'
 export const SERVERS = ['web-01', 'web-02'] as const
+
+/** The context of a balancer in front of these servers, for hooks of the role that need no facts. */
+export const contextOf = (options: object) => {
+  const members = SERVERS.map((name) => host(name, '127.0.0.1'))
+  const balancer = host('lb-01', '127.0.0.1')
+  return {
+    host: balancer,
+    options: haproxy.options.parse({ certificates: [{ names: ['www.site.test'] }], ...options }),
+    flows: [],
+    site: { hosts: [balancer, ...members], group: () => members, withRole: () => [balancer] },
+  }
+}
 const BALANCER = host('lb-01', '127.0.0.1')
 
 /** The declared resources of the role, for a site with two web servers on loopback. */

@@ -3,20 +3,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import haproxy from '../../../../roles/haproxy-tls/role.ts'
 import { host } from '../context.ts'
-import { type Answering, type Balancer, hasHaproxy, SERVERS, startBalancer } from './balancer.ts'
+import { type Answering, type Balancer, contextOf, hasHaproxy, SERVERS, startBalancer } from './balancer.ts'
 
 const hasTools = hasHaproxy && spawnSync('socat', ['-V']).status === 0
 
-const members = SERVERS.map((name) => host(name, '127.0.0.1'))
-const context = (options: object) => {
-  const balancer = host('lb-01', '127.0.0.1')
-  return {
-    host: balancer,
-    options: haproxy.options.parse({ certificates: [{ names: ['www.site.test'] }], ...options }),
-    flows: [],
-    site: { hosts: [balancer, ...members], group: () => members, withRole: () => [balancer] },
-  }
-}
 const OK = { code: 0, output: '' }
 
 const isIll = new Set<string>()
@@ -38,7 +28,7 @@ describe.runIf(hasTools)('a web server', { timeout: 60_000 }, () => {
     for (const name of SERVERS) expect(await back(name)).toEqual(OK)
   })
   const scripts = (name: string, options: object = settings) => {
-    const found = haproxy.drains?.(context(options), host(name, '127.0.0.1'))
+    const found = haproxy.drains?.(contextOf(options), host(name, '127.0.0.1'))
     if (found === undefined) throw new Error('no scripts')
     return { out: String(found.out), back: String(found.back) }
   }

@@ -4,21 +4,10 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import haproxy from '../../../../roles/haproxy-tls/role.ts'
-import { host } from '../context.ts'
-import { type Answering, type Balancer, hasHaproxy, SERVERS, startBalancer } from './balancer.ts'
+import { type Answering, type Balancer, contextOf, hasHaproxy, startBalancer } from './balancer.ts'
 
 const hasTools = hasHaproxy && spawnSync('socat', ['-V']).status === 0
 
-const members = SERVERS.map((name) => host(name, '127.0.0.1'))
-const context = (options: object) => {
-  const balancer = host('lb-01', '127.0.0.1')
-  return {
-    host: balancer,
-    options: haproxy.options.parse({ certificates: [{ names: ['www.site.test'] }], ...options }),
-    flows: [],
-    site: { hosts: [balancer, ...members], group: () => members, withRole: () => [balancer] },
-  }
-}
 const OK = { code: 0, output: '' }
 
 const isIll = new Set<string>()
@@ -34,7 +23,7 @@ describe.runIf(hasTools)('the checks of verify', { timeout: 60_000 }, () => {
   afterAll(() => balancer.stop())
   afterEach(() => isIll.clear())
   const run = async (options: object = {}): Promise<Readonly<Record<string, { code: number; output: string }>>> => {
-    const checks = haproxy.verify?.(context(options)) ?? []
+    const checks = haproxy.verify?.(contextOf(options)) ?? []
     const results: [string, { code: number; output: string }][] = []
     for (const { name, script } of checks) results.push([name, await balancer.run(String(script))])
     return Object.fromEntries(results)
@@ -76,7 +65,7 @@ describe.runIf(hasTools)('the checks of verify', { timeout: 60_000 }, () => {
     const [before, key] = [readFileSync(path), `${path}.key`]
     copyFileSync(path, `${path}.before`)
     // A certificate that began long ago cannot be made with the command, so a life of a day is compared with its last seconds.
-    const script = String(haproxy.verify?.(context({})).find(({ name }) => name === 'certificates are renewed in time')?.script)
+    const script = String(haproxy.verify?.(contextOf({})).find(({ name }) => name === 'certificates are renewed in time')?.script)
     const later = (minutes: number) => script.replaceAll('date +%s', `date -d '+${minutes} minutes' +%s`)
     execFileSync('openssl', ['x509', '-in', `${path}.before`, '-signkey', key, '-days', '1', '-out', path], { stdio: 'ignore' })
     expect(await balancer.run(later(20 * 60 - 5))).toEqual(OK)
