@@ -85,7 +85,7 @@ describe('a step', () => {
     const step: Step = { do: 'identity', identity: 'authority:edge', request: 'csr', names: ['x'], doing: 'ordering' }
     const recorded: string[] = []
     const issue: Identities['issue'] = async (key, { request, names }, doing) => {
-      // A run that is cut after this must not leave a certificate of which nothing is known.
+      // An interrupted run must not leave a certificate that the record does not list.
       expect(recorded).toEqual(['a authority:edge'])
       doing('waiting for the authority')
       return `${key} ${request} ${names}`

@@ -195,7 +195,7 @@ describe.runIf(process.getuid?.() === 0)('certificates in use', { timeout: 60_00
     expect(former()).toEqual([])
   })
 
-  it('are listed once each, those of the former list first, whatever the case of their names', () => {
+  it('are listed once each in any case of their names, those of the former list first', () => {
     issued('b', ['B.Test'])
     issued('c', ['c.test'])
     list('former', 'c')

@@ -317,7 +317,7 @@ describe('the transaction', { timeout: 30_000 }, () => {
       expect(apply(again, { name: 'tree', version: '3' }, '1')?.why).toContain('package tree is not as it was observed')
     })
 
-    it('finishes what dpkg was interrupted in, whatever version that is', () => {
+    it('finishes an interrupted change by dpkg, of any version', () => {
       const host = packageHost(['tree amd64 2 install ok installed'])
       host.apt(INSTALL)
       const { id, spec } = pkg({ name: 'tree', state: 'absent' })

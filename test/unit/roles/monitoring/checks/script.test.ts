@@ -427,7 +427,7 @@ describe('the checks of a host', { timeout: 20_000 }, () => {
     expect(stdout).toContain('provision_site_response_seconds_count 26\n')
   })
 
-  it('read each certificate of the record once, whatever its path, and skip one that is none', () => {
+  it('read each certificate of the record once, with any path, and skip files that are no certificates', () => {
     const paths = ['/a.pem', '/a.pem.key', '/b.pem', '/c%20d%25.pem', '/monkey', '/q"\\c.pem']
     write(
       'owned/base',
