@@ -10,7 +10,7 @@ const MAX_BYTES_AS_LINES = 2048
  * A request in the format of the loop: `MARK LINES SCRIPTBYTES INPUTBYTES SECONDS`, the script, the input, and the mark again. The seconds
  * are its deadline, which the host enforces if the controller is gone.
  */
-export const requestFrame = (mark: string, script: string, input: Uint8Array = Buffer.alloc(0), seconds?: number): Buffer => {
+export const requestFrame = (mark: string, script: string, input: Uint8Array = Buffer.from(''), seconds?: number): Buffer => {
   if (script.includes('\0')) throw new TypeError('a NUL byte cannot be part of a script')
   const text = script.endsWith('\n') ? script : `${script}\n`
   const bytes = Buffer.from(text)
@@ -37,8 +37,8 @@ interface Expected {
 export class AnswerReader {
   readonly #expected: Expected[] = []
   #part: 'before' | 'stdout' | 'code' | 'stderr' = 'before'
-  #buffer: Buffer = Buffer.alloc(0)
-  #code = 0
+  #buffer: Buffer = Buffer.from('')
+  #code = Number.NaN
   #stderr: Buffer[] = []
   #stderrLength = 0
 
@@ -47,11 +47,10 @@ export class AnswerReader {
   }
 
   push(chunk: Buffer): void {
-    this.#buffer = this.#buffer.length === 0 ? chunk : Buffer.concat([this.#buffer, chunk])
-    for (let current = this.#expected[0]; current !== undefined; current = this.#expected[0]) {
-      if (!this.#advance(current)) return
-    }
-    this.#buffer = Buffer.alloc(0)
+    if (this.#expected.length === 0) return
+    this.#buffer = Buffer.concat([this.#buffer, chunk])
+    let [current] = this.#expected
+    while (current !== undefined && this.#advance(current)) [current] = this.#expected
   }
 
   // Returns whether a part of the answer is complete. Bytes that cannot be the beginning of the mark are passed on at once.
@@ -66,7 +65,7 @@ export class AnswerReader {
       const end = this.#buffer.subarray(0, MAX_CODE_LENGTH + 1).indexOf('\n')
       if (end === -1 && this.#buffer.length <= MAX_CODE_LENGTH) return false
       // A status that is not a number becomes NaN, which is no success.
-      this.#code = Number(end === -1 ? Number.NaN : this.#buffer.toString('latin1', 0, end))
+      this.#code = end === -1 ? Number.NaN : Number(this.#buffer.toString('latin1', 0, end))
       this.#buffer = this.#buffer.subarray(end + 1)
       this.#part = 'stderr'
     } else {
@@ -91,7 +90,7 @@ export class AnswerReader {
   #upTo(mark: string, take: (piece: Buffer) => void): boolean {
     const at = this.#buffer.indexOf(mark, 0, 'latin1')
     const certain = at === -1 ? this.#buffer.length - beginningOf(mark, this.#buffer) : at
-    if (certain > 0) take(this.#buffer.subarray(0, certain))
+    take(this.#buffer.subarray(0, certain))
     this.#buffer = this.#buffer.subarray(at === -1 ? certain : at + mark.length)
     return at !== -1
   }
@@ -99,7 +98,7 @@ export class AnswerReader {
 
 // The number of bytes at the end of the buffer that can be the beginning of the mark.
 const beginningOf = (mark: string, buffer: Buffer): number => {
-  for (let length = Math.min(mark.length - 1, buffer.length); length > 0; length -= 1)
-    if (buffer.toString('latin1', buffer.length - length) === mark.slice(0, length)) return length
-  return 0
+  let length = Math.min(mark.length - 1, buffer.length)
+  while (buffer.toString('latin1', buffer.length - length) !== mark.slice(0, length)) length -= 1
+  return length
 }

@@ -52,6 +52,7 @@ export class PersistentShell implements Shell {
   readonly #killOverdue: KillOverdue | undefined
   readonly #beat: NodeJS.Timeout | undefined
   #deadline: NodeJS.Timeout | undefined
+  #latest: Promise<unknown> = Promise.resolve()
   #lost: Problem | undefined
   #closing: Promise<void> | undefined
 
@@ -92,12 +93,14 @@ export class PersistentShell implements Shell {
     const mark = randomWord()
     const { input, deadlineMs = REQUEST_MS } = options
     const frame = requestFrame(mark, script, isSecret(input) ? Buffer.from(input.reveal()) : input, Math.ceil(deadlineMs / 1000))
-    return new Promise((resolve, reject) => {
+    const answer = new Promise<Answer>((resolve, reject) => {
       this.#pending.push({ options, resolve, reject })
       if (this.#pending.length === 1) this.#watch()
       this.#expect(mark, options)
       this.#launched.channel.write(frame)
     })
+    this.#latest = answer.catch(() => {})
+    return answer
   }
 
   #expect(mark: string, options: RequestOptions): void {
@@ -172,7 +175,7 @@ export class PersistentShell implements Shell {
     clearInterval(this.#beat)
     // The loop ends at the end of its input, after the requests that were sent.
     this.#launched.channel.end()
-    while (this.#pending.length > 0) await new Promise((resolve) => setTimeout(resolve, 5))
+    await this.#latest
     const forced = setTimeout(() => this.#launched.channel.destroy(), CLOSE_MS)
     await Promise.race([this.#launched.ended, this.#link.gone])
     clearTimeout(forced)

@@ -58,6 +58,45 @@ test('words are random', () => {
   expect(randomWord()).not.toBe(randomWord())
 })
 
+test('a script of up to 2 KB is sent as lines, which needs no process on the host', () => {
+  const header = (script: string): string => requestFrame(mark, script).toString().split('\n')[0] ?? ''
+  expect(header('x'.repeat(2047))).toBe(`${mark} 1 0 0`)
+  expect(header('x'.repeat(2048))).toBe(`${mark} 0 2049 0`)
+  expect(header('a\n\nb\n')).toBe(`${mark} 3 0 0`)
+  expect(requestFrame(mark, 'a\n')).toEqual(requestFrame(mark, 'a'))
+})
+
+test('output between answers occupies no memory, and an answer after it is read', () => {
+  const reader = new AnswerReader()
+  const noise = Buffer.alloc(8_000_000, 'x')
+  const before = process.memoryUsage().arrayBuffers
+  for (let i = 0; i < 32; i += 1) reader.push(noise)
+  expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(100_000_000)
+  const ends: number[] = []
+  const expectAnswer = (): void => reader.expect({ mark, onStdout: () => {}, onEnd: (code) => ends.push(code) })
+  expectAnswer()
+  reader.push(Buffer.from(`${mark}+${mark} 4\n${mark}-and ${mark}+${mark} 5\n${mark}-`))
+  expectAnswer()
+  reader.push(Buffer.from(`${mark}+${mark} 6\n${mark}-`))
+  expect(ends).toEqual([4, 5])
+})
+
+test('a status of up to 16 characters counts', () => {
+  const codeOf = (status: string) => read([Buffer.from(`${mark}+${mark} ${status}\n${mark}-`)], [mark])[0]?.code
+  expect(codeOf('7'.padStart(16, '0'))).toBe(7)
+  expect(codeOf('7'.padStart(17, '0'))).toBeNaN()
+  expect(read([Buffer.from(`${mark}+${mark} ${'1'.repeat(16)}`), Buffer.from(`\n${mark}-`)], [mark])[0]?.code).toBe(Number('1'.repeat(16)))
+})
+
+test('four million bytes of errors are kept whole, and of more the last ones', () => {
+  const errorsAfter = (lengths: readonly number[]): string | undefined => {
+    const pieces = lengths.map((length, i) => Buffer.alloc(length, String(i)))
+    return read([Buffer.from(`${mark}+${mark} 1\n`), ...pieces, Buffer.from(`${mark}-`)], [mark])[0]?.stderr
+  }
+  expect(errorsAfter([1_000_000, 3_000_000])).toHaveLength(4_000_000)
+  expect(errorsAfter([1_000_000, 3_000_001])).toBe('1'.repeat(3_000_001))
+})
+
 test('of errors without end, the last ones are kept', () => {
   const reader = new AnswerReader()
   let errors = ''

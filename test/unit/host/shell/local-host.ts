@@ -4,6 +4,8 @@ import type { Socket } from 'node:net'
 import { join } from 'node:path'
 import type { ServerChannel } from 'ssh2'
 import { onTestFinished } from 'vitest'
+import { openShell } from '../../../../src/host/shell/open.ts'
+import type { Holder, Shell } from '../../../../src/host/shell/shell.ts'
 import type { Target } from '../../../../src/host/target/connection.ts'
 import { keygen, scratch, sshServer, targetOf, wireOf } from '../ssh/ssh-server.ts'
 
@@ -100,4 +102,51 @@ export const localHost = async ({
     for (const name of readdirSync('/tmp')) if (`/tmp/${name}`.startsWith(run)) rmSync(join('/tmp', name), { recursive: true })
   })
   return { target: targetOf(directory, server, { keys: [key], user: 'root' }), sockets, commands, remains }
+}
+
+/** The holder of a lock. */
+export const LOCK: Holder = { user: 'jane', machine: 'laptop', command: 'run', since: '2026-11-29T10:00:00Z' }
+
+/** A shell on a host, which is closed after the test. */
+export const opened = async (host: LocalHost, options: Parameters<typeof openShell>[1] = {}): Promise<Shell> => {
+  const shell = await openShell(host.target, options)
+  onTestFinished(() => shell.close())
+  return shell
+}
+
+/** The standard output of a script. */
+export const textOf = async (shell: Shell, script: string, options = {}): Promise<string> =>
+  (await shell.request(script, options)).stdout.toString()
+
+/** A host whose root shell is `serve`, which gets the channel after the start of the shell. */
+export const hostServedBy = (serve: (channel: ServerChannel, word: string) => void): Promise<LocalHost> =>
+  localHost({
+    instead: (_, channel, word) => {
+      channel.write(word)
+      serve(channel, word)
+      return true
+    },
+  })
+
+/** A host whose root shell opens, answers requests only if `answer` does, and ends with its input unless it `stays`. */
+export const passiveHost = async (answer: (text: string, channel: ServerChannel) => unknown = () => {}, stays = false) => {
+  const received: string[] = []
+  const host = await hostServedBy((channel, word) => {
+    channel.write(`${word} open 10.0.0.1 5 10.0.0.2 22\n`)
+    channel.on('data', (chunk: Buffer) => {
+      received.push(chunk.toString())
+      answer(chunk.toString(), channel)
+    })
+    channel.on('end', () => stays || channel.end())
+  })
+  /** Scripts of the requests so far. */
+  const requests = (): readonly string[] =>
+    [...received.join('').matchAll(/^([0-9a-f]{32}) \d+ 0 0 \d+\n((?:.*\n)*?)\1$/gm)].map(([, , script = '']) => script)
+  return { ...host, requests }
+}
+
+/** The answer without output to a request. */
+export const emptyAnswer = (text: string): string => {
+  const [mark] = /[0-9a-f]{32}(?=\n$)/.exec(text) ?? []
+  return `${mark}+${mark} 0\n${mark}-`
 }

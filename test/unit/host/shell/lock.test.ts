@@ -97,7 +97,7 @@ test.each<[string, string, number, string, { says: string; kills: boolean; waiti
 ])('a holder that %s (%s for %i s)', async (_, activity, age, more, { says, kills, waiting = false }) => {
   const child = await holding()
   const beat = activity === '' ? '' : `${activity} ${(uptime() - age).toFixed(2)} ${more}\n`
-  const { stdout } = taking(ONCE, { holder: `${child.pid} RUN\n{}\n`, beat, wait: waiting })
+  const { stdout } = taking(`${ONCE}; sleep() { kill $$; }`, { holder: `${child.pid} RUN\n{}\n`, beat, wait: waiting })
   expect(stdout.split('\n')[0]).toMatch(new RegExp(`^${word} ${says} `))
   expect(nextStatus(Buffer.from(stdout))).toMatchObject({ holder: '{}' })
   if (kills) await once(child, 'exit')

@@ -36,7 +36,7 @@ export const agentWith = async (directory: string, keys: readonly string[]): Pro
 const listening = async (take: (socket: Socket, count: number) => void, port = 0): Promise<number> => {
   const open = new Set<Socket>()
   let count = 0
-  const server = createServer((socket) => {
+  const server = createServer({ noDelay: true }, (socket) => {
     open.add(socket)
     socket.on('error', () => {}).on('close', () => open.delete(socket))
     count += 1

@@ -1,0 +1,42 @@
+import { describe, expect, test } from 'vitest'
+import { runOnce } from '../../../../src/host/shell/run-once.ts'
+import { problemOf } from '../../problem-of.ts'
+import { localHost } from './local-host.ts'
+
+describe('a separate connection', () => {
+  test('runs a script once', async () => {
+    const host = await localHost()
+    const { code, stdout } = await runOnce(host.target, 'echo in; exit 2', { deadlineMs: 10_000 })
+    expect([code, stdout.toString()]).toEqual([2, 'in\n'])
+  })
+
+  test('is retried until it works', async () => {
+    const host = await localHost({
+      instead: (count, channel) => {
+        if (count > 2) return false
+        channel.exit(1)
+        channel.end()
+        return true
+      },
+    })
+    expect((await runOnce(host.target, 'echo in', { deadlineMs: 10_000 })).stdout.toString()).toBe('in\n')
+    expect(host.commands).toHaveLength(3)
+  })
+
+  test('ends with the last problem at the deadline', async () => {
+    const host = await localHost()
+    const began = Date.now()
+    expect(await problemOf(runOnce({ ...host.target, port: 1 }, ':', { deadlineMs: 600 }))).toMatchObject({
+      what: '127.0.0.1, port 1 refused the connection',
+    })
+    expect(Date.now() - began).toBeLessThan(2000)
+  })
+
+  test('is not retried more than twice after a refused login', async () => {
+    const host = await localHost()
+    const other = await localHost()
+    const target = { ...host.target, keys: other.target.keys }
+    expect(await problemOf(runOnce(target, ':', { deadlineMs: 20_000 }))).toMatchObject({ what: 'login as root was refused' })
+    expect(host.sockets).toHaveLength(2)
+  })
+})
