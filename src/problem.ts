@@ -17,7 +17,7 @@ export interface ProblemParts {
   /** The event, in one line that begins with its subject. */
   readonly what: string
   /** The cause, or a service's own words in a few lines. */
-  readonly why?: string
+  readonly why?: string | undefined
   /** The fix, as an imperative. */
   readonly fix: string
 }

@@ -29,10 +29,10 @@ export const parseKnownHosts = (file: string, text: string): { entries: KnownHos
     const words = written.trim().split(/[ \t]+/)
     if (words[0] === '' || words[0]?.startsWith('#')) continue
     const marker = words[0]?.startsWith('@') ? words.shift() : undefined
-    const [names, type, key] = words
+    const [names = '', type = '', key] = words
     if (marker === '@cert-authority') ignored.push({ ...place, why: 'host certificates are not supported' })
     else if (marker !== undefined && marker !== '@revoked') ignored.push({ ...place, why: `unknown marker ${marker}` })
-    else if (names === undefined || type === undefined || key === undefined) ignored.push({ ...place, why: 'not a known_hosts line' })
+    else if (key === undefined) ignored.push({ ...place, why: 'not a known_hosts line' })
     else if (typeOf(Buffer.from(key, 'base64')) !== type) ignored.push({ ...place, why: `not a key of type ${type}` })
     else entries.push({ ...place, revoked: marker === '@revoked', names, type, key })
   }
@@ -82,18 +82,21 @@ export const typeOf = (key: Buffer): string | undefined => {
 }
 
 /** `SHA256:…`, as `ssh-keygen -l` prints it. */
-export const fingerprint = (key: Buffer): string => `SHA256:${createHash('sha256').update(key).digest('base64').replace(/=+$/, '')}`
+export const fingerprint = (key: Buffer): string => `SHA256:${createHash('sha256').update(key).digest('base64').replace('=', '')}`
 
 const entriesFor = (entries: readonly KnownHost[], name: string): KnownHost[] => entries.filter(({ names }) => matches(names, name))
 
 const matches = (names: string, name: string): boolean => {
-  const [hashed, salt, digest] = /^\|1\|([^|]+)\|([^|]+)$/.exec(names) ?? []
-  if (hashed !== undefined && salt !== undefined && digest !== undefined)
-    return createHmac('sha1', Buffer.from(salt, 'base64')).update(name).digest().equals(Buffer.from(digest, 'base64'))
+  const hashed = /^\|1\|(?<salt>[^|]+)\|(?<digest>[^|]+)$/.exec(names)?.groups
+  if (hashed)
+    return createHmac('sha1', Buffer.from(hashed.salt ?? '', 'base64'))
+      .update(name)
+      .digest()
+      .equals(Buffer.from(hashed.digest ?? '', 'base64'))
   const patterns = names.toLowerCase().split(',')
   const fits = (pattern: string): boolean => globMatches(pattern, name)
   if (patterns.some((pattern) => pattern.startsWith('!') && fits(pattern.slice(1)))) return false
-  return patterns.some((pattern) => !pattern.startsWith('!') && fits(pattern))
+  return patterns.some(fits)
 }
 
 // Only * and ? are wildcards. Brackets are literal, as in [host]:2222.

@@ -1,5 +1,5 @@
 /** Number of bytes of the banner that are kept for messages. */
-export const KEPT_BANNER = 64 * 1024
+const KEPT_BANNER = 64 * 1024
 
 /** Skips the output of a login shell up to a word. */
 export class Banner {

@@ -27,7 +27,6 @@ export class Lines {
   /** Emits the last line if it has no line end. */
   end(): void {
     if (this.#begun !== '') this.#emit(this.#begun, false)
-    this.#begun = ''
   }
 
   #extend(text: string): void {

@@ -48,7 +48,7 @@ const RANKS = { agentAndFile: 0, agent: 1, file: 2 }
 const credentialOf = async (target: Target, file: KeyFile, agent: Agent): Promise<Ranked> => {
   const { path, publicKey } = file
   const held = agent.keys.find(({ wire }) => publicKey !== undefined && wire.equals(publicKey))
-  const isLocked = file.text === undefined || file.unusable !== undefined || (file.encrypted && !target.passphrase)
+  const isLocked = file.text === undefined || (file.encrypted && !target.passphrase)
   if (held && isLocked) return agentCredential(target, agent, [held], `${path} (in the agent, ${fingerprint(held.wire)})`)
   if (file.unusable !== undefined) throw file.unusable
   if (file.text === undefined) throw withoutPrivateHalf(file, agent.state)

@@ -3,9 +3,8 @@ import { Problem } from '../../problem.ts'
 /** The problem of a host that cannot be reached or used, or was lost. */
 export const unreachable = (host: string, parts: { what: string; fix: string; why?: string | undefined; cause?: unknown }): Problem => {
   const { what, fix, why, cause } = parts
-  const reason = why?.trim()
   return new Problem(
-    { class: 'unreachable', where: { host }, what, fix, ...(reason ? { why: reason } : {}) },
+    { class: 'unreachable', where: { host }, what, fix, why: why?.trim() || undefined },
     cause === undefined ? {} : { cause },
   )
 }

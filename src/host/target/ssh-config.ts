@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { homedir, hostname, userInfo } from 'node:os'
 import type { Environment } from '../../environment.ts'
-import { Problem } from '../../problem.ts'
+import { Problem, type Where } from '../../problem.ts'
 import type { Connection } from './connection.ts'
 
 /** The settings of ssh's configuration for a destination. */
@@ -32,33 +32,23 @@ export const argumentsFor = (destination: string): readonly string[] => {
 // OpenSSH 9.2 accepts an IPv6 address neither in a URI nor in brackets, so the parts are separate arguments.
 const DESTINATION = /^(?:ssh:\/\/)?(?:(?<user>.*)@)?(?<host>\[[^\]]+\]|[^:@[\]]+)(?::(?<port>\d+))?\/?$/
 
+const placeOf = (destination: string): Where => ({ command: `ssh -G ${destination}` })
+
 /** Reads the settings for a destination from the installed `ssh`. */
 export const resolveThroughSshConfig = async (destination: string): Promise<SshConfig> => {
-  const where = { command: `ssh -G ${destination}` }
   // The definition of %C differs between versions, so ssh computes it.
   const words = ['-G', '-o', 'ControlPath=/%C', ...argumentsFor(destination)]
   const written = await new Promise<string>((resolve, reject) => {
     execFile('ssh', words, { timeout: 10_000 }, (error, stdout, stderr) => {
-      if (!error) resolve(stdout)
-      else if (error.code === 'ENOENT')
-        reject(
-          new Problem({
-            class: 'input',
-            where,
-            what: 'configuration of ssh cannot be read because ssh is not installed',
-            fix: 'install openssh-client, or set address, user and key in the inventory',
-          }),
-        )
-      else
-        reject(
-          new Problem({
-            class: 'input',
-            where,
-            what: 'configuration of ssh is invalid',
-            why: stderr.trim() || error.message,
-            fix: 'correct ~/.ssh/config',
-          }),
-        )
+      if (!error) return resolve(stdout)
+      const parts =
+        error.code === 'ENOENT'
+          ? {
+              what: 'configuration of ssh cannot be read because ssh is not installed',
+              fix: 'install openssh-client, or set address, user and key in the inventory',
+            }
+          : { what: 'configuration of ssh is invalid', why: stderr.trim() || error.message, fix: 'correct ~/.ssh/config' }
+      reject(new Problem({ class: 'input', where: placeOf(destination), ...parts }))
     })
   })
   const config = parseSshConfig(destination, written)
@@ -70,15 +60,15 @@ export const resolveThroughSshConfig = async (destination: string): Promise<SshC
 export const parseSshConfig = (destination: string, written: string, env: Environment = process.env): SshConfig => {
   const settings = new Map<string, string[]>()
   for (const line of written.split('\n')) {
-    const [name, value] = /^(\S+) (.*)$/.exec(line.trimEnd())?.slice(1) ?? []
-    if (name !== undefined && value !== undefined) settings.set(name.toLowerCase(), [...(settings.get(name.toLowerCase()) ?? []), value])
+    const [, name, value = ''] = /(\S+) (.*)/.exec(line.trimEnd()) ?? []
+    if (name !== undefined) settings.set(name.toLowerCase(), [...(settings.get(name.toLowerCase()) ?? []), value])
   }
   const get = (name: string): string | undefined => settings.get(name)?.[0]
   const given = (name: string): string | undefined => (get(name) === 'none' ? undefined : get(name))
   if (given('proxycommand') !== undefined)
     throw new Problem({
       class: 'input',
-      where: { command: `ssh -G ${destination}` },
+      where: placeOf(destination),
       what: 'ProxyCommand is not supported',
       fix: 'use ProxyJump instead',
     })
@@ -104,7 +94,7 @@ export const parseSshConfig = (destination: string, written: string, env: Enviro
       u: userInfo().username,
     },
     env,
-    `ssh -G ${destination}`,
+    placeOf(destination),
   )
   const agent = agentOf(get('identityagent'), expand, env)
   return {
@@ -127,16 +117,16 @@ type Expand = (text: string) => string
 
 /** Expands `~`, `%` tokens and `${NAME}` as ssh does (ssh_config(5), TOKENS and ENVIRONMENT VARIABLES). */
 const expander =
-  (tokens: Readonly<Record<string, string>>, env: Environment, command: string): Expand =>
+  (tokens: Readonly<Record<string, string>>, env: Environment, where: Where): Expand =>
   (text) =>
     text.replace(/^~(?=\/|$)/, homedir()).replace(/%(.?)|\$\{([^}]*)\}/g, (whole, token: string | undefined, name: string | undefined) => {
       const value = name === undefined ? (token === '%' ? '%' : tokens[token ?? '']) : env[name]
       if (value !== undefined) return value
       throw new Problem({
         class: 'input',
-        where: { command },
+        where,
         what: name === undefined ? `token ${whole} in ${text} is not supported` : `environment variable ${name} is not set`,
-        ...(name === undefined ? {} : { why: `ssh's configuration uses it: ${text}` }),
+        why: name === undefined ? undefined : `ssh's configuration uses it: ${text}`,
         fix: name === undefined ? 'write the value itself in ~/.ssh/config' : `set it: export ${name}=…`,
       })
     })

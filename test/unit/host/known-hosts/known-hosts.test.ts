@@ -31,6 +31,8 @@ test.each([
   ['a hashed name', hashed('web.example'), 'web.example', 'known'],
   ['a hashed name with a port', hashed('[web]:2222'), '[web]:2222', 'known'],
   ['another hashed name', hashed('db.example'), 'web.example', 'unknown'],
+  ['a hashed name behind another name', `db,${hashed('web.example')}`, 'web.example', 'unknown'],
+  ['more behind a hashed name', `${hashed('web.example')}|`, 'web.example', 'unknown'],
 ])('a line with %s', (_, names, name, says) => {
   expect(statusOfKey(parseKnownHosts('kh', line(names, ED)).entries, name, ED).status).toBe(says)
 })
@@ -55,14 +57,14 @@ test('a revoked key is refused even if another line accepts it', () => {
 })
 
 test('unusable lines are ignored with a reason: authorities, markers, invalid lines', () => {
-  const text = `@cert-authority ${line('*', ED)}\n@odd ${line('*', ED)}\nweb ssh-ed25519\nweb ssh-rsa ${ED.toString('base64')}\r\n${line('web', ED)}\r\n`
+  const text = `#no key of web ssh-rsa\n\n@cert-authority ${line('*', ED)}\n@odd ${line('*', ED)}\nweb ssh-ed25519\nweb ssh-rsa ${ED.toString('base64')}\r\n${line('web', ED)}\r\n`
   const { entries, ignored } = parseKnownHosts('kh', text)
-  expect(entries.map((entry) => entry.line)).toEqual([5])
+  expect(entries.map((entry) => entry.line)).toEqual([7])
   expect(ignored.map(({ line: at, why }) => `${at} ${why}`)).toEqual([
-    '1 host certificates are not supported',
-    '2 unknown marker @odd',
-    '3 not a known_hosts line',
-    '4 not a key of type ssh-rsa',
+    '3 host certificates are not supported',
+    '4 unknown marker @odd',
+    '5 not a known_hosts line',
+    '6 not a key of type ssh-rsa',
   ])
 })
 
@@ -83,5 +85,6 @@ test('a fingerprint equals the output of ssh-keygen -l', () => {
 })
 
 test('bytes that are not a key have no type', () => {
+  expect(typeOf(Buffer.from([0, 0, 0, 1, 65]))).toBe('A')
   expect([Buffer.alloc(0), Buffer.from([0, 0, 0, 0]), Buffer.from([0, 0, 1, 0, 65])].map(typeOf)).toEqual([undefined, undefined, undefined])
 })

@@ -40,7 +40,8 @@ test('a character whose second half is the last that fits stays whole', () => {
 })
 
 test('a line of exactly the maximum length is not partial', () => {
-  expect(told(['z'.repeat(MAX_LINE), '\n'])).toEqual(['z'.repeat(MAX_LINE)])
+  expect(told(['z'.repeat(65_536), '\n'])).toEqual(['z'.repeat(65_536)])
+  expect(told(['z'.repeat(65_537), '\n'])).toEqual([`${'z'.repeat(65_536)}…`, 'z'])
 })
 
 test('a line of a hundred megabytes never occupies more memory than one part', () => {

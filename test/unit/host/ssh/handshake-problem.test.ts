@@ -53,6 +53,12 @@ test.each<[string, Partial<FailedHandshake>, { what: string; why?: string; fix: 
     1,
   ],
   [
+    'another service that mentions a busy sshd',
+    { greeting: 'error: Exceeded MaxStartups\r\n' },
+    { what: 'service on 192.0.2.1, port 2222 is not sshd', fix: 'correct the address or the port in the inventory' },
+    1,
+  ],
+  [
     'a key exchange without an end',
     { stage: 'key exchange', greeting: 'SSH-2.0-x\r\n', lateMs: 20_000 },
     { what: 'key exchange with 192.0.2.1, port 2222 did not finish within 20 s', fix: /^check on the console of the host that sshd runs/ },

@@ -29,13 +29,16 @@ test('is as wide as before when all work is done', async () => {
   await Promise.all([1, 2, 3].map(() => enter(async () => {})))
   let running = 0
   const ends: (() => void)[] = []
-  const work = [1, 2].map(() =>
+  const work = [1, 2, 3].map(() =>
     enter(async () => {
       running += 1
       await new Promise<void>((end) => ends.push(end))
     }),
   )
-  await expect.poll(() => running).toBe(2)
+  await new Promise(setImmediate)
+  expect(running).toBe(2)
+  ends[0]?.()
+  await expect.poll(() => running).toBe(3)
   for (const end of ends) end()
   await Promise.all(work)
 })

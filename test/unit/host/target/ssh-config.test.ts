@@ -1,7 +1,13 @@
 import { execFileSync } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
 import { homedir, hostname, userInfo } from 'node:os'
-import { expect, test } from 'vitest'
+import { join } from 'node:path'
+import { afterEach, expect, test, vi } from 'vitest'
 import { argumentsFor, parseSshConfig, resolveThroughSshConfig } from '../../../../src/host/target/ssh-config.ts'
+import { problemOf } from '../../problem-of.ts'
+import { scratch } from '../ssh/ssh-server.ts'
+
+afterEach(() => void vi.unstubAllEnvs())
 
 const DEFAULTS = ['id_rsa', 'id_ecdsa', 'id_ecdsa_sk', 'id_ed25519', 'id_ed25519_sk', 'id_xmss', 'id_dsa'].map(
   (name) => `identityfile ~/.ssh/${name}`,
@@ -39,17 +45,29 @@ test.each(['ask', 'true', 'false', 'no', 'off'])('host keys must be known with S
   const config = parseSshConfig('web', `stricthostkeychecking ${written}\nidentitiesonly yes`)
   expect(config).not.toHaveProperty('hostKeys')
   expect(config).not.toHaveProperty('hostKeyAlias')
+  expect(config).not.toHaveProperty('agent')
   expect(config.agentKeys).toBe('named')
 })
 
 test('default key files do not count as named', () => {
   expect(parseSshConfig('web', DEFAULTS.join('\n')).keys).toEqual([])
+  expect(parseSshConfig('web', 'identityfile ~/.ssh/id_rsa\nidentityfile ~/.ssh/id_ed25519').keys).toEqual([])
   expect(parseSshConfig('web', 'identityfile ~/.ssh/id_rsa').keys).toEqual([`${homedir()}/.ssh/id_rsa`])
+  for (const [first, second] of [
+    ['/keys/mine', `${homedir()}/.ssh/id_rsa`],
+    ['/a/~/.ssh/id_rsa', '/b/~/.ssh/id_rsa'],
+    [`${homedir()}/.ssh/id_rsa.old`, `${homedir()}/.ssh/id_ed25519.old`],
+  ]) {
+    const written = [first, second].map((path) => `identityfile ${path?.replace(homedir(), '~')}\n`)
+    expect(parseSshConfig('web', written.join('')).keys).toEqual([first, second])
+  }
 })
 
 test('the value none means no value', () => {
   expect(parseSshConfig('web', 'proxyjump none\nproxycommand none\nidentityfile none\nuserknownhostsfile none')).toMatchObject({
     address: 'web',
+    port: 22,
+    user: userInfo().username,
     jump: [],
     keys: [],
     knownHosts: [],
@@ -57,7 +75,9 @@ test('the value none means no value', () => {
 })
 
 test('a ProxyCommand is refused', () => {
-  expect(() => parseSshConfig('web', 'proxycommand nc %h %p')).toThrow('ProxyCommand is not supported')
+  expect(() => parseSshConfig('web', 'proxycommand nc %h %p')).toThrow(
+    expect.objectContaining({ class: 'input', where: { command: 'ssh -G web' }, what: 'ProxyCommand is not supported' }),
+  )
 })
 
 const [short = ''] = hostname().split('.')
@@ -73,6 +93,8 @@ test.each([
   ['/keys/%j', '/keys/gate'],
   ['%d/100%%', `${homedir()}/100%`],
   ['~/a~b', `${homedir()}/a~b`],
+  ['~', homedir()],
+  ['/a/~/b', '/a/~/b'],
 ])('expands %s as ssh does', (written, expected) => {
   const output = `hostname 10.0.0.11\nport 2222\nuser admin\nhostkeyalias shared-name\nproxyjump gate\ncontrolpath /0123456789abcdef\nidentityfile ${written}`
   expect(parseSshConfig('web', output, { HOME: '/home/jane', KEY: 'deploy' }).keys).toEqual([expected])
@@ -83,11 +105,18 @@ test('without an alias, %k is the name by which the host was called', () => {
 })
 
 test.each([
-  [`/keys/\${NOWHERE}`, 'environment variable NOWHERE is not set', 'set it: export NOWHERE=…'],
-  ['/keys/%Q', 'token %Q in /keys/%Q is not supported', 'write the value itself in ~/.ssh/config'],
-  ['/keys/%', 'token % in /keys/% is not supported', 'write the value itself in ~/.ssh/config'],
-])('%s is an input problem, as in ssh', (written, what, fix) => {
-  expect(() => parseSshConfig('web', `identityfile ${written}`, {})).toThrow(expect.objectContaining({ class: 'input', what, fix }))
+  [
+    `/keys/\${NOWHERE}`,
+    'environment variable NOWHERE is not set',
+    'set it: export NOWHERE=…',
+    `ssh's configuration uses it: /keys/\${NOWHERE}`,
+  ],
+  ['/keys/%Q', 'token %Q in /keys/%Q is not supported', 'write the value itself in ~/.ssh/config', undefined],
+  ['/keys/%', 'token % in /keys/% is not supported', 'write the value itself in ~/.ssh/config', undefined],
+])('%s is an input problem, as in ssh', (written, what, fix, why) => {
+  expect(() => parseSshConfig('web', `identityfile ${written}`, {})).toThrow(
+    expect.objectContaining({ class: 'input', where: { command: 'ssh -G web' }, what, why, fix }),
+  )
 })
 
 test.each([
@@ -95,6 +124,8 @@ test.each([
   ['SSH_AUTH_SOCK', undefined],
   ['$SOCKET', '/run/jane.sock'],
   ['$NOWHERE', 'none'],
+  ['/run/$SOCKET', '/run/$SOCKET'],
+  ['$SOCKET/more', '$SOCKET/more'],
   [`\${SOCKET}`, '/run/jane.sock'],
   [`\${SOCKET}.%r`, '/run/jane.sock.admin'],
   ['~/agent.sock', `${homedir()}/agent.sock`],
@@ -130,4 +161,51 @@ test('the installed ssh understands all forms of a destination', async () => {
   for (const destination of ['ops@[fd00::1]:2200', 'ssh://ops@[fd00::1]:2200'])
     expect(asked(destination)).toEqual(['hostname fd00::1', 'port 2200', 'user ops'])
   expect(await resolveThroughSshConfig('ops@[fd00::1]:2200')).toMatchObject({ address: 'fd00::1', port: 2200, user: 'ops' })
+})
+
+/** Replaces ssh by a script. */
+const withSsh = (script: string): string => {
+  const directory = scratch()
+  writeFileSync(join(directory, 'ssh'), `#!/bin/sh\n${script}\n`, { mode: 0o755 })
+  vi.stubEnv('PATH', `${directory}:${process.env.PATH}`)
+  return directory
+}
+
+test('key files that do not exist are left out, unless their public half does', async () => {
+  const directory = withSsh('cd "$(dirname "$0")"; for name in both private public none; do echo "identityfile $PWD/$name"; done')
+  for (const name of ['both', 'both.pub', 'private', 'public.pub']) writeFileSync(join(directory, name), '')
+  const { keys } = await resolveThroughSshConfig('web')
+  expect(keys).toEqual(['both', 'private', 'public'].map((name) => join(directory, name)))
+})
+
+test('ssh is asked for the token %C of the destination', async () => {
+  withSsh(
+    'while [ "$1" != -o ]; do shift; done; echo "$2" | sed "s/ControlPath=/controlpath /; s/%C/0123abcd/"; echo "identityagent /run/%C.sock"',
+  )
+  expect((await resolveThroughSshConfig('web')).agent).toBe('/run/0123abcd.sock')
+})
+
+test('a configuration that ssh refuses is an input problem with its words', async () => {
+  const problem = {
+    class: 'input',
+    where: { command: 'ssh -G web;x' },
+    what: 'configuration of ssh is invalid',
+    fix: 'correct ~/.ssh/config',
+  }
+  expect(await problemOf(resolveThroughSshConfig('web;x'))).toMatchObject({ ...problem, why: 'hostname contains invalid characters' })
+  withSsh('exit 3')
+  expect(await problemOf(resolveThroughSshConfig('web;x'))).toMatchObject({
+    ...problem,
+    why: expect.stringMatching(/^Command failed: ssh -G/),
+  })
+})
+
+test('a machine without ssh is an input problem', async () => {
+  vi.stubEnv('PATH', scratch())
+  expect(await problemOf(resolveThroughSshConfig('web'))).toMatchObject({
+    class: 'input',
+    where: { command: 'ssh -G web' },
+    what: 'configuration of ssh cannot be read because ssh is not installed',
+    fix: 'install openssh-client, or set address, user and key in the inventory',
+  })
 })

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import type { Connection } from '../../../../src/host/target/connection.ts'
 import { resolveTarget } from '../../../../src/host/target/target.ts'
+import { Secret } from '../../../../src/secret/secret.ts'
 
 const connection: Connection = {
   ...{
@@ -24,6 +25,8 @@ test('a host without an address has those of ssh, except what the inventory sets
   expect(all).toMatchObject({ ...connection, name: 'no-such-alias.invalid' })
   // Key files of the inventory are the only keys that are tried.
   expect(all.agentKeys).toBeUndefined()
+  const secrets = { passphrase: new Secret('open sesame'), sudoPassword: new Secret('let me in') }
+  expect(await resolveTarget('no-such-alias.invalid', { ...connection, ...secrets, viaSshConfig: true })).toMatchObject(secrets)
   const some = await resolveTarget('no-such-alias.invalid', { ...connection, viaSshConfig: true, written: ['user'] })
   expect(some).toMatchObject({ user: 'jane', port: 22, agentKeys: 'all', keys: [] })
 })
