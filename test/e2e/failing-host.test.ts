@@ -264,7 +264,7 @@ it('a host with noexec /tmp and /run converges', () => {
 })
 
 it('changes that cannot succeed are refused at planning, and the host stays unchanged', () => {
-  on('mkdir -p /srv/data; ln -s data /srv/www')
+  on('mkdir -p /srv/data /srv/full; touch /srv/full/theirs; ln -s data /srv/www')
   const KEY = 'net.ipv4.no_such_key'
   const refused = (resources: string): readonly string[] => {
     declare(resources, { hosts: 'one' })
@@ -277,13 +277,14 @@ it('changes that cannot succeed are refused at planning, and the host stays unch
   }
   expect(
     refused(`file({ path: '/srv/none/a', content: 'a' }), file({ path: '/srv/a', content: 'a', owner: 'nobody2' }),
-    directory({ path: '/srv/d', group: 'nogroup2' }), directory({ path: '/srv/www', mode: '700' }), sysctl({ key: '${KEY}', value: 1 }),
+    directory({ path: '/srv/d', group: 'nogroup2' }), directory({ path: '/srv/www', mode: '700' }), directory({ path: '/srv/full', state: 'absent' }), sysctl({ key: '${KEY}', value: 1 }),
     service({ unit: 'none.service' }), file({ path: '/srv/fine', content: 'fine' })`),
   ).toEqual([
     'file:/srv/none/a: directory /srv/none does not exist',
     'file:/srv/a: user nobody2 does not exist',
     'directory:/srv/d: group nogroup2 does not exist',
     'directory:/srv/www: /srv/www is a symbolic link to data',
+    'directory:/srv/full: directory /srv/full is not empty',
     `sysctl:${KEY}: kernel has no setting ${KEY}`,
     'service:none.service: unit none.service does not exist',
   ])

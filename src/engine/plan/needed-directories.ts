@@ -25,11 +25,13 @@ export const isRootsAlone = (observation: Observation, directory: string): boole
   return ours && ![...othersIn(observation)].some((path) => all.includes(path) || parentOf(path) === directory)
 }
 
-/** The first directory that a resource needs, that is not there, and that no earlier `directory` or `link` of this run makes. */
-const missing = (resource: Resource, observation: Observation, { changes }: PlanContext): readonly [string, InodeState] | undefined => {
-  const isComing = (path: string): boolean => changes(`directory:${path}`) || changes(`link:${path}`)
+/** The first directory that a resource needs, and that is not there after the earlier changes of this run. */
+const missing = (resource: Resource, observation: Observation, context: PlanContext): readonly [string, InodeState] | undefined => {
+  const { changes } = context
+  const isGone = (path: string): boolean => context.deletes?.(path) === true
+  const isComing = (path: string): boolean => !isGone(path) && (changes(`directory:${path}`) || changes(`link:${path}`))
   const found = (resource.kind.directories?.(resource.spec) ?? []).flatMap((path) => {
-    const [state, above] = [known(observation).get(path), directoriesAbove(path)]
+    const [state, above] = [isGone(path) ? ABSENT : known(observation).get(path), directoriesAbove(path)]
     const isThere = state === undefined || (state !== ABSENT && (state.type === 'd' || state.type === 'l' || state.type === 'unreached'))
     // Below a link that this run makes, a directory may be there already.
     return isThere || isComing(path) || above.some((one) => changes(`link:${one}`)) ? [] : [[path, state] as const]
@@ -50,8 +52,14 @@ export const missingDirectory = (resource: Resource, observation: Observation, c
       'a resource in this directory is declared',
       'correct the path, or move it away by hand',
     )
-  const why = 'no earlier resource of this run creates it'
-  return new HostRefusal(`directory ${path} does not exist`, why, `correct the path, or declare the directory before this resource`)
+  const what = `directory ${path} does not exist`
+  if (context.deletes?.(path) === true)
+    return new HostRefusal(what, 'an earlier change of this run deletes it', 'correct the path, or the order of both resources')
+  return new HostRefusal(
+    what,
+    'no earlier resource of this run creates it',
+    'correct the path, or declare the directory before this resource',
+  )
 }
 
 /** Returns the change, as dependent if only a package or another opaque change of this run can make its directory. */

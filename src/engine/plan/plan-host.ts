@@ -97,6 +97,7 @@ const planned = <T>(
   const installing = new Set<string>()
   const deleted = new Set<string>()
   const paths = new Set<string>()
+  const gone = new Set<string>()
   let opaquePending = false
   let mayBringMore = false
   return resources.flatMap(({ play, role, resource }) => {
@@ -112,6 +113,7 @@ const planned = <T>(
       changes: (other) => keys.has(other),
       changesBelow: (directory) => [...paths].some((path) => path.startsWith(`${directory}/`)),
       opaquePending,
+      deletes: (what) => gone.has(what),
       deleted,
       members: () => statesOf(observations, key),
       allowDataLoss,
@@ -123,11 +125,14 @@ const planned = <T>(
     const afterScripts = opaquePending || installing.size > 0
     const visited = visit({ play, role, resource, state, change: shown, afterScripts }, context)
     if (change === undefined) return visited
+    const files = (kind.files?.(resource.spec) ?? []).map(({ path }) => path)
     keys.add(key)
-    for (const { path } of kind.files?.(resource.spec) ?? []) paths.add(path)
+    for (const path of files) paths.add(path)
+    // A directory or link is at the path that is its identity.
+    for (const one of [key, resource.id, ...files]) change.action === 'delete' ? gone.add(one) : gone.delete(one)
     opaquePending ||= change.certainty === 'opaque'
     if (kind.contained !== true && !isOrphan(resource)) mayBringMore = true
-    if (isOrphan(resource) && change.action === 'delete') for (const { path } of kind.files?.(resource.spec) ?? []) deleted.add(path)
+    if (isOrphan(resource) && change.action === 'delete') for (const path of files) deleted.add(path)
     if (kind.affectsLater === true && change.action === 'create') installing.add(role)
     return visited
   })

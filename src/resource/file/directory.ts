@@ -1,12 +1,14 @@
 import { z } from 'zod'
 import { sh } from '../../shell/sh.ts'
 import { describeDifferences, differing } from '../kind/differences.ts'
-import { ABSENT, type InodeState, inodeWord, planAbsent, planUnreached, refuseUnreached, typeName } from '../kind/inode.ts'
-import { defineKind } from '../kind/kind.ts'
+import { ABSENT, type Inode, type InodeState, inodeWord, planAbsent, planUnreached, refuseUnreached, typeName } from '../kind/inode.ts'
+import { defineKind, type KindQuery, type PlanContext } from '../kind/kind.ts'
 import { requireBatch } from '../kind/one-by-one.ts'
 import { absolutePath, fileMode, ownership, parentOf } from '../kind/path.ts'
 import { inodeQuery } from '../kind/queries.ts'
+import { HostRefusal } from '../kind/step.ts'
 import { OBSERVED, UNSAFE, walk } from '../kind/walk.ts'
+import { firstNames, namesScript, readNames } from '../kind/walk-read.ts'
 import { wrongType } from './wrong-type.ts'
 
 const schema = z.strictObject({
@@ -16,17 +18,38 @@ const schema = z.strictObject({
   ...ownership,
 })
 
+/** `within`: names in a directory that is declared absent, up to `MAX_NAMES`. */
+type DirectoryState = typeof ABSENT | (Inode & { readonly within?: readonly string[] })
+
 /** A directory with mode and owner. Its parent is a separate resource. Only an empty directory is deleted. */
 export const directory = defineKind({
   name: 'directory',
   schema,
   id: ({ path }) => path,
-  observe: (specs: readonly z.output<typeof schema>[]) => inodeQuery(specs.map(({ path }) => path)),
+  observe: (specs: readonly z.output<typeof schema>[]): KindQuery<DirectoryState> => {
+    const inodes = inodeQuery(specs.map(({ path }) => path))
+    const leaving = specs.flatMap(({ path, state }) => (state === 'absent' ? [path] : []))
+    if (leaving.length === 0) return inodes
+    return {
+      ...inodes,
+      script: namesScript(leaving),
+      parse: (stdout, answers) => {
+        const names = readNames(stdout.toString())
+        const states: ReadonlyMap<string, InodeState> = inodes.parse(stdout, answers)
+        return new Map(
+          [...states].map(([path, state]) => [path, state === ABSENT ? state : { ...state, within: names.get(path) ?? [] }] as const),
+        )
+      },
+    }
+  },
 
-  plan: (spec, state: InodeState, { packagesPending }) => {
+  plan: (spec, state, context) => {
     const unreached = planUnreached(state)
     if (unreached !== undefined) return unreached
-    if (spec.state === 'absent') return planAbsent(state, packagesPending)
+    const left = remaining(spec, state, context)
+    if (left.length > 0)
+      return { action: 'delete', certainty: 'dependent', reason: `declared absent, not empty: ${firstNames(left)}`, differences: [] }
+    if (spec.state === 'absent') return planAbsent(state, context.packagesPending)
     if (state === ABSENT) return { action: 'create', certainty: 'exact', reason: 'missing', differences: [] }
     const differences = [
       ...(state.type === 'd' ? [] : [{ key: 'type', from: typeName(state.type), to: 'a directory' }]),
@@ -39,7 +62,8 @@ export const directory = defineKind({
   accounts: (spec) => (spec.state === 'absent' ? {} : { users: [spec.owner], groups: [spec.group] }),
   directories: ({ path }) => [parentOf(path)],
   contained: true,
-  forbids: (spec, state, context) => wrongType(spec.path, state, { what: 'a directory', types: 'd', state: spec.state }, context),
+  forbids: (spec, state, context) =>
+    wrongType(spec.path, state, { what: 'a directory', types: 'd', state: spec.state }, context) ?? notEmpty(spec, state, context),
   orphan: { delete: 'directory' },
   *apply(work) {
     for (const { id, state } of work) refuseUnreached(id, state)
@@ -51,6 +75,31 @@ export const directory = defineKind({
     requireBatch(answer, work, { what: (id) => `${id ?? 'directories'} not changed` })
   },
 })
+
+/** Names in a directory that is declared absent, and that no earlier change of this run deletes. */
+const remaining = (
+  { path, state: declared }: z.output<typeof schema>,
+  state: DirectoryState,
+  { deletes }: PlanContext,
+): readonly string[] =>
+  declared === 'present' || state === ABSENT ? [] : (state.within ?? []).filter((name) => deletes?.(`${path}/${name}`) !== true)
+
+/**
+ * Returns the refusal of a deletion that would fail. Undefined if an earlier change of this run may empty the directory, such as a package
+ * or a command, and where another account decides what is in it: then only the deletion fails.
+ */
+const notEmpty = (spec: z.output<typeof schema>, state: DirectoryState, context: PlanContext): HostRefusal | undefined => {
+  const left = remaining(spec, state, context)
+  const { path } = spec
+  if (state === ABSENT || left.length === 0 || context.mayBringMore === true || context.opaquePending === true) return undefined
+  const isRoots = state.owner === 'root' && (Number.parseInt(state.mode, 8) & 0o022) === 0
+  if (!isRoots || context.isRootsAlone?.(parentOf(path)) !== true) return undefined
+  return new HostRefusal(
+    `directory ${path} is not empty`,
+    `it is declared absent, and has ${firstNames(left)}`,
+    'declare what is in it absent before it, or delete it by hand',
+  )
+}
 
 /**
  * If another account controls the parent, it could have moved a foreign directory to this path. The owner then changes only for an empty

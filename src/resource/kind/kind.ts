@@ -27,6 +27,8 @@ export interface PlanContext {
   changesBelow?(directory: string): boolean
   /** An earlier change of this run on this host is opaque: a script, which can prepare anything. */
   readonly opaquePending?: boolean
+  /** Returns whether an earlier change of this run on this host deletes what is at this path, or the resource with this key. */
+  deletes?(what: string): boolean
   /** Paths of orphans that this run deletes earlier on this host. */
   readonly deleted?: ReadonlySet<string>
   /** Returns the state of this resource on each reachable host that has it, for plans over several hosts: a cluster, a switch-over. */

@@ -1,5 +1,7 @@
 import type { Script } from '../../shell/script.ts'
 import { sh } from '../../shell/sh.ts'
+import { argumentLists } from './chunks.ts'
+import { PATHS_AT_ONCE } from './inode.ts'
 import { ENTER, walk } from './walk.ts'
 
 /** Maximum length, in bytes, of a file to digest that another account may have made and for which no size is expected. */
@@ -141,3 +143,35 @@ export const readExcerpts = (stdout: Buffer): ReadonlyMap<string, Buffer> => {
   }
   return found
 }
+
+/** Names that are read of a directory at most. An account of the host can make any number. */
+export const MAX_NAMES = 1000
+
+/**
+ * Prints the entries of those paths that are directories, up to `MAX_NAMES` of each. No process starts if none of them is a directory.
+ * It uses `$reader` of `path-queries`, and enters a directory of another account by its descriptor.
+ */
+export const namesScript = (paths: readonly string[]): Script => sh`${argumentLists(paths, PATHS_AT_ONCE).map(
+  (some) => sh`set --
+for p in ${some}; do [ ! -d "$p" ] || [ -L "$p" ] || set -- "$@" "$p"; done
+[ "$#" = 0 ] || perl -e "$reader" -- names "$T" ${MAX_NAMES} "$@"
+`,
+)}printf 'end\\0'
+`
+
+/** Returns the names by directory. A path that is no directory, or an empty one, is missing. Throws for an incomplete answer. */
+export const readNames = (stdout: string): ReadonlyMap<string, readonly string[]> => {
+  const fields = stdout.split('\0')
+  if (fields.pop() !== '' || fields.pop() !== 'end' || fields.length % 2 !== 0) throw new Error('the host did not list all directories')
+  const names = new Map<string, string[]>()
+  for (let i = 0; i < fields.length; i += 2) {
+    const [directory = '', name = ''] = fields.slice(i, i + 2)
+    const known = names.get(directory)
+    if (known === undefined) names.set(directory, [name])
+    else known.push(name)
+  }
+  return names
+}
+
+/** The first names for a message, and whether there are more: `a, b, c, …`. */
+export const firstNames = (names: readonly string[]): string => `${names.slice(0, 3).join(', ')}${names.length > 3 ? ', …' : ''}`

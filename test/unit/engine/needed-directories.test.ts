@@ -8,7 +8,7 @@ import { forbiddenOn, planHost } from '../../../src/engine/plan/plan-host.ts'
 import { directory } from '../../../src/resource/file/directory.ts'
 import { file } from '../../../src/resource/file/file.ts'
 import { link } from '../../../src/resource/file/link.ts'
-import type { InodeState } from '../../../src/resource/kind/inode.ts'
+import type { Inode, InodeState } from '../../../src/resource/kind/inode.ts'
 import type { Resource } from '../../../src/resource/kind/kind.ts'
 import { keyOf } from '../../../src/resource/kind/kind.ts'
 import { pkg } from '../../../src/resource/package/package.ts'
@@ -89,6 +89,60 @@ describe('a directory that a resource needs', () => {
     expect([refused, certain]).toEqual([[], ['/home/bob/app/conf dependent']])
     const shared = { '/srv': inode('d', { mode: '777' }) }
     expect(planned([conf], {}, shared).refused).toEqual([])
+  })
+})
+
+describe('a directory that is declared absent', () => {
+  const gone = (path: string) => directory({ path, state: 'absent' })
+  const holding = (...within: readonly string[]) => ({ ...(inode('d') as Inode), within })
+  const refusal = 'directory /srv/app is not empty: it is declared absent, and has '
+
+  it('and has something in it refuses the run at planning', () => {
+    expect(planned([gone('/srv/app')], { '/srv/app': holding('a', 'b', 'c') }).refused).toEqual([`${refusal}a, b, c`])
+    expect(planned([gone('/srv/app')], { '/srv/app': holding('a', 'b', 'c', 'd') }).refused).toEqual([`${refusal}a, b, c, …`])
+    expect(planned([directory({ path: '/srv/app' })], { '/srv/app': holding('a') })).toEqual({ refused: [], certain: [] })
+  })
+
+  it('is deleted exactly after all that is in it', () => {
+    const within = [file({ path: '/srv/app/a', state: 'absent' }), link({ path: '/srv/app/b', state: 'absent' }), gone('/srv/app/c')]
+    const states = {
+      ...{ '/srv/app': holding('a', 'b', 'c'), '/srv/app/a': inode('f') },
+      ...{ '/srv/app/b': inode('l', { target: 'x' }), '/srv/app/c': holding() },
+    }
+    expect(planned([...within, gone('/srv/app')], states)).toEqual({
+      refused: [],
+      certain: ['/srv/app/a exact', '/srv/app/b exact', '/srv/app/c exact', '/srv/app exact'],
+    })
+    expect(planned([...within.slice(1), gone('/srv/app')], states).refused).toEqual([`${refusal}a`])
+    expect(planned([gone('/srv/app'), ...within], states).refused).toEqual([`${refusal}a, b, c`])
+    // An update is no deletion.
+    const kept = [file({ path: '/srv/app/a', content: 'x' }), ...within.slice(1), gone('/srv/app')]
+    expect(planned(kept, states, { '/srv/app': inode('d') }).refused).toEqual([`${refusal}a`])
+  })
+
+  it('may be emptied by a command before it, or by the account that controls it: the deletion is not exact', () => {
+    const earlier = planned([command({ name: 'clean', run: 'true', unless: 'false' }), gone('/srv/app')], { '/srv/app': holding('a') })
+    expect([earlier.refused, earlier.certain.at(-1)]).toEqual([[], '/srv/app dependent'])
+    for (const more of [{ owner: 'bob' }, { mode: '775' }])
+      expect(planned([gone('/srv/app')], { '/srv/app': { ...holding('a'), ...more } })).toEqual({
+        ...{ refused: [], certain: ['/srv/app dependent'] },
+      })
+    expect(planned([gone('/home/bob/app')], { '/home/bob/app': holding('a') }).refused).toEqual([])
+  })
+
+  it('is missing for what is declared in it later, unless it is made again', () => {
+    const states = { '/srv/app': holding() }
+    const there = { '/srv/app': inode('d') }
+    expect(planned([gone('/srv/app'), conf], states, there).refused).toEqual([
+      'directory /srv/app does not exist: an earlier change of this run deletes it',
+    ])
+    const away = file({ path: '/srv/app', state: 'absent' })
+    expect(planned([away, directory({ path: '/srv/app' }), conf], { '/srv/app': inode('f') }, { '/srv/app': inode('f') }).refused).toEqual(
+      [],
+    )
+    expect(planned([gone('/srv/app'), conf], {}, { '/srv/app': 'absent' }).refused).toEqual([
+      'directory /srv/app does not exist: no earlier resource of this run creates it',
+    ])
   })
 })
 
@@ -181,6 +235,29 @@ describe('the observation', () => {
     if (process.getuid?.() === 0) chownSync(join(scratch, 'bob'), 65_534, 65_534)
     const declared = (path: string) => file({ path: join(scratch, path), content: 'x' })
     expect(refused(declared('missing/conf'), declared('bob/missing/conf'))).toEqual([`directory ${scratch}/missing does not exist`])
+  })
+
+  it('has the names in directories that are declared absent, and not behind links', () => {
+    const gone = (name: string) => directory({ path: join(scratch, name), state: 'absent' })
+    for (const name of ['full', 'empty', 'hidden']) mkdirSync(join(scratch, name))
+    for (const name of ['full/a b', 'hidden/.x']) writeFileSync(join(scratch, name), '')
+    symlinkSync('full', join(scratch, 'linked'))
+    expect(refused(...['full', 'empty', 'hidden', 'linked', 'nothing'].map(gone))).toEqual([
+      ...[`directory ${scratch}/full is not empty`, `directory ${scratch}/hidden is not empty`],
+      `${scratch}/linked is a symbolic link to full`,
+    ])
+    expect(refused(file({ path: join(scratch, 'full/a b'), state: 'absent' }), gone('full'))).toEqual([])
+    // No program starts for those that are gone, and its failure is never read as an empty directory.
+    mkdirSync(join(scratch, 'bin'))
+    writeFileSync(join(scratch, 'bin/perl'), '#!/bin/sh\nexit 126\n', { mode: 0o755 })
+    const states = (name: string) => {
+      const query = queryHost('a', [{ play: 0, role: 'web', resource: gone(name) }])
+      const env = { ...process.env, PATH: `${scratch}/bin:${process.env.PATH}`, T: scratch }
+      const { stdout, status } = spawnSync('sh', ['-c', query.script], { env })
+      return query.read(stdout, status ?? 255)
+    }
+    expect(states('nothing').get(`directory:${scratch}/nothing`)).toBe('absent')
+    expect(() => states('full')).toThrow('did not report')
   })
 
   it.runIf(process.getuid?.() === 0)('knows where a link of root leads: to a directory of root, or of an account', () => {

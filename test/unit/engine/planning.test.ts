@@ -174,8 +174,39 @@ describe('planning a host', () => {
     expect(look([bob])).toEqual(['user bob does not exist', 'bob dependent'])
     expect(look([bob, place(creator('bob'))]).slice(0, 1)).toEqual(['user bob does not exist'])
     expect(look([place(creator('bob')), bob])).toEqual(['bob exact', 'bob exact'])
+    expect(forbiddenOn({ host: 'one', resources: [bob], observation }, () => true, {})[0]).toMatchObject({
+      why: 'the host has no user of this name, and no earlier resource of this run creates it',
+      fix: 'correct the name, or declare the user before this resource',
+    })
+    const only = kindOfText('owned', { accounts: ({ id }) => ({ groups: [id] }) })
+    expect(forbiddenOn({ host: 'one', resources: [place(only({ id: 'bob', want: 'x' }))], observation }, () => true, {})[0]).toMatchObject({
+      ...{ what: 'group bob does not exist', why: expect.stringContaining('the host has no group of this name') },
+      fix: 'correct the name, or declare the group before this resource',
+    })
     // A package of another role can create the account too.
     expect(look([place(bringer({ id: 'p', want: 'x' }), 'other'), bob])).toEqual(['p exact', 'bob dependent'])
+  })
+
+  it('refuses accounts that an earlier change deletes', () => {
+    const owned = kindOfText('owned', { accounts: ({ id }) => ({ users: [id], groups: [id] }) })
+    const deletion = (type: string, action: 'delete' | 'update' = 'delete') => {
+      const kind = kindOfText('note', { plan: () => ({ action, certainty: 'exact', reason: '', differences: [] }) })({
+        id: 'ann',
+        want: '',
+      })
+      return place({ ...kind, kind: { ...kind.kind, name: type } })
+    }
+    const observation = new Map<string, unknown>([
+      ['accounts', { users: new Set(['ann']), groups: new Set(['ann']) }],
+      ...['owned:ann', 'user:ann', 'group:ann'].map((key) => [key, ''] as const),
+    ])
+    const refused = (...resources: readonly DeclaredResource[]) =>
+      forbiddenOn({ host: 'one', resources, observation }, () => true, {}).map(({ what, why }) => `${what}: ${why}`)
+    const ann = place(owned({ id: 'ann', want: 'x' }))
+    expect(refused(deletion('user'), ann)).toEqual(['user ann does not exist: an earlier change of this run deletes it'])
+    expect(refused(deletion('group'), ann)).toEqual(['group ann does not exist: an earlier change of this run deletes it'])
+    expect(refused(deletion('user', 'update'), deletion('group', 'update'), ann)).toEqual([])
+    expect(refused(ann, deletion('user'))).toEqual([])
   })
 
   it('asks what a host forbids and notices with the changes planned before', () => {

@@ -6,7 +6,7 @@ import { stagedName } from '../../../../src/resource/file/place.ts'
 import type { FileState } from '../../../../src/resource/file/spec.ts'
 import { readText, writeFiles } from '../../../../src/resource/file/write.ts'
 import { bytesOf, type LocalFile, sha256Hex, text } from '../../../../src/resource/kind/content.ts'
-import { type InodeState, unreached } from '../../../../src/resource/kind/inode.ts'
+import { type Inode, type InodeState, unreached } from '../../../../src/resource/kind/inode.ts'
 import type { PlanContext } from '../../../../src/resource/kind/kind.ts'
 import { Secret } from '../../../../src/secret/secret.ts'
 import { NOTHING } from '../answers.ts'
@@ -52,6 +52,17 @@ describe('planning a directory', () => {
     expect(plan({ state: 'absent' }, inode('d'))).toMatchObject({ action: 'delete', certainty: 'exact' })
     expect(plan({ state: 'absent' }, 'absent')).toBeUndefined()
     expect(plan({ state: 'absent' }, 'absent', { packagesPending: true })).toMatchObject({ action: 'delete', certainty: 'dependent' })
+  })
+
+  it('names what is in it, if that is not deleted before', () => {
+    const full = { ...(inode('d') as Inode), within: ['a', 'b', 'c', 'd'] }
+    expect(plan({ state: 'absent' }, full)).toEqual({
+      ...{ action: 'delete', certainty: 'dependent', differences: [] },
+      reason: 'declared absent, not empty: a, b, c, …',
+    })
+    expect(plan({ state: 'absent' }, full, { deletes: (path) => path !== '/d/c' })?.reason).toBe('declared absent, not empty: c')
+    expect(plan({ state: 'absent' }, full, { deletes: () => true })).toMatchObject({ certainty: 'exact', reason: 'declared absent' })
+    expect(plan({}, full)).toBeUndefined()
   })
 })
 
