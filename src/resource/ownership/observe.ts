@@ -1,10 +1,10 @@
 import { sh } from '../../shell/sh.ts'
-import { argumentLists } from '../kind/chunks.ts'
-import { ABSENT, type InodeState, PATHS_AT_ONCE } from '../kind/inode.ts'
+import { ABSENT, type InodeState } from '../kind/inode.ts'
 import type { KindQuery } from '../kind/kind.ts'
 import { orphanPolicyOf } from '../kind/orphan-policy.ts'
 import { absolutePath } from '../kind/path.ts'
 import { inodeAt } from '../kind/queries.ts'
+import { namesScript, readNames } from '../kind/walk-read.ts'
 import { unitName } from '../service/unit-name.ts'
 import { type OwnedResource, readRecord, recordPath } from './record.ts'
 
@@ -42,10 +42,17 @@ export const recordedUnit = ({ path, key }: OwnedResource): string | undefined =
   return 'keep' in policy && policy.stopsRecorded === true && unitName.safeParse(path).success ? path : undefined
 }
 
-const MAX_NAMES = 50
-
 /** Lists of dpkg: a file per package, with a path per line. */
 const DPKG_LISTS = '/var/lib/dpkg/info'
+
+/**
+ * Returns the paths under which a package may list a file. `/bin`, `/sbin` and `/lib*` are links into `/usr`, and a package may name
+ * either: `coreutils` of Debian 12 has `/bin/cat`.
+ */
+const listedPaths = (path: string): readonly string[] => {
+  const [, below] = /^(?:\/usr)?(\/(?:s?bin|lib[0-9a-z]*)\/.*)$/s.exec(path) ?? []
+  return below === undefined ? [path] : [below, `/usr${below}`]
+}
 
 /**
  * Observes orphans: inode, digest and owning package. One `grep` of dpkg's lists for all, only if there are any: `dpkg-query -S` takes
@@ -58,10 +65,10 @@ export const observeOrphans = (name: string, specs: readonly OrphanSpec[]): Kind
     script:
       places.length === 0
         ? sh``
-        : sh`printf '%s\\n' ${places} >"$T/places"
+        : sh`printf '%s\\n' ${places.flatMap(listedPaths)} >"$T/places"
 grep -rZxFf "$T/places" --include='*.list' -- ${DPKG_LISTS} || [ $? = 1 ]
 printf 'within\\0'
-${argumentLists(places, PATHS_AT_ONCE).map((some) => sh`perl -e "$reader" -- names "$T" ${MAX_NAMES} ${some}`)}`,
+${namesScript(places)}`,
     parse: (stdout, answers) => {
       const answer = stdout.toString()
       const end = answer.indexOf('within\0')
@@ -73,7 +80,7 @@ ${argumentLists(places, PATHS_AT_ONCE).map((some) => sh`perl -e "$reader" -- nam
           .map((line) => line.split('\0'))
           .map(([list = '', path = '']) => [path, packageOf(list)]),
       )
-      const within = Map.groupBy(pairs(answer.slice(end + 'within\0'.length).split('\0')), ([directory]) => directory)
+      const within = places.length === 0 ? undefined : readNames(answer.slice(end + 'within\0'.length))
       const records = new Map(
         [...new Set(specs.map(({ role }) => role))].map((role) => [role, keysIn(answers.texts.get(recordPath(role)) ?? [])]),
       )
@@ -85,13 +92,13 @@ ${argumentLists(places, PATHS_AT_ONCE).map((some) => sh`perl -e "$reader" -- nam
           const recorded = isRecorded(role, owned.key)
           if (place === undefined) return [id, { recorded, inode: ABSENT, within: [] }]
           const sha256 = answers.digests.get(place)
-          const owner = packages.get(place)
+          const owner = listedPaths(place).flatMap((path) => packages.get(path) ?? [])[0]
           return [
             id,
             {
               recorded,
               inode: inodeAt(answers, place),
-              within: (within.get(place) ?? []).map(([, one]) => one),
+              within: within?.get(place) ?? [],
               ...(sha256 !== undefined && { sha256 }),
               ...(owner !== undefined && { package: owner }),
             },
@@ -106,6 +113,3 @@ const keysIn = (lines: readonly string[]): ReadonlySet<string> => new Set(readRe
 
 /** The package of `/var/lib/dpkg/info/nginx-common.list` or `/var/lib/dpkg/info/libc6:amd64.list`. */
 const packageOf = (list: string): string => list.slice(DPKG_LISTS.length + 1).replace(/(:[^:]*)?\.list$/, '')
-
-const pairs = (fields: readonly string[]): readonly (readonly [string, string])[] =>
-  Array.from({ length: Math.floor(fields.length / 2) }, (_, i) => [fields[2 * i] ?? '', fields[2 * i + 1] ?? ''] as const)

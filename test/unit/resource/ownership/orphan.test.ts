@@ -74,7 +74,8 @@ describe('the observation of orphans', () => {
     })
     const query = queryHost('web-01', resources)
     const env = { PATH: path, LC_ALL: 'C', T: mkdtempSync(join(tmpdir(), 'orphans-')) }
-    const { stdout, status } = spawnSync('sh', [], { input: query.script, env, maxBuffer: 1e8 })
+    // All arguments of a program may have a quarter of the stack: 256 KiB here (execve(2)).
+    const { stdout, status } = spawnSync('sh', [], { input: `ulimit -s 1024\n${query.script}`, env, maxBuffer: 1e8 })
     return () => query.read(stdout, status ?? 255)
   }
 
@@ -87,6 +88,15 @@ describe('the observation of orphans', () => {
     expect([...found.keys()].filter((key) => key.startsWith('file:'))).toHaveLength(1502)
   })
 
+  it('finds the package of a file by both of its paths, in /usr and before', () => {
+    const paths = ['/bin/cat', '/usr/bin/cat', '/sbin/ldconfig', '/usr/sbin/ldconfig', '/usr/lib/os-release', '/lib/os-release']
+    const found = answerAbout([...paths, '/usr/local/bin/cat', '/usr/cat'])()
+    expect(paths.map((path) => (found.get(`file:${path}`) as OrphanState).package)).toEqual([
+      ...['coreutils', 'coreutils', 'libc-bin', 'libc-bin', 'base-files', 'base-files'],
+    ])
+    for (const path of ['/usr/local/bin/cat', '/usr/cat']) expect(found.get(`file:${path}`)).not.toHaveProperty('package')
+  })
+
   it('names the entries of a directory, and none of a link', () => {
     const here = mkdtempSync(join(tmpdir(), 'orphans-'))
     onTestFinished(() => rmSync(here, { recursive: true }))
@@ -95,9 +105,9 @@ describe('the observation of orphans', () => {
     writeFileSync(join(here, 'full', 'a b'), '')
     symlinkSync('full', join(here, 'link'))
     mkdirSync(join(here, 'many'))
-    for (let i = 0; i < 60; i += 1) writeFileSync(join(here, 'many', `${i}`), '')
+    for (let i = 0; i < 1001; i += 1) writeFileSync(join(here, 'many', `${i}`), '')
     const found = answerAbout(['full', 'empty', 'link', 'gone', 'many'].map((name) => join(here, name)))()
-    expect((found.get(`file:${join(here, 'many')}`) as OrphanState).within).toHaveLength(50)
+    expect((found.get(`file:${join(here, 'many')}`) as OrphanState).within).toHaveLength(1000)
     const within = ['full', 'empty', 'link', 'gone'].map((name) => [name, (found.get(`file:${join(here, name)}`) as OrphanState).within])
     expect(within).toEqual([
       ['full', ['a b']],
@@ -111,7 +121,7 @@ describe('the observation of orphans', () => {
     const bin = mkdtempSync(join(tmpdir(), 'orphans-'))
     onTestFinished(() => rmSync(bin, { recursive: true }))
     writeFileSync(join(bin, program), '#!/bin/sh\nexit 126\n', { mode: 0o755 })
-    expect(answerAbout(['/usr/bin/dpkg'], `${bin}:${process.env.PATH}`)).toThrow('did not report')
+    expect(answerAbout(['/usr/bin/dpkg', '/usr'], `${bin}:${process.env.PATH}`)).toThrow('did not report')
   })
 })
 

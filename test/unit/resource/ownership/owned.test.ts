@@ -149,11 +149,13 @@ describe('the outcome for an orphan', () => {
           .get(id)
       })
     const info = '/var/lib/dpkg/info'
-    expect(parse(`${info}/libc6:amd64.list\0/etc/x\n${info}/nginx.list\0/d\nwithin\0/d\0a\0/d\0b c\0`)).toEqual([
+    expect(parse(`${info}/libc6:amd64.list\0/etc/x\n${info}/nginx.list\0/d\nwithin\0/d\0a\0/d\0b c\0end\0`)).toEqual([
       { recorded: false, inode: inode('f'), sha256: SUM, within: [], package: 'libc6' },
       { recorded: false, inode: inode('d'), within: ['a', 'b c'], package: 'nginx' },
       { recorded: false, inode: inode('f'), within: [] },
     ])
     expect(() => parse(`${info}/nginx.list\0/d\n`)).toThrow('did not list the packages')
+    for (const cut of ['', '/d\0a\0', '/d\0end\0', '/d\0a\0end'])
+      expect(() => parse(`${info}/nginx.list\0/d\nwithin\0${cut}`)).toThrow('did not list all directories')
   })
 })
