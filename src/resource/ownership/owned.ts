@@ -54,7 +54,8 @@ export const owned = defineKind({
 
   plan: (spec, { inode, record }) => {
     const certainty = spec.lines.every(({ parts }) => textOf(parts) !== undefined) ? 'exact' : 'dependent'
-    if (inode === ABSENT) return { action: 'create', certainty, reason: 'missing', differences: [] }
+    // The record goes with its last line (see `forgetLines`): a role without resources has none.
+    if (inode === ABSENT) return spec.lines.length === 0 ? undefined : { action: 'create', certainty, reason: 'missing', differences: [] }
     const known = new Set(record.lines.map(({ text }) => text))
     const isWhole = spec.lines.every(({ parts }) => known.has(textOf(parts) ?? ''))
     const isOurs = record.format === 'this' && spec.playbooks.every((one) => record.playbooks.includes(one))

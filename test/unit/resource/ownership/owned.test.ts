@@ -39,6 +39,13 @@ describe('the record of a role', () => {
       expect(plan(differing)).toBe('update exact content differs')
   })
 
+  it('is not needed by a role without resources, whose last orphan takes it along', () => {
+    const empty = { ...spec, lines: [] }
+    expect(plan({ inode: ABSENT, record: readRecord([]) }, empty)).toBeUndefined()
+    expect(plan(state(whole[0], 'user:left'), empty)).toBeUndefined()
+    expect(plan(state(recordHead(['other.yaml']), 'user:left'), empty)).toBe('update exact content differs')
+  })
+
   it('depends on a digest that is made in the run', () => {
     const of = (value?: string) => ({ ...spec, lines: [...lines, later(value)] })
     expect(plan(state(...whole), of())).toBe('update dependent content differs')
