@@ -5,7 +5,7 @@ import { ADDRESS_SETTINGS, CONNECTION_SETTINGS, groupSchema, hostSchema, invento
 import { inputProblem, type Place } from '../source/input-problem.ts'
 import { entriesOf, entryOf, type SourceEntry, type SourceMap, type SourceNode, withOrigin } from '../source/source-map.ts'
 import { mergeMaps } from './merge.ts'
-import { emptyMap, normalizeSettings, type VarsReader } from './vars.ts'
+import { emptyMap, normalizeSettings, type VarsReader, withoutCustom } from './vars.ts'
 
 /** The entry of a host, without the variables of its groups. */
 export interface HostDraft {
@@ -48,7 +48,7 @@ export const readInventory = (roots: readonly SourceNode[], readVars: VarsReader
   let isComplete = true
   for (const root of roots) {
     const problemCount = problems.length
-    const file = keepValid(root, { label: 'inventory', schema: inventorySchema, hint: topHint }, problems)
+    const file = keepValid(withoutCustom(root), { label: 'inventory', schema: inventorySchema, hint: topHint }, problems)
     isComplete &&= problems.length === problemCount
     all = mergedVars(all, withOrigin(readVars(entryOf(file, 'vars'), 'variables of all hosts'), 'all'), problems)
     for (const [name, entry] of entriesOf(entryOf(file, 'hosts')?.node)) {

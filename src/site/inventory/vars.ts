@@ -5,8 +5,12 @@ import { ADDRESS_SETTINGS, CONNECTION_SETTINGS, varsSchema } from '../schema/set
 import { inputProblem } from '../source/input-problem.ts'
 import type { SourceEntry, SourceMap, SourceNode } from '../source/source-map.ts'
 
-/** Prefix of variables for the user's own roles. They are not checked. */
+/** Prefix of the user's own entries: variables for their roles, and values to repeat by an alias. They are not checked. */
 const CUSTOM_PREFIX = 'x_'
+
+/** Returns the node without the user's own entries. */
+export const withoutCustom = (node: SourceNode): SourceNode =>
+  node.is === 'map' ? { ...node, entries: new Map([...node.entries].filter(([key]) => !key.startsWith(CUSTOM_PREFIX))) } : node
 
 /** Reads a `vars` map: connection settings, options of roles under the roles' names, and custom `x_` variables. */
 export interface VarsReader {
@@ -26,9 +30,7 @@ export const varsReader = (knownRoles: readonly string[], problems: Problem[]): 
     if (entry === undefined) return emptyMap
     const { node } = entry
     const custom = node.is === 'map' ? [...node.entries].filter(([key]) => key.startsWith(CUSTOM_PREFIX)) : []
-    const checked =
-      node.is === 'map' ? { ...node, entries: new Map([...node.entries].filter(([key]) => !key.startsWith(CUSTOM_PREFIX))) } : node
-    const valid = normalizeSettings(keepValid(checked, { label, schema, hint }, problems), problems)
+    const valid = normalizeSettings(keepValid(withoutCustom(node), { label, schema, hint }, problems), problems)
     // A role without a value sets nothing, and does not replace the options of other levels.
     const nonEmpty = [...valid.entries].filter(([key, inner]) => !(roles.has(key) && isNothing(inner.node)))
     return { ...valid, entries: new Map([...nonEmpty, ...custom]) }

@@ -8,7 +8,8 @@ const inventoryOf = (hosts: number): string => {
   const names = Array.from({ length: hosts }, (_, i) => `node-${i}`)
   const lines = names.map((name, i) => `  ${name}: { <<: *web, address: 10.${i >> 16}.${(i >> 8) & 255}.${i & 255} }`)
   const groups = Array.from({ length: 20 }, (_, g) => `  g${g}: { hosts: [${names.filter((_, i) => i % 20 === g).join(', ')}] }`)
-  return `vars: { user: ops, key: k, x_web: &web { user: deploy, port: 22, host_keys: strict } }
+  return `vars: { user: ops, key: k }
+x_web: &web { user: deploy, port: 22, host_keys: strict }
 hosts:
 ${lines.join('\n')}
 groups:
