@@ -77,6 +77,9 @@ const isNode = (value: unknown): value is Node => typeof value === 'object' && v
 /** An empty line or a comment of a generated text. */
 const isBlank = (node: Node | null): boolean => typeof node?.value === 'string' && /^\s*(#|\/\/|$)/.test(node.value)
 
+/** A member of an object that is `undefined`: without it the object is the same to who reads it. */
+const isUndefined = ({ value }: Node): boolean => isNode(value) && value.type === 'Identifier' && value.name === 'undefined'
+
 const isProse = (node: Node): boolean =>
   (node.type === 'Property' && PROSE_KEYS.test(nameOf(node.key))) ||
   ((node.type === 'CallExpression' || node.type === 'NewExpression') && PROSE_CALLS.test(nameOf(node.callee)) && !hasFunction(node))
@@ -108,7 +111,9 @@ const editsOf = (node: Node, parent: Node | undefined, source: string): readonly
     case 'ArrayExpression':
       return (node.elements as readonly (Node | null)[]).flatMap((one) => (isBlank(one) ? [] : replace(one, '...[]')))
     case 'ObjectExpression':
-      return (node.properties as readonly Node[]).filter((one) => !isProse(one)).flatMap((one) => replace(one, '...{}'))
+      return (node.properties as readonly Node[])
+        .filter((one) => !isProse(one) && !isUndefined(one))
+        .flatMap((one) => replace(one, '...{}'))
     case 'ExpressionStatement':
       return isNode(node.expression) && /Call|Await|Assignment/.test(node.expression.type) ? replace(node.expression, 'void 0') : []
     case 'CallExpression':
@@ -132,7 +137,8 @@ const literal = (node: Node, parent: Node | undefined, source: string): readonly
   const { start, end } = node
   const value = node.value
   if (typeof value === 'boolean') return [{ start, end, replacement: String(!value) }]
-  if (typeof value === 'number') return [{ start, end, replacement: String(value + 1) }]
+  // A duration or a size that is one more is no mistake; one of zero is.
+  if (typeof value === 'number') return [{ start, end, replacement: String(value < 1000 ? value + 1 : 0) }]
   if (node.regex !== undefined) return anchors(node, source)
   const isKey = parent?.type === 'Property' && parent.key === node
   return typeof value === 'string' && !isKey && !isBlank(node) && !explains(node, parent) ? words(source, start + 1, end - 1) : []

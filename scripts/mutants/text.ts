@@ -22,7 +22,9 @@ export const linesOfTemplate = (source: string, start: number, end: number): rea
 /** Leaves out each word of a text of several words that is an option, a number, an operator or a setting. Plain prose has none. */
 export const words = (source: string, start: number, end: number): readonly Edit[] =>
   [...source.slice(start, end).matchAll(/(?<=^|\s)\S+(?=\s|$)/g)]
-    .filter(([word], _, all) => all.length > 1 && /^(-{1,2}[a-zA-Z].*|!|.*\d.*|\|\||&&|.*[=:]\S+)$/.test(word))
+    // `read -r` differs from `read` only where a line contains a backslash.
+    .filter(([word], i, all) => all.length > 1 && !(word === '-r' && all[i - 1]?.[0] === 'read'))
+    .filter(([word]) => /^(-{1,2}[a-zA-Z].*|!|.*\d.*|\|\||&&|.*[=:]\S+)$/.test(word))
     .map((match) => {
       const [word] = match
       const at = start + match.index

@@ -36,6 +36,8 @@ export default defineConfig({
   test: {
     include: ['test/unit/**/*.test.ts'],
     reporters: ['dot'],
-    ...(mutant === null ? { setupFiles: [`${root}scripts/mutants/reach-setup.ts`], testTimeout: 60_000 } : { bail: 1 }),
+    ...(mutant === null
+      ? { setupFiles: [`${root}scripts/mutants/reach-setup.ts`], testTimeout: 60_000 }
+      : { bail: 1, testTimeout: 20_000 }),
   },
 })

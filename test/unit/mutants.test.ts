@@ -12,6 +12,8 @@ describe('mutants of code', () => {
     ['a ? b : c', ['true ? b : c', 'false ? b : c']],
     ['f(!a)', ['void 0', 'f(a)']],
     ['const a = 1', ['const a = 2']],
+    ['const a = 5_000', ['const a = 0']],
+    ['const a = { b: undefined }', []],
     ['const a = [b, c]', ['const a = [...[], c]', 'const a = [b, ...[]]']],
     ['const a = { b: c }', ['const a = { ...{} }']],
     ['const a = b.filter(c).some(d)', ['const a = b.some(d)', 'const a = b.filter(c).every(d)']],
@@ -35,6 +37,10 @@ describe('mutants of generated text', () => {
       `const a = sh\`# why\nusermod -a ${b}\n\n\``,
       `const a = sh\`# why\nusermod -a ${b}\ntrue && false\n\``,
     ])
+  })
+
+  it('leave a line that is read raw unchanged', () => {
+    expect(mutated("const a = 'read -r line'")).toEqual([])
   })
 
   it('leave out a setting of a line', () => {
