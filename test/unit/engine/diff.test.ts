@@ -29,3 +29,14 @@ it('texts without a difference have no diff, not even its head', async () => {
   expect(await diffOf('same\n', 'same\n')).toBeUndefined()
   expect(await diffOf('', '')).toBeUndefined()
 })
+
+it('a diff that fails names its resource', async () => {
+  const broken = defineKind({
+    ...kind.kind,
+    diff: () => {
+      throw new TypeError('no text')
+    },
+  } as typeof kind.kind)
+  const pending = [{ play: 0, role: 'r', resource: broken({ before: '', after: 'x' }), state: undefined, change }]
+  await expect(diffsOf(localShell('a'), pending)).rejects.toMatchObject({ call: { resource: 'shown:/x' } })
+})

@@ -93,6 +93,11 @@ describe('a prepared run', () => {
     expect(root?.agentKeys).toBeUndefined()
   })
 
+  it('warns about a secret of the inventory that is too short', async () => {
+    const { warnings } = await prepared({}, PLAYBOOK, INVENTORY.replace('vars: {', "vars: { sudo_password: 'abc',"))
+    expect(warnings.map(({ what }) => what)).toEqual(['`sudo_password` is too short to be masked within other text'])
+  })
+
   it('keeps the roles and the hosts whose rows may be lost', async () => {
     const { roles, allowDataLoss } = await prepared({ roles: ['app'], allowDataLoss: ['web-02'] })
     expect([roles, allowDataLoss]).toEqual([['app'], ['web-02']])

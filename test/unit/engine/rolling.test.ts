@@ -157,6 +157,15 @@ describe('a rolling play', () => {
     expect(marksAt('lb')).toEqual([])
   })
 
+  it('puts each host of a batch back after its own change', async () => {
+    await roll({ gifts: { a: ['x'], b: ['x', 'y', 'z'] }, serial: [2] })
+    const of = (host: string): readonly string[] => log().filter((line) => line.startsWith(host))
+    expect([of('a'), of('b')]).toEqual([
+      ['a out', 'a gets x', 'a in'],
+      ['b out', 'b gets x', 'b gets y', 'b gets z', 'b in'],
+    ])
+  })
+
   it('runs scripts of a role that are plain text as they are', async () => {
     const text = (member: string): Drain => ({ out: String(note(`${member} out`)), back: String(note(`${member} in`)) }) as unknown as Drain
     await roll({ gifts: { a: ['x'] }, drain: text })
