@@ -114,7 +114,10 @@ describe.runIf(hasHaproxy)('a balancer', () => {
         while ((await balancer.states()).get(`web/${server}`) !== 'DOWN') await sleep(100)
       }
       await down('web-02')
-      for (const method of ['GET', 'POST', 'GET', 'POST']) expect((await balancer.ask({ method })).body).toBe('web-01')
+      for (const method of ['GET', 'POST', 'GET', 'POST']) {
+        const { headers, body } = await balancer.ask({ method })
+        expect([body, headers.get('set-cookie')]).toEqual(['web-01', undefined])
+      }
       expect([...new Set(checks)]).toEqual(['health.site.test'])
       await down('web-01')
       for (const method of ['GET', 'POST']) {

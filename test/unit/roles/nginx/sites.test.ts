@@ -30,7 +30,8 @@ describe.runIf(hasNginx)('the sites of nginx', { timeout: 60_000 }, () => {
   beforeAll(async () => {
     application.listen(0, '127.0.0.1')
     await once(application, 'listening')
-    const proxy = `http://127.0.0.1:${(application.address() as AddressInfo).port}`
+    const { port } = application.address() as AddressInfo
+    const proxy = `http://127.0.0.1:${port}`
     const content = 'pages'
     const sites = [
       { name: 'www', hosts: ['www.test'], content, errors: { 404: '/gone.html' }, headers: { 'X-Site': 'www' }, cache: { '*.css': 60 } },
@@ -58,6 +59,7 @@ describe.runIf(hasNginx)('the sites of nginx', { timeout: 60_000 }, () => {
       { name: 'free', hosts: ['free.test'], proxy, body_max: '1k' },
       { name: 'few', hosts: ['few.test', LONG], content, requests_per_second: 1 },
       { name: 'narrow', hosts: ['narrow.test'], proxy, connections: 2 },
+      { name: 'own', hosts: ['own.test'], app: { command: '/bin/app', port } },
       { name: 'oops', hosts: ['oops.test'], proxy, errors: { 500: '/oops' } },
     ]
     server = await startNginx({ sites }, { pages: PAGES })
@@ -177,6 +179,10 @@ printf 'GET / HTTP/1.0\\r\\nHost: www.test\\r\\n\\r\\n' | timeout 10 openssl s_c
     expect((await get('www.test', '/css/style.css', { headers: proxied })).headers['content-encoding']).toBe('gzip')
     for (const path of ['/', '/css/small.css'])
       expect((await get('www.test', path, { headers })).headers['content-encoding']).toBeUndefined()
+  })
+
+  it('pass requests to the application of the host at its port', async () => {
+    expect(await get('own.test', '/page')).toMatchObject({ status: 200, body: expect.stringContaining('app /page\n') })
   })
 
   it('replace errors of an application by its own pages', async () => {
