@@ -9,13 +9,18 @@ interface Gaps {
   readonly gap: RegExp
   /** The end of a text that may be the beginning of a gap. */
   readonly begun: RegExp
-  /** Text after the last character that repeats the value, such as the characters beside a hex dump. */
-  readonly more?: RegExp
-  readonly moreBegun?: RegExp
-  readonly anyCase: boolean
   /** Minimum number of characters for an incomplete form. Fewer would match any text. */
   readonly minimum: number
-  /** Separators between the first characters, which the search starts with. */
+  /** Set for hexadecimal digits, which match in either case. */
+  readonly digits?: Digits
+}
+
+interface Digits {
+  /** Text after the last digit that repeats the value: the characters beside a hex dump. */
+  readonly beside: RegExp
+  /** The end of a text that may be the beginning of `beside`. */
+  readonly besideBegun: RegExp
+  /** Separators between the first two bytes, which the search starts with. */
   readonly between: readonly string[]
 }
 
@@ -26,9 +31,7 @@ const MAX_GAP = 160
 const LINES: Gaps = {
   gap: /(?:\r?\n|(?:\\r)?\\n)[ \t]{0,40}/y,
   begun: /(?:\r|\\|\\r|\\r\\|(?:\r?\n|(?:\\r)?\\n)[ \t]{0,40})$/y,
-  anyCase: false,
   minimum: 7,
-  between: [],
 }
 
 /**
@@ -39,11 +42,12 @@ const COLUMNS: Gaps = {
   gap: /(?: {2,60}[^\n]{1,18})?\r?\n[+-]?[0-9a-f]{7,8}:? {1,8}|[ \t]{0,4}\r?\n[+-]?[ \t]{0,40}|[ \t]{1,4}|:|\\x|, ?(?:\r?\n)?[ \t]{0,8}0x/y,
   begun:
     /(?: {2,60}[^\n]{0,18})?(?:\r?\n?|\r?\n[+-]?[0-9a-f]{0,8}:? {0,8})$|[ \t]{0,4}(?:\r|\r?\n[+-]?[ \t]{0,40})?$|\\$|, ?(?:\r?\n)?[ \t]{0,8}0?$/y,
-  more: /[ \t0-9a-f]{0,60} {2}[^\n]{1,18}(?=\r?\n|$)/iy,
-  moreBegun: /[ \t0-9a-f]{0,60}[^\n]{0,18}\r?$/iy,
-  anyCase: true,
   minimum: 12,
-  between: ['', ' ', ':', '\\x', ', 0x'],
+  digits: {
+    beside: /[ \t0-9a-f]{0,60} {2}[^\n]{1,18}(?=\r?\n|$)/iy,
+    besideBegun: /[ \t0-9a-f]{0,60}[^\n]{0,18}\r?$/iy,
+    between: ['', ' ', ':', '\\x', ', 0x'],
+  },
 }
 
 /** A form without gaps. */
@@ -59,9 +63,10 @@ export const HEAD = 4
 export const headsOf = ({ characters, gaps }: Form): readonly (readonly [head: string, skip: number])[] => {
   if (gaps === undefined) return [[characters.slice(0, HEAD), 0]]
   const skips = [...Array(HEAD).keys()].filter((skip) => skip === 0 || characters.length - skip >= gaps.minimum)
-  if (!gaps.anyCase) return skips.map((skip) => [characters.slice(skip, skip + HEAD), skip])
+  const { digits } = gaps
+  if (digits === undefined) return skips.map((skip) => [characters.slice(skip, skip + HEAD), skip])
   return skips.flatMap((skip) =>
-    gaps.between.flatMap((between) => {
+    digits.between.flatMap((between) => {
       // Separators are between whole bytes.
       if (between !== '' && skip % 2 === 1) return []
       return [characters, characters.toUpperCase()].map((all): [string, number] => [
@@ -104,18 +109,19 @@ export const endOf = ({ characters, gaps, skip }: Beginning, text: string, from:
     if (!isCharacterAt(text[at], characters[i], gaps)) return ABSENT
     at += 1
   }
-  if (!broken || gaps.more === undefined || gaps.moreBegun === undefined) return at
-  if (!whole && text.length - at < MAX_GAP && lengthAt(gaps.moreBegun, text, at) !== undefined) return BEGUN
-  return at + (lengthAt(gaps.more, text, at) ?? 0)
+  if (!broken || gaps.digits === undefined) return at
+  if (!whole && isBegun(gaps.digits.besideBegun, text, at)) return BEGUN
+  return at + (lengthAt(gaps.digits.beside, text, at) ?? 0)
 }
 
-const isCharacterAt = (character: string | undefined, sign: string | undefined, { anyCase }: Gaps): boolean =>
-  character === sign || (anyCase && character?.toLowerCase() === sign)
+const isCharacterAt = (character: string | undefined, sign: string | undefined, { digits }: Gaps): boolean =>
+  character === sign || (digits !== undefined && character?.toLowerCase() === sign)
 
-const gapAt = (text: string, at: number, { gap, begun }: Gaps, whole: boolean): number => {
-  if (!whole && text.length - at < MAX_GAP && lengthAt(begun, text, at) !== undefined) return BEGUN
-  return lengthAt(gap, text, at) ?? ABSENT
-}
+const gapAt = (text: string, at: number, { gap, begun }: Gaps, whole: boolean): number =>
+  !whole && isBegun(begun, text, at) ? BEGUN : (lengthAt(gap, text, at) ?? ABSENT)
+
+/** Bounds the time: a pattern that fails only at the end of the text is not tried far before it. */
+const isBegun = (begun: RegExp, text: string, at: number): boolean => text.length - at < MAX_GAP && lengthAt(begun, text, at) !== undefined
 
 const lengthAt = (pattern: RegExp, text: string, at: number): number | undefined => {
   pattern.lastIndex = at

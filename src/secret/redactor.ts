@@ -52,7 +52,7 @@ export class Forms {
   /** Adds forms. None may be shorter than a head or than the existing forms. */
   add(forms: readonly Form[]): void {
     for (const form of forms) {
-      const name = `${form.gaps?.anyCase} ${form.characters}`
+      const name = `${form.gaps?.minimum} ${form.characters}`
       if (this.#known.has(name)) continue
       this.#known.add(name)
       for (const [head, skip] of headsOf(form)) this.#addHead(head.slice(0, this.#length), { ...form, skip })
@@ -126,8 +126,9 @@ export class Forms {
   }
 }
 
+/** Its low bits are those of the rolling hash after these characters. */
 const hashOf = (head: string): number => {
   let hash = 0
-  for (let i = 0; i < head.length; i += 1) hash = ((hash << STEP) ^ head.charCodeAt(i)) & ((1 << (STEP * HEAD)) - 1)
+  for (let i = 0; i < head.length; i += 1) hash = (hash << STEP) ^ head.charCodeAt(i)
   return hash
 }

@@ -177,6 +177,23 @@ describe('a quoted secret is masked', () => {
     expect(formsFor(value).mask(`[${text}]`)).toBe(`[${MASK}]`)
   })
 
+  it.each([
+    String.raw`w\001rd\177 \303\266`,
+    String.raw`w\001rd\177 ö`,
+    String.raw`w\x01rd\x7f \xc3\xb6`,
+    String.raw`w\x01rd\x7f ö`,
+    String.raw`w\x01rd\x7f \u00f6`,
+  ])('with escapes of control characters: %s', (text) => {
+    expect(formsFor('w\x01rd\x7f ö').mask(`[${text}]`)).toBe(`[${MASK}]`)
+  })
+
+  it('with escapes that have a name, by bash and by C', () => {
+    const value = 'q\x07w\be\tr\vt\fy\ru\\i'
+    const quoted = run('bash', '', '-c', 'LC_ALL=C.UTF-8 printf %q "$1"', 'bash', value)
+    expect(quoted).toBe(String.raw`$'q\aw\be\tr\vt\fy\ru\\i'`)
+    expect(formsFor(value).mask(quoted)).toBe(`$'${MASK}'`)
+  })
+
   it('as quoted by bash, with any characters', () => {
     const values = fc
       .sample(fc.string({ unit: 'grapheme-ascii', minLength: 8, maxLength: 20 }), 200)

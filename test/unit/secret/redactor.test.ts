@@ -57,6 +57,17 @@ describe('a secret is masked', () => {
     expect(shown('[qwert6] [qwer5]', 'the first line\nqwert6\nqwer5\nthe last line')).toBe(`[${MASK}] [qwer5]`)
   })
 
+  it('as a whole in JSON, also with control characters', () => {
+    for (const value of [secret, 'a/b\x01c\x1f"d', 'line\u2028/end "x'])
+      expect(shown(JSON.stringify({ value }), value)).toBe(`{"value":"${MASK}"}`)
+  })
+
+  it('as one, if it overlaps another', () => {
+    expect(shown('<abcdef12xyz9>', 'abcdef12', 'ef12xyz9')).toBe(`<${MASK}>`)
+    expect(shown('<abcdef12xyz9>', 'abcdef12xyz9', 'def12x')).toBe(`<${MASK}>`)
+    expect(shown('<abcdef12ef12xyz9>', 'abcdef12', 'ef12xyz9')).toBe(`<${MASK}${MASK}>`)
+  })
+
   it('wherever the chunks of a text end', { timeout: 30_000 }, () => {
     const word = fc.string({ unit: 'binary-ascii', minLength: 8, maxLength: 30 }).filter((text) => text.trim().length >= 8)
     const form = fc.constantFrom<(text: string) => string>(
