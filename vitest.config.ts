@@ -16,7 +16,8 @@ export default defineConfig({
     experimental: { diagnostics: false },
     projects: [
       { resolve: { alias }, test: { name: 'floors', include: ['test/floors.test.ts'] } },
-      { resolve: { alias }, test: { name: 'unit', include: ['test/unit/**/*.test.ts'] } },
+      // Most of their time is spent waiting for programs.
+      { resolve: { alias }, test: { name: 'unit', include: ['test/unit/**/*.test.ts'], maxWorkers: 4 } },
       {
         resolve: { alias },
         test: {
