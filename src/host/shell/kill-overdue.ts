@@ -65,9 +65,9 @@ export const spanOf = (ms: number): string => (ms < 120_000 ? `${Math.round(ms /
 const killScript = (word: string, afterMs: number): Script => sh`
 shell=
 for directory in /run/provision.[0-9]*.${word.slice(0, 8)}; do
-  pid=\${directory#/run/provision.}; pid=\${pid%%.*}; grep -qsa ${word} "/proc/$pid/cmdline" && shell=$pid
+  pid=\${directory#/run/provision.}; pid=\${pid%%.*}; grep -q ${word} "/proc/$pid/cmdline" && shell=$pid
 done
-[ "$shell" ] || exit 0
+[ "$shell" ] || exit
 known=${word}${DEFINE_FAMILY}
 about self; latest=$((since - ${Math.round(afterMs / 20)}))
 family=; look; was=$(name ended)

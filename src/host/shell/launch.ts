@@ -46,7 +46,7 @@ export const launch = async (link: Link, target: Target, script: (word: string) 
       const behind = banner.push(chunk)
       // Later errors are those of the root shell, not of the login shell.
       if (banner.isOver && !wasOver) stderr = ''
-      if (behind.length > 0) take(behind)
+      take(behind)
       if (banner.isOver) resolve()
     })
     channel.stderr.on('data', (chunk: Buffer) => {
@@ -68,10 +68,7 @@ export const launch = async (link: Link, target: Target, script: (word: string) 
       why: lastLines(stderr),
       fix: `check on the host what the login shell of ${user} and sudo wait for`,
     })
-  await within(START_MS, started, slow).catch((error: unknown) => {
-    channel.destroy()
-    throw error
-  })
+  await within(START_MS, started, slow)
   if (privilege.includes('-S')) channel.write(sent)
 
   return {
@@ -81,8 +78,7 @@ export const launch = async (link: Link, target: Target, script: (word: string) 
     stderr: () => stderr,
     onStdout: (next) => {
       take = next
-      const arrived = Buffer.concat(waiting.splice(0))
-      if (arrived.length > 0) next(arrived)
+      next(Buffer.concat(waiting.splice(0)))
     },
   }
 }
@@ -115,7 +111,7 @@ export const openChannel = async (link: Link, target: Target, command: string): 
   })
   const late = () =>
     unreachable(name, { what: `session did not open within ${OPEN_MS / 1000} s`, fix: 'check that the host is not overloaded' })
-  return await within(OPEN_MS, opened, late, ({ channel }) => channel.destroy())
+  return await within(OPEN_MS, opened, late)
 }
 
 const endOf = (channel: ClientChannel): Promise<number | undefined> =>
@@ -159,7 +155,7 @@ const notStarted = (target: Target, code: number | undefined, stderr: string, st
 
 const sudoFix = ({ user, sudoPassword }: Target, why: string): string => {
   if (/\btty\b/.test(why)) return `remove requiretty for ${user} from sudoers on the host`
-  if (/^sudo: sh: command not found/m.test(why)) return 'add /usr/bin and /bin to secure_path in sudoers on the host'
+  if (why.includes('sudo: sh: command not found')) return 'add /usr/bin and /bin to secure_path in sudoers on the host'
   return sudoPassword
     ? `install sudo on the host and permit ${user} to use it`
     : `permit ${user} to use sudo without a password, or set sudo_password in the inventory`

@@ -27,12 +27,12 @@ export const PATIENCE_SECONDS = 900
  */
 export const takeLock = (word: string, wait: boolean): Script => sh`${DEFINE_FAMILY}
 command -v flock >/dev/null || { echo 'flock is missing (package util-linux)' >&2; exit 96; }
-lock=/run/provision.lock; exec 9>>"$lock" || exit 96; rounds=0; read -r began _ </proc/uptime
+lock=/run/provision.lock; exec 9>>"$lock"; rounds=0; read began _ </proc/uptime
 connected() { grep -qsE " [0-9A-F]+:$(printf %04X "$2") [0-9A-F]+:$(printf %04X "$1") 01 " /proc/net/tcp /proc/net/tcp6; }
 holds() {
   process=$1
   while read -r command _; do
-    [ "$command" != lock: ] || { read -r command 2>/dev/null <"$process/comm"; return; }
+    [ "$command" != lock: ] || { read -r command <"$process/comm"; return; }
   done 2>/dev/null <"$process/fdinfo/9"
   return 1
 }
@@ -40,7 +40,7 @@ until flock -n 9; do
   [ "$?" = 1 ] || { echo 'flock cannot be executed' >&2; exit 96; }
   pid=; holder=; { read -r pid directory client_port server_port && IFS= read -r holder; } 2>/dev/null </run/provision.holder
   activity=; beaten=; seconds=; job=; read -r activity beaten seconds job 2>/dev/null <"$directory/beat"
-  read -r uptime _ </proc/uptime; beaten=\${beaten%.*}; age=$((\${uptime%.*}-\${beaten:-0}))
+  read uptime _ </proc/uptime; beaten=\${beaten%.*}; age=$((\${uptime%.*}-\${beaten:-0}))
   if ! [ "$holder" ]; then verdict=unknown
   elif ! holds "/proc/$pid"; then verdict=ended
   elif ! [ "$beaten" ]; then verdict=unknown
@@ -55,7 +55,7 @@ until flock -n 9; do
   for descriptor in /proc/[0-9]*/fd/9; do
     [ "$descriptor" -ef "$lock" ] && holds "\${descriptor%/fd/9}" && holders="$holders $command(\${process#/proc/})"
   done
-  [ "$verdict" != overdue ] || { shell=none; family=" $job "; look; end_family; }
+  [ "$verdict" != overdue ] || { family=" $job "; look; end_family; }
   rounds=$((rounds+1)); action=wait
   [ "$verdict" != alive ] || action=${wait ? 'wait' : 'locked'}
   [ "$verdict" != unknown ] || [ "$rounds" -lt 10 ] || action=${wait ? 'wait' : 'locked'}
@@ -72,9 +72,9 @@ done`
 export const holdLock = (holder: Holder): Script => sh`for directory in /run/provision.[0-9]*; do
   process=\${directory#/run/provision.}; [ -e "/proc/\${process%%.*}/exe" ] || rm -rf "$directory"
 done
-beat() { read -r uptime _ </proc/uptime; printf '%s %s\\n' "$1" "$uptime" >"$T/beat"; }
+beat() { read uptime _ </proc/uptime; printf '%s %s\\n' "$1" "$uptime" >"$T/beat"; }
 begin() {
-  deadline=$1; read -r stat </proc/self/stat; process=\${stat%% *}; set -- \${stat##*) }; read -r uptime _ </proc/uptime
+  deadline=$1; read -r stat </proc/self/stat; process=\${stat%% *}; set -- \${stat##*) }; read uptime _ </proc/uptime
   printf 'busy %s %s %s:%s\\n' "$uptime" "$deadline" "$process" "\${20}" >"$T/beat"; unset stat process deadline uptime
 }
 beat idle
@@ -98,7 +98,7 @@ export const nextStatus = (output: Buffer): LockStatus | undefined => {
   if (!first) return undefined
   const [line, type = '', rest = ''] = first
   if (type === 'open') return { length: line.length, type, rest: rest.split(' ').filter((part) => part !== ''), holder: '', processes: '' }
-  const complete = /^.*\n(.*)\n(.*)\n/.exec(text)
+  const complete = /.*\n(.*)\n(.*)\n/.exec(text)
   if (!complete) return undefined
   const [all, holder = '', processes = ''] = complete
   return { length: all.length, type, rest: rest.split(' '), holder: Buffer.from(holder, 'latin1').toString(), processes: processes.trim() }

@@ -103,7 +103,6 @@ const opened = (
           const shell = hold(status.rest)
           launched.onStdout((next) => shell.take(next))
           settle()
-          if (output.length > 0) shell.take(output)
           resolve(shell)
           return
         }

@@ -13,7 +13,7 @@ const BEAT_MS = 10_000
 const REQUEST_MS = 600_000
 const KEPT_BYTES = 64 * 1024 * 1024
 // A script with more output than this does not end.
-const HARD_LIMIT_BYTES = 1024 * 1024 * 1024
+const HARD_LIMIT_BYTES = 256 * 1024 * 1024
 const CLOSE_MS = 5_000
 
 /** Time limit for the loop's answer after its overdue processes were killed. */
@@ -113,7 +113,6 @@ export class PersistentShell implements Shell {
       onStdout: (piece) => {
         length += piece.length
         if (length <= maxBytes) kept.push(piece)
-        else kept.length = 0
         if (length > HARD_LIMIT_BYTES) this.#giveUp(this.#problem(`output of a script exceeds ${HARD_LIMIT_BYTES / 1024 / 1024} MB`))
         lines?.push(piece)
       },

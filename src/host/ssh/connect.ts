@@ -6,8 +6,8 @@ import { refusalOf } from '../known-hosts/host-key.ts'
 import { type KnownHost, knownName, knownTypes, statusOfKey } from '../known-hosts/known-hosts.ts'
 import { readKnownHosts, storeHostKeys } from '../known-hosts/known-hosts-file.ts'
 import type { Target } from '../target/connection.ts'
-import { unreachable } from '../target/problems.ts'
 import { algorithmsFor } from './algorithms.ts'
+import { connectProblem, isRefusedForNow, LATE } from './connect-problem.ts'
 import { type Credential, credentialsOf } from './credentials.ts'
 import { handshake } from './handshake.ts'
 import { openTunnel } from './jump.ts'
@@ -39,7 +39,7 @@ export const connect = async (target: Target, options: ConnectOptions = {}): Pro
     if (tries >= result.tries || options.retries === false) throw result.dropped
     const pause = 150 * 2 ** tries * (0.5 + Math.random())
     options.log?.(`${target.name}: ${result.dropped.what}; retry in ${Math.round(pause)} ms`)
-    await sleep(pause, undefined, { signal: options.signal })
+    await sleep(pause, undefined, { signal: options.signal }).catch(() => {})
   }
 }
 
@@ -62,16 +62,18 @@ const attempt = async (
     return refusal
   }
   const algorithms = algorithmsFor(knownTypes(known, name))
+  const abandon = async (): Promise<void> => {
+    transport.stream.destroy()
+    await transport.release()
+  }
   const outcome = await handshake(target, transport.stream, { algorithms, credentials, verify, ...options }).catch(
     async (error: unknown) => {
-      transport.stream.destroy()
-      await transport.release()
+      await abandon()
       throw error
     },
   )
   if ('dropped' in outcome) {
-    transport.stream.destroy()
-    await transport.release()
+    await abandon()
     return outcome
   }
   const { client, gone } = outcome
@@ -86,10 +88,7 @@ const attempt = async (
 }
 
 const refusedForNow = (error: unknown): { readonly dropped: Problem; readonly tries: number } => {
-  const { cause } = error as { readonly cause?: { readonly code?: unknown; readonly message?: unknown } }
-  // A jump host passes the reason on as text (RFC 4254 section 5.1).
-  const isRefused = cause?.code === 'ECONNREFUSED' || cause?.code === 'ECONNRESET' || /connection refused/i.test(String(cause?.message))
-  if (error instanceof Problem && isRefused) return { dropped: error, tries: REFUSED_TRIES }
+  if (error instanceof Problem && isRefusedForNow(error.cause)) return { dropped: error, tries: REFUSED_TRIES }
   throw error
 }
 
@@ -104,50 +103,20 @@ const openTcp = (target: Target, signal: AbortSignal | undefined): Promise<Socke
     const { address: host, port } = target
     // ssh2 leaves Nagle's algorithm on, which makes connecting five times slower.
     const socket = openSocket({ host, port, noDelay: true })
-    const deadline = setTimeout(() => fail(Object.assign(new Error(), { code: 'DEADLINE' })), CONNECT_MS)
+    const deadline = setTimeout(() => fail(Object.assign(new Error(), { code: LATE })), CONNECT_MS)
     const abort = (): void => fail(signal?.reason)
     const settle = (): void => {
       clearTimeout(deadline)
       signal?.removeEventListener('abort', abort)
-      socket.off('error', fail)
     }
     const fail = (error: NodeJS.ErrnoException): void => {
       settle()
-      socket.on('error', () => {})
       socket.destroy()
-      reject(signal?.aborted ? signal.reason : connectProblem(target, error))
+      reject(signal?.aborted ? signal.reason : connectProblem(target, error, CONNECT_MS))
     }
     signal?.addEventListener('abort', abort)
-    socket.once('error', fail).once('connect', () => {
+    socket.on('error', fail).once('connect', () => {
       settle()
       resolve(socket)
     })
   })
-
-const connectProblem = (target: Target, error: NodeJS.ErrnoException): Problem => {
-  const { name, address, port } = target
-  const place = `${address}, port ${port}`
-  const code = error.code ?? (error instanceof AggregateError ? (error.errors[0] as NodeJS.ErrnoException).code : undefined)
-  const parts: Record<string, { what: string; fix: string }> = {
-    ENOTFOUND: { what: `address ${address} is an unknown host name`, fix: 'correct the address in the inventory' },
-    EAI_AGAIN: {
-      what: `address ${address} cannot be resolved: no name server answers`,
-      fix: 'check the network of this machine and its name servers: resolvectl status',
-    },
-    ECONNREFUSED: {
-      what: `${place} refused the connection`,
-      fix: 'correct the address or the port in the inventory, or start sshd on the host: systemctl start ssh',
-    },
-    DEADLINE: {
-      what: `no answer from ${place} within ${CONNECT_MS / 1000} s`,
-      fix: 'check that the host is up, and that no firewall blocks the connection',
-    },
-  }
-  return unreachable(name, {
-    ...(parts[code ?? ''] ?? {
-      what: `${place} cannot be reached (${code ?? error.message})`,
-      fix: 'correct the address in the inventory, or check the network of this machine: ip route',
-    }),
-    cause: error,
-  })
-}

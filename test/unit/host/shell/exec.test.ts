@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events'
 import { describe, expect, test } from 'vitest'
 import { execOn } from '../../../../src/host/shell/exec.ts'
 import { problemOf } from '../../problem-of.ts'
@@ -24,6 +25,31 @@ describe('a command', () => {
     expect(await problemOf(execOn(host.target, 'kill -9 $$'))).toMatchObject({
       class: 'unreachable',
       what: 'exit status of the command is not known: the connection was lost, or a signal ended the command',
+    })
+  })
+
+  test.each([true, false])('needs no listener for its output, and may exit like a refused shell (sudo: %s)', async (sudo) => {
+    const host = await localHost()
+    expect(await execOn(host.target, 'echo out; echo err >&2; exit 93', { sudo })).toBe(93)
+    await expect.poll(() => host.sockets.every(({ destroyed }) => destroyed)).toBe(true)
+  })
+
+  test.each([true, false])('ends with the reason of the signal, and its connection is closed (sudo: %s)', async (sudo) => {
+    const host = await localHost()
+    const stop = new AbortController()
+    const options = { sudo, signal: stop.signal, onStdout: () => stop.abort(new Error('stop')) }
+    await expect(execOn(host.target, 'echo begun; sleep 30', options)).rejects.toThrow('stop')
+    expect(getEventListeners(stop.signal, 'abort')).toEqual([])
+    await expect.poll(() => host.sockets[0]?.destroyed).toBe(true)
+  })
+
+  test('that is lost with its connection has an unknown exit status', async () => {
+    const host = await localHost()
+    const onStdout = (): void => void host.sockets[0]?.destroy()
+    expect(await problemOf(execOn(host.target, 'echo begun; sleep 30', { onStdout }))).toMatchObject({
+      class: 'unreachable',
+      where: { host: 'web-01' },
+      fix: 'check on the host whether the command is still running, and what it did',
     })
   })
 })

@@ -1,9 +1,14 @@
-import { describe, expect, test } from 'vitest'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterEach, describe, expect, test, vi } from 'vitest'
 import { execOn } from '../../../../src/host/shell/exec.ts'
 import { openShell } from '../../../../src/host/shell/open.ts'
 import { Secret } from '../../../../src/secret/secret.ts'
 import { problemOf } from '../../problem-of.ts'
+import { keygen, scratch, sshServer, targetOf, wireOf } from '../ssh/ssh-server.ts'
 import { LOCK, type LocalHost, localHost, opened, textOf } from './local-host.ts'
+
+afterEach(() => void vi.useRealTimers())
 
 describe('becoming root', () => {
   const as = (host: LocalHost, more = {}): LocalHost => ({ ...host, target: { ...host.target, user: 'ops', ...more } })
@@ -106,5 +111,145 @@ describe('becoming root', () => {
       why: 'This account is not available.',
     })
     expect(await problemOf(openShell({ ...host.target, user: 'ops' }))).toMatchObject({ why: 'This account is not available.' })
+  })
+
+  test('a password is sent once, whatever sudo prints before and after its prompt', async () => {
+    const sudo = `#!/bin/sh
+echo lecture >&2; sleep 0.05; printf %s "$3" >&2; IFS= read -r password; sleep 0.05; echo thanks >&2; sleep 0.05
+[ "$password" = 'pass word' ] || exit 1
+shift 3; exec "$@"
+`
+    const host = as(await localHost({ sudo }), { sudoPassword: new Secret('pass word') })
+    expect(await textOf(await opened(host), 'cat; echo in')).toBe('in\n')
+  })
+
+  test('a prompt of the started shell is not answered', async () => {
+    let received = ''
+    const host = await localHost({
+      instead: (_, channel, word, command) => {
+        channel.on('data', (chunk: Buffer) => (received += chunk)).on('end', () => channel.end())
+        channel.write(word)
+        channel.stderr.write(`x${/-p '?([0-9a-f]{32})/.exec(command)?.[1]}`)
+        channel.write(`${word} open\n`)
+        return true
+      },
+    })
+    const shell = await openShell({ ...host.target, user: 'ops', sudoPassword: new Secret('pass word') })
+    await shell.close()
+    expect(received).not.toBe('')
+    expect(received).not.toContain('pass word')
+  })
+
+  test('errors of the login shell are not those of the root shell', async () => {
+    const { target } = await localHost({
+      instead: (_, channel, word) => {
+        channel.stderr.write('noise of the login shell\n')
+        setTimeout(() => channel.write(`Welcome!\n${word}`), 30)
+        setTimeout(() => {
+          channel.stderr.write('mkdir: No space left on device\n')
+          channel.exit(96)
+          channel.end()
+        }, 60)
+        return true
+      },
+    })
+    expect(await problemOf(openShell(target))).toMatchObject({
+      what: 'root shell could not be set up (exit 96)',
+      why: 'mkdir: No space left on device',
+    })
+  })
+
+  test('the last 64 KB of errors are kept for messages', async () => {
+    const { target } = await localHost({
+      instead: (_, channel) => {
+        channel.stderr.write('x'.repeat(100_000))
+        channel.exit(1)
+        channel.end()
+        return true
+      },
+    })
+    expect((await problemOf(openShell(target))).why).toHaveLength(65_536)
+  })
+
+  test('a connection that is lost before the shell starts is reported', async () => {
+    const { target } = await localHost({
+      instead: (_, channel) => {
+        channel.write('Welcome!\n')
+        channel.exit('KILL', false)
+        channel.end()
+        return true
+      },
+    })
+    expect(await problemOf(openShell(target))).toMatchObject({
+      class: 'unreachable',
+      where: { host: 'web-01' },
+      what: 'connection was lost before the root shell started',
+      why: 'Welcome!',
+      fix: 'check that the host is up, then run again',
+    })
+  })
+
+  test('a login shell that starts nothing is given up after 30 seconds', async () => {
+    const host = await localHost({
+      instead: (_, channel) => {
+        channel.stderr.write('enter your token:\n')
+        return true
+      },
+    })
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    const problem = problemOf(openShell(host.target))
+    while (host.commands.length === 0) await sleep(10)
+    await sleep(50)
+    await vi.advanceTimersByTimeAsync(30_000)
+    expect(await problem).toMatchObject({
+      class: 'unreachable',
+      what: 'root shell did not start within 30 s',
+      why: 'enter your token:',
+      fix: 'check on the host what the login shell of root and sudo wait for',
+    })
+    await expect.poll(() => host.sockets[0]?.destroyed).toBe(true)
+  })
+})
+
+describe('a session', () => {
+  const server = async (behaviour: object) => {
+    const directory = scratch()
+    const key = keygen(join(directory, 'key'))
+    return targetOf(directory, await sshServer({ directory, accepts: wireOf(key), ...behaviour }), { keys: [key] })
+  }
+  const refused = {
+    class: 'unreachable',
+    where: { host: 'web-01' },
+    what: 'sshd refused to open a session',
+    fix: 'raise MaxSessions, or remove ForceCommand, in the sshd configuration of the host',
+  }
+
+  test('that sshd refuses is reported with its reason', async () => {
+    const problem = await problemOf(openShell(await server({})))
+    expect(problem).toMatchObject({ ...refused, why: '(SSH) Channel open failure:' })
+    expect(problem.cause).toMatchObject({ message: expect.stringContaining('Channel open failure') })
+  })
+
+  test('on a connection that was lost meanwhile is reported with its reason', async () => {
+    const host = await localHost()
+    const turn = async (): Promise<void> => {
+      host.sockets[0]?.destroy()
+      await sleep(50)
+    }
+    expect(await problemOf(openShell(host.target, { turn }))).toMatchObject({ ...refused, why: 'Not connected' })
+  })
+
+  test('that does not open is given up after 15 seconds', async () => {
+    let asked = false
+    const target = await server({ holdsSessions: () => (asked = true) })
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    const problem = problemOf(openShell(target))
+    while (!asked) await sleep(10)
+    await vi.advanceTimersByTimeAsync(15_000)
+    expect(await problem).toMatchObject({
+      class: 'unreachable',
+      what: 'session did not open within 15 s',
+      fix: 'check that the host is not overloaded',
+    })
   })
 })

@@ -28,7 +28,7 @@ interface Peculiarities {
   /** Whether the first shell does not notice that its connection is lost, as if the network had died. */
   readonly isDeaf?: boolean
   /** Executed in place of the nth command, counted from 1, unless it returns false. `word` is the random word of a root shell. */
-  readonly instead?: (count: number, channel: ServerChannel, word: string) => boolean
+  readonly instead?: (count: number, channel: ServerChannel, word: string, command: string) => boolean
 }
 
 const SUDO = `#!/bin/sh
@@ -58,7 +58,7 @@ export const localHost = async ({
   const children = new Set<ChildProcess>()
   const execute = (command: string, channel: ServerChannel, user: string): void => {
     commands.push(command)
-    if (instead(commands.length, channel, /printf %s ([0-9a-f]{32})/.exec(command)?.[1] ?? '')) return
+    if (instead(commands.length, channel, /printf %s ([0-9a-f]{32})/.exec(command)?.[1] ?? '', command)) return
     const socket = sockets.at(-1)
     const child = spawn('sh', ['-c', `${banner === '' ? '' : `printf '%s' '${banner}'; echo noise >&2; `}${command}`], {
       env: {

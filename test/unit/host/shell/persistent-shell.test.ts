@@ -1,7 +1,8 @@
+import { getEventListeners } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, describe, expect, test, vi } from 'vitest'
-import { killOverdue } from '../../../../src/host/shell/kill-overdue.ts'
 import { openShell } from '../../../../src/host/shell/open.ts'
+import type { PersistentShell } from '../../../../src/host/shell/persistent-shell.ts'
 import { Problem } from '../../../../src/problem.ts'
 import { Secret } from '../../../../src/secret/secret.ts'
 import { problemOf } from '../../problem-of.ts'
@@ -10,6 +11,18 @@ import { emptyAnswer, LOCK, localHost, opened, passiveHost, textOf } from './loc
 // Only timers of this process: connections and processes are real.
 const TIMERS = { toFake: ['setTimeout', 'clearTimeout'] } as const satisfies Parameters<typeof vi.useFakeTimers>[0]
 afterEach(() => void vi.useRealTimers())
+
+/** Waits without timers of this process, which `expect.poll` would advance. */
+const eventually = async (check: () => void): Promise<void> => {
+  for (let tries = 0; tries < 100; tries += 1) {
+    try {
+      return check()
+    } catch {
+      await sleep(20)
+    }
+  }
+  check()
+}
 
 describe('the persistent shell', () => {
   test('answers with output, errors and exit status, in order, and closes without remains', async () => {
@@ -58,7 +71,33 @@ describe('the persistent shell', () => {
       where: { host: 'web-01' },
       what: 'output of a script exceeds 2 KB',
     })
-    expect(await textOf(shell, 'head -c 2048 /dev/zero | wc -c', { maxBytes: 2048 })).toMatch(/2048/)
+    expect(await textOf(shell, 'head -c 2048 /dev/zero', { maxBytes: 2048 })).toHaveLength(2048)
+    expect(await problemOf(shell.request('head -c 2049 /dev/zero', { maxBytes: 2048 }))).toMatchObject({ class: 'task' })
+  })
+
+  test('ends the connection of a script that prints more than 256 MB', async () => {
+    let mark = ''
+    const host = await passiveHost((text) => {
+      mark = /[0-9a-f]{32}(?=\n$)/.exec(text)?.[0] ?? ''
+    })
+    const shell = (await opened(host)) as PersistentShell
+    const problem = problemOf(shell.request('yes', { maxBytes: 1000 }))
+    await expect.poll(() => mark).not.toBe('')
+    const piece = Buffer.alloc(16 * 1024 * 1024)
+    shell.take(Buffer.from(`${mark}+`))
+    for (let i = 0; i < 16; i += 1) shell.take(piece)
+    expect(host.sockets[0]?.destroyed).toBe(false)
+    shell.take(Buffer.from('x'))
+    expect(await problem).toMatchObject({ class: 'unreachable', what: 'output of a script exceeds 256 MB' })
+    await expect.poll(() => host.sockets[0]?.destroyed).toBe(true)
+  })
+
+  test('names the reason for a lost connection', async () => {
+    const host = await localHost()
+    const shell = await opened(host)
+    const problem = problemOf(shell.request('sleep 30'))
+    host.sockets[0]?.resetAndDestroy()
+    expect(await problem).toMatchObject({ what: 'connection was lost', why: 'read ECONNRESET' })
   })
 
   test('loses all pending requests if the connection is cut, and reports that a started step finishes', async () => {
@@ -131,25 +170,26 @@ describe('the persistent shell', () => {
   })
 
   test('that holds the lock sends a heartbeat every ten seconds, except during a step', async () => {
-    const reading = await passiveHost()
+    const [reading, closing] = [await passiveHost(), await passiveHost()]
     const holding = await passiveHost((text, channel) => text.includes('\n:\n') && channel.write(emptyAnswer(text)))
     vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
     const reader = await opened(reading)
+    await (await opened(closing, { lock: LOCK })).close()
     const holder = await opened(holding, { lock: LOCK })
     await vi.advanceTimersByTimeAsync(9_999)
     expect(holding.requests()).toEqual([])
     await vi.advanceTimersByTimeAsync(1)
-    await expect.poll(() => holding.requests()).toEqual([':\n'])
+    await eventually(() => expect(holding.requests()).toEqual([':\n']))
     await vi.advanceTimersByTimeAsync(10_000)
-    await expect.poll(() => holding.requests()).toEqual([':\n', ':\n'])
+    await eventually(() => expect(holding.requests()).toEqual([':\n', ':\n']))
     expect(holder.frames).toBe(0)
     const step = problemOf(holder.request('step'))
-    await expect.poll(() => holding.requests()).toHaveLength(3)
+    await eventually(() => expect(holding.requests()).toHaveLength(3))
     await vi.advanceTimersByTimeAsync(60_000)
     holding.sockets.at(-1)?.destroy()
     await step
     await vi.advanceTimersByTimeAsync(60_000)
-    expect([holding.requests().length, reading.requests().length]).toEqual([3, 0])
+    expect([holding, reading, closing].map((host) => host.requests().length)).toEqual([3, 0, 0])
     await reader.close()
     expect(vi.getTimerCount()).toBe(0)
   })
@@ -196,15 +236,6 @@ describe('a step that exceeds its deadline', () => {
     expect(await third).toMatchObject({ what: 'no answer within 0 s' })
   })
 
-  test('is killed with its children and named, and the shell continues', async () => {
-    const host = await localHost()
-    const shell = await opened(host, { killOverdue: killOverdue(host.target) })
-    const problem = await problemOf(shell.request('sh -c "sleep 31 & sleep 32"; echo no', { deadlineMs: 1000 }))
-    expect(problem).toMatchObject({ class: 'task', where: { host: 'web-01' } })
-    expect(problem.what).toMatch(/^`sleep 3[12]` \(pid \d+\), `sleep 3[12]` \(pid \d+\) ran for 1 s and were killed$/)
-    expect(await textOf(shell, 'echo alive')).toBe('alive\n')
-  })
-
   test.each<[string, Problem | undefined, string]>([
     ['that was killed', killed, 'step was killed'],
     ['that had ended', undefined, 'no answer within 1 s'],
@@ -231,6 +262,8 @@ describe('a step that exceeds its deadline', () => {
       },
     })
     expect(await problemOf(shell.request('sleep 30', { deadlineMs: 200 }))).toBe(stuck)
+    await expect.poll(() => host.sockets[0]?.destroyed).toBe(true)
+    await sleep(50)
     expect(await problemOf(shell.request(':'))).toBe(stuck)
     const word = /printf %s ([0-9a-f]{32})/.exec(host.commands[0] ?? '')?.[1]
     expect(asked).toEqual([word, 200])
@@ -285,6 +318,7 @@ describe('opening', () => {
       const turn = async () => moment === 'before the shell' && abort()
       if (moment === 'before the login') queueMicrotask(abort)
       await expect(openShell(host.target, { signal: stop.signal, turn })).rejects.toThrow('stop')
+      expect(getEventListeners(stop.signal, 'abort')).toEqual([])
       expect(host.commands).toHaveLength(moment === 'while the shell starts' ? 1 : 0)
       await expect.poll(() => host.sockets.every(({ destroyed }) => destroyed)).toBe(true)
     },

@@ -39,4 +39,34 @@ describe('a separate connection', () => {
     expect(await problemOf(runOnce(target, ':', { deadlineMs: 20_000 }))).toMatchObject({ what: 'login as root was refused' })
     expect(host.sockets).toHaveLength(2)
   })
+
+  test('leaves nothing behind on the host, and closes', async () => {
+    const host = await localHost()
+    await runOnce(host.target, ':', { deadlineMs: 10_000 })
+    expect(host.remains()).toEqual([])
+    await expect.poll(() => host.sockets[0]?.destroyed).toBe(true)
+  })
+
+  test('that never opens its shell fails at the deadline, and closes', async () => {
+    const host = await localHost({ instead: () => true })
+    const began = Date.now()
+    expect(await problemOf(runOnce(host.target, ':', { deadlineMs: 600 }))).toMatchObject({
+      class: 'unreachable',
+      where: { host: 'web-01' },
+      what: 'new connection failed within 1 s',
+      fix: 'check on the host that sshd runs (systemctl status ssh) and that its firewall permits this machine',
+    })
+    expect(Date.now() - began).toBeLessThan(3000)
+    await expect.poll(() => host.sockets[0]?.destroyed).toBe(true)
+    expect(host.commands).toHaveLength(1)
+  })
+
+  test('is not retried after a problem of its own side', async () => {
+    const host = await localHost()
+    const began = Date.now()
+    const target = { ...host.target, keys: ['/nowhere/key'] }
+    expect(await problemOf(runOnce(target, ':', { deadlineMs: 10_000 }))).toMatchObject({ class: 'input', what: 'key file does not exist' })
+    expect(Date.now() - began).toBeLessThan(3000)
+    await expect(runOnce({ ...target, keys: undefined as never }, ':', { deadlineMs: 10_000 })).rejects.toThrow(TypeError)
+  })
 })

@@ -1,12 +1,19 @@
-import { once } from 'node:events'
+import { execFileSync } from 'node:child_process'
+import { getEventListeners, once } from 'node:events'
 import { readFileSync, writeFileSync } from 'node:fs'
-import { type AddressInfo, createServer, type Socket } from 'node:net'
+import { type AddressInfo, createServer, connect as openSocket, type Socket } from 'node:net'
 import { join } from 'node:path'
-import { describe, expect, test } from 'vitest'
-import { connect } from '../../../../src/host/ssh/connect.ts'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterEach, describe, expect, test, vi } from 'vitest'
+import { connect, reach } from '../../../../src/host/ssh/connect.ts'
 import type { Target } from '../../../../src/host/target/connection.ts'
 import { problemOf } from '../../problem-of.ts'
-import { keygen, peer, type SshServer, scratch, sshServer, targetOf, wireOf } from './ssh-server.ts'
+import { agentWith, keygen, peer, type SshServer, scratch, sshServer, targetOf, wireOf } from './ssh-server.ts'
+
+afterEach(() => {
+  vi.useRealTimers()
+  vi.restoreAllMocks()
+})
 
 const hello = (socket: Socket): void => void socket.write('SSH-2.0-OpenSSH_9.2\r\n')
 // SSH_MSG_DISCONNECT (1), reason 2, "no", and an empty language, unencrypted as at the beginning of a key exchange.
@@ -65,6 +72,7 @@ test.each([
   ['is restarted during the key exchange', (socket: Socket) => void socket.end('SSH-2.0-OpenSSH_9.2\r\n')],
   ['resets the connection', (socket: Socket) => void socket.resetAndDestroy()],
 ])('a server that %s is tried again', async (_, refuse) => {
+  vi.spyOn(Math, 'random').mockReturnValue(0)
   const directory = scratch()
   const key = keygen(join(directory, 'key'))
   const server = await sshServer({
@@ -81,17 +89,34 @@ test.each([
 })
 
 test('a port at which nothing listens is tried for two seconds, or once if the caller retries itself', async () => {
+  // Pauses vary by half, so that the hosts of a site do not retry at once.
+  vi.spyOn(Math, 'random').mockReturnValue(0)
   const directory = scratch()
   const target = targetOf(directory, { port: 1, hostKey: keygen(join(directory, 'host')) }, { keys: [keygen(join(directory, 'key'))] })
-  const attempts = async (retries?: boolean): Promise<number> => {
+  const attempts = async (retries?: boolean): Promise<readonly string[]> => {
     const log: string[] = []
     const problem = await problemOf(connect(target, { log: (line) => log.push(line), retries }))
     expect(problem).toMatchObject({ class: 'unreachable', what: '127.0.0.1, port 1 refused the connection' })
-    return 1 + log.filter((line) => line.includes('; retry in ')).length
+    return log.filter((line) => line.includes('; retry in '))
   }
-  expect(await attempts()).toBe(4)
-  expect(await attempts(false)).toBe(1)
+  const [pauses, none] = await Promise.all([attempts(), attempts(false)])
+  expect(none).toEqual([])
+  expect(pauses).toEqual([150, 300, 600].map((ms) => `web-01: 127.0.0.1, port 1 refused the connection; retry in ${ms} ms`))
+  vi.spyOn(Math, 'random').mockReturnValue(1)
+  expect(await firstPause(target)).toBe('web-01: 127.0.0.1, port 1 refused the connection; retry in 450 ms')
 })
+
+/** The first message about a retry, after which the connection is cancelled. */
+const firstPause = (target: Target): Promise<string> =>
+  new Promise((resolve) => {
+    const stop = new AbortController()
+    const log = (line: string): void => {
+      if (!line.includes('retry')) return
+      resolve(line)
+      stop.abort()
+    }
+    connect(target, { log, signal: stop.signal }).catch(() => {})
+  })
 
 test('a server that begins to listen a moment later lets in', async () => {
   const directory = scratch()
@@ -156,5 +181,203 @@ describe('host keys', () => {
     writeFileSync(first, '')
     await (await connect({ ...target, knownHosts: [first, ...target.knownHosts] })).close()
     expect([readFileSync(first, 'utf8'), stored()]).toEqual(['', text])
+  })
+})
+
+describe('a connection', () => {
+  const anyTarget = (port: number, otherwise: Partial<Target> = {}): Target => {
+    const directory = scratch()
+    return targetOf(directory, { port, hostKey: keygen(join(directory, 'host')) }, { keys: [keygen(join(directory, 'key'))], ...otherwise })
+  }
+
+  test('that is not established within ten seconds is given up', async () => {
+    const target = anyTarget(await peer(() => {}))
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    const problem = problemOf(reach(target, {}))
+    // Before the event loop can establish it.
+    vi.advanceTimersByTime(10_000)
+    expect(await problem).toMatchObject({ class: 'unreachable', what: `no answer from 127.0.0.1, port ${target.port} within 10 s` })
+    const { stream, release } = await reach(target, {})
+    expect(vi.getTimerCount()).toBe(0)
+    await release()
+    stream.destroy()
+  })
+
+  test.each(['before it begins', 'while it is established', 'in the handshake', 'between two attempts'])(
+    'ends with the reason of the signal %s',
+    async (moment) => {
+      const stop = new AbortController()
+      const abort = (): void => stop.abort(new Error('stop'))
+      let came: Socket | undefined
+      const port = await peer((socket) => {
+        came = socket
+        socket.resume()
+        if (moment === 'in the handshake') setTimeout(abort, 20)
+        else socket.resetAndDestroy()
+      })
+      const log = (line: string): void => {
+        if (line.includes('retry in') && moment === 'between two attempts') abort()
+      }
+      if (moment === 'before it begins') abort()
+      const began = Date.now()
+      const target = anyTarget(port)
+      const link =
+        moment === 'while it is established' ? reach(target, { signal: stop.signal }) : connect(target, { signal: stop.signal, log })
+      if (moment === 'while it is established') abort()
+      await expect(link).rejects.toThrow(new Error('stop'))
+      expect(Date.now() - began).toBeLessThan(2000)
+      await expect.poll(() => getEventListeners(stop.signal, 'abort')).toEqual([])
+      if (moment === 'before it begins') expect(came).toBeUndefined()
+      if (moment === 'in the handshake') await expect.poll(() => came?.destroyed).toBe(true)
+    },
+  )
+
+  test('has no more listeners of the signal once it is established, and none of its timers', async () => {
+    const directory = scratch()
+    const key = keygen(join(directory, 'key'))
+    const server = await sshServer({ directory, accepts: wireOf(key) })
+    const { signal } = new AbortController()
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    const link = await connect(targetOf(directory, server, { keys: [key] }), { signal })
+    expect([getEventListeners(signal, 'abort'), vi.getTimerCount()]).toEqual([[], 0])
+    await link.close()
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  test('logs the steps of ssh with the name of the host', async () => {
+    const directory = scratch()
+    const key = keygen(join(directory, 'key'))
+    const server = await sshServer({ directory, accepts: wireOf(key) })
+    const log: string[] = []
+    await (await connect(targetOf(directory, server, { keys: [key] }), { log: (line) => log.push(line) })).close()
+    expect(log.some((line) => /^web-01: .*Handshake/i.test(line))).toBe(true)
+    expect(log.every((line) => line.startsWith('web-01: '))).toBe(true)
+  })
+
+  test('is closed after two seconds if the host does not end it', async () => {
+    const directory = scratch()
+    const key = keygen(join(directory, 'key'))
+    const sockets: Socket[] = []
+    const server = await sshServer({ directory, accepts: wireOf(key), serves: (socket) => sockets.push(socket) > 0 })
+    const link = await connect(targetOf(directory, server, { keys: [key] }))
+    // It reads nothing any more, not even the end.
+    sockets[0]?.pause()
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    let isClosed = false
+    const closed = link.close().then(() => (isClosed = true))
+    await sleep(50)
+    await vi.advanceTimersByTimeAsync(1_999)
+    await sleep(20)
+    expect(isClosed).toBe(false)
+    await vi.advanceTimersByTimeAsync(1)
+    await closed
+    expect(await link.gone).toBeUndefined()
+  })
+
+  test('to a host that does not answer any more is lost after forty seconds', async () => {
+    const directory = scratch()
+    const key = keygen(join(directory, 'key'))
+    const sockets: Socket[] = []
+    const server = await sshServer({ directory, accepts: wireOf(key), serves: (socket) => sockets.push(socket) > 0 })
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
+    const link = await connect(targetOf(directory, server, { keys: [key] }))
+    sockets[0]?.pause()
+    let isLost = false
+    link.gone.then(() => (isLost = true))
+    await vi.advanceTimersByTimeAsync(39_999)
+    await sleep(20)
+    expect(isLost).toBe(false)
+    await vi.advanceTimersByTimeAsync(1)
+    expect((await link.gone)?.message).toBe('Keepalive timeout')
+  })
+
+  test('is one of twenty that log in at the same time', async () => {
+    const sockets: Socket[] = []
+    const port = await peer((socket) => sockets.push(socket))
+    const target = anyTarget(port)
+    const links = Array.from({ length: 22 }, () => problemOf(connect(target, { retries: false })))
+    await expect.poll(() => sockets.length).toBe(20)
+    await sleep(50)
+    expect(sockets).toHaveLength(20)
+    sockets[0]?.destroy()
+    await expect.poll(() => sockets.length).toBe(21)
+    for (const socket of sockets) socket.destroy()
+    await expect.poll(() => sockets.length).toBe(22)
+    for (const socket of sockets) socket.destroy()
+    await Promise.all(links)
+  })
+
+  test.each<[string, (socket: Socket) => void, number, string]>([
+    ['sends nothing', () => {}, 10_000, 'accepts connections, but sent nothing within 10 s'],
+    ['begins a key exchange', hello, 20_000, 'key exchange with 127.0.0.1, port PORT did not finish within 20 s'],
+    ['prints the name of ssh in a text', (socket) => void socket.write('not SSH-2.0\r\n'), 10_000, 'is not sshd'],
+  ])('to a peer that %s, and then waits, is given up', async (_, serve, ms, what) => {
+    const sockets: Socket[] = []
+    const port = await peer((socket) => {
+      sockets.push(socket.resume())
+      serve(socket)
+    })
+    const target = anyTarget(port)
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    let isOver = false
+    const problem = problemOf(connect(target)).finally(() => (isOver = true))
+    while (sockets.length === 0) await sleep(5)
+    await sleep(50)
+    await vi.advanceTimersByTimeAsync(ms - 1)
+    expect(isOver).toBe(false)
+    await vi.advanceTimersByTimeAsync(1)
+    expect((await problem).what).toContain(what.replace('PORT', String(port)))
+    await expect.poll(() => sockets.map(({ destroyed }) => destroyed)).toEqual([true])
+  })
+
+  test('to a host that begins slowly has the whole time for its login', async () => {
+    const directory = scratch()
+    const key = keygen(join(directory, 'key'))
+    let logins = 0
+    let begin: () => void = () => {}
+    const server = await sshServer({ directory, accepts: wireOf(key), holdsLogins: () => (logins += 1) })
+    const port = await peer((socket) => {
+      const further = openSocket(server.port, '127.0.0.1')
+      begin = () => void socket.pipe(further).pipe(socket)
+      further.on('error', () => {})
+    })
+    const target = targetOf(directory, { ...server, port }, { keys: [key] })
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    let isOver = false
+    const problem = problemOf(connect(target)).finally(() => (isOver = true))
+    await sleep(50)
+    await vi.advanceTimersByTimeAsync(9_000)
+    begin()
+    while (logins === 0) await sleep(5)
+    await vi.advanceTimersByTimeAsync(19_999)
+    expect(isOver).toBe(false)
+    await vi.advanceTimersByTimeAsync(1)
+    expect(await problem).toMatchObject({ what: `login with 127.0.0.1, port ${port} did not finish within 20 s` })
+  })
+
+  test('offers no further key to a host that accepts no keys', async () => {
+    const directory = scratch()
+    const keys = ['one', 'two'].map((name) => keygen(join(directory, name)))
+    const server = await sshServer({ directory, methods: ['password'] })
+    expect(await problemOf(connect(targetOf(directory, server, { keys })))).toMatchObject({
+      what: 'login as ops was refused',
+      why: expect.stringMatching(/^tried \S*\/one \([^)]*\); the host accepts password$/),
+    })
+    expect(server.offered).toEqual([wireOf(keys[0] ?? '')])
+  })
+
+  test('uses the next key if the agent does not sign with the first', async () => {
+    const directory = scratch()
+    const [agentKey, fileKey] = ['one', 'two'].map((name) => keygen(join(directory, name)))
+    // The agent asks for a confirmation, which nobody gives.
+    const agent = await agentWith(directory, [], { SSH_ASKPASS: '/bin/false' })
+    execFileSync('ssh-add', ['-q', '-c', agentKey ?? ''], { env: { ...process.env, SSH_AUTH_SOCK: agent }, stdio: 'ignore' })
+    const server = await sshServer({ directory, accepts: [wireOf(agentKey ?? ''), wireOf(fileKey ?? '')] })
+    const log: string[] = []
+    const target = targetOf(directory, server, { keys: [`${agentKey}.pub`, fileKey ?? ''], agent })
+    const link = await connect(target, { log: (line) => log.push(line) })
+    await link.close()
+    expect(server.offered).toEqual([wireOf(agentKey ?? ''), wireOf(fileKey ?? '')])
+    expect(await link.gone).toBeUndefined()
   })
 })

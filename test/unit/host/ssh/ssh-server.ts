@@ -24,9 +24,13 @@ export const keygen = (path: string, ...options: readonly string[]): string => {
 export const wireOf = (path: string): string => readFileSync(`${path}.pub`, 'utf8').split(' ')[1] ?? ''
 
 /** An agent with these keys, in this order. Returns its socket. */
-export const agentWith = async (directory: string, keys: readonly string[]): Promise<string> => {
+export const agentWith = async (
+  directory: string,
+  keys: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<string> => {
   const socket = join(directory, 'agent.sock')
-  const agent = spawn('ssh-agent', ['-D', '-a', socket], { stdio: 'ignore' })
+  const agent = spawn('ssh-agent', ['-D', '-a', socket], { stdio: 'ignore', env: { ...process.env, ...env } })
   onTestFinished(() => void agent.kill())
   await expect.poll(() => statSync(socket, { throwIfNoEntry: false })?.isSocket()).toBe(true)
   for (const key of keys) execFileSync('ssh-add', ['-q', key], { env: { ...process.env, SSH_AUTH_SOCK: socket }, stdio: 'ignore' })
@@ -62,23 +66,37 @@ export interface SshServer {
 
 interface Behaviour {
   readonly directory: string
-  /** The public key in base64 that lets in. */
-  readonly accepts?: string
+  /** The public keys in base64 that let in. */
+  readonly accepts?: string | readonly string[]
+  /** Login methods that the server names when it refuses a key. */
+  readonly methods?: readonly 'publickey'[] | readonly 'password'[]
+  /** Called for each login, which is never answered. */
+  readonly holdsLogins?: () => void
   /** Offers after which the server disconnects, like MaxAuthTries of sshd. */
   readonly maxTries?: number
   readonly hostKeyType?: string
   readonly port?: number
-  /** Runs a command on a session of a logged-in user. Without it, the server opens no session. */
+  /** Runs a command on a session of a logged-in user. Without it, the server refuses sessions. */
   readonly execute?: (command: string, channel: ServerChannel, user: string) => void
-  /** Forwards connections, as a jump host does. */
-  readonly forwards?: boolean
+  /** Called for each session, which never opens. */
+  readonly holdsSessions?: () => void
+  /** Forwards connections, as a jump host does; or calls a function instead, and never answers. */
+  readonly forwards?: boolean | (() => void)
   /** Called with each connection before it is served, and its number. Returns whether to serve it. */
   readonly serves?: (socket: Socket, count: number) => boolean
 }
 
 /** An SSH server in this process that checks public keys and nothing else. */
 export const sshServer = async (behaviour: Behaviour): Promise<SshServer> => {
-  const { directory, accepts, maxTries = 6, hostKeyType = 'ed25519', serves = () => true, execute } = behaviour
+  const {
+    directory,
+    accepts = [],
+    maxTries = 6,
+    methods = ['publickey'],
+    hostKeyType = 'ed25519',
+    serves = () => true,
+    execute,
+  } = behaviour
   const hostKey = keygen(join(directory, `host-${hostKeyType}`), '-t', hostKeyType)
   const offered: string[] = []
   const config: ServerConfig = { hostKeys: [readFileSync(hostKey, 'utf8')] }
@@ -87,6 +105,7 @@ export const sshServer = async (behaviour: Behaviour): Promise<SshServer> => {
     let user = ''
     if (behaviour.forwards)
       connection.on('tcpip', (accept, reject, { destIP, destPort }) => {
+        if (typeof behaviour.forwards === 'function') return behaviour.forwards()
         const further: Socket = openSocket({ host: destIP, port: destPort }, () => {
           const channel = accept()
           further.pipe(channel).pipe(further)
@@ -94,21 +113,23 @@ export const sshServer = async (behaviour: Behaviour): Promise<SshServer> => {
         }).on('error', () => reject())
         further.on('error', () => {})
       })
-    if (execute !== undefined)
+    if (behaviour.holdsSessions !== undefined) connection.on('session', behaviour.holdsSessions)
+    else if (execute !== undefined)
       connection.on('session', (accept) => {
         accept().on('exec', (start, _, { command }) => execute(command, start(), user))
       })
     connection
       .on('error', () => {})
       .on('authentication', (context) => {
-        if (context.method !== 'publickey') return context.reject(['publickey'])
+        if (behaviour.holdsLogins !== undefined) return behaviour.holdsLogins()
+        if (context.method !== 'publickey') return context.reject([...methods])
         const key = context.key.data.toString('base64')
         if (!offered.includes(key)) offered.push(key)
         user = context.username
-        if (key === accepts) return context.accept()
+        if ([accepts].flat().includes(key)) return context.accept()
         tries += 1
         if (tries === maxTries) return endLogin(connection)
-        context.reject(['publickey'])
+        context.reject([...methods])
       })
   }
   const server = new ssh2.Server(config, login)

@@ -154,7 +154,7 @@ test.each([
 
 test('the installed ssh understands all forms of a destination', async () => {
   const asked = (destination: string): readonly string[] =>
-    execFileSync('ssh', ['-G', '-F', 'none', ...argumentsFor(destination)], { encoding: 'utf8' })
+    execFileSync('ssh', ['-G', '-F', 'none', ...argumentsFor(destination)], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })
       .split('\n')
       .filter((line) => /^(user|hostname|port) /.test(line))
       .toSorted()
