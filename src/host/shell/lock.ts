@@ -55,7 +55,7 @@ until flock -n 9; do
   for descriptor in /proc/[0-9]*/fd/9; do
     [ "$descriptor" -ef "$lock" ] && holds "\${descriptor%/fd/9}" && holders="$holders $command(\${process#/proc/})"
   done
-  [ "$verdict" != overdue ] || { family=" $job "; look; end_family; }
+  [ "$verdict" != overdue ] || { shell=none; family=" $job "; look; end_family; }
   rounds=$((rounds+1)); action=wait
   [ "$verdict" != alive ] || action=${wait ? 'wait' : 'locked'}
   [ "$verdict" != unknown ] || [ "$rounds" -lt 10 ] || action=${wait ? 'wait' : 'locked'}

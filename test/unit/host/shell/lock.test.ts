@@ -48,9 +48,11 @@ const runWith = ({ beat = '', holder = '' } = {}): string => {
 }
 const NOW = 5000
 /** The environment of root may have any variable. */
+const VARIABLES = ['pid', 'holder', 'activity', 'beaten', 'seconds', 'job', 'rounds', 'holders']
 const env = {
   ...process.env,
-  ...Object.fromEntries('pid holder activity beaten seconds job rounds holders shell'.split(' ').map((name) => [name, '7:7'])),
+  ...Object.fromEntries(VARIABLES.map((name) => [name, '7:7'])),
+  ...{ shell: String(process.pid), latest: '999999999999' },
 }
 
 /** Runs the script that takes the lock, with `/run` in a scratch directory. `before` defines what the machine lacks. */

@@ -112,6 +112,12 @@ test('set key files come first in their order; ssh’s configuration adds the ot
   const [first, second] = [key('keys/first'), key('keys/second')]
   const agent = await agentWith(directory, [right, second])
   expect(await offers({ agent, keys: [first, second], agentKeys: 'all' })).toEqual(['keys/first', 'keys/second', 'keys/right'])
+  const labelsOf = async (inAgent: string) =>
+    (await credentialsOf(target({ agent: inAgent, keys: [first, second], agentKeys: 'all' }))).map(({ label }) =>
+      label.replace(/ \(.*/, ''),
+    )
+  expect(await labelsOf(agent)).toEqual([first, second, 'one key of the agent'])
+  expect(await labelsOf(await agentWith(scratch(), [right, second, key('keys/third')]))).toEqual([first, second, '2 keys of the agent'])
   for (const agentKeys of ['named', undefined] as const)
     expect(await credentialsOf(target({ agent, keys: [first, second], ...(agentKeys && { agentKeys }) }))).toHaveLength(2)
 })
@@ -149,6 +155,14 @@ test('an unusable default key file is skipped', async () => {
   writeFileSync(join(directory, '.ssh/id_ed25519'), 'no key\n', { mode: 0o600 })
   expect(right).toMatch(/id_rsa$/)
   expect(await offers({})).toEqual(['.ssh/id_rsa'])
+})
+
+test('an unusable default key file alone is no key, and a defect of provision is reported as one', async () => {
+  const { directory, key, target } = await setUp('keys/right')
+  writeFileSync(join(directory, '.ssh/id_ed25519'), 'no key\n', { mode: 0o600 })
+  expect(await problemOf(credentialsOf(target({})))).toMatchObject({ what: 'no SSH key is available for login' })
+  key('.ssh/id_ecdsa', '-t', 'ecdsa', '-N', 'open sesame')
+  await expect(credentialsOf(target({ passphrase: {} as never }))).rejects.toThrow(TypeError)
 })
 
 test('an agent with other keys only is named as such', async () => {
