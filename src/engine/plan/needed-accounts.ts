@@ -38,6 +38,8 @@ export const missingAccounts = (resource: Resource, observation: Observation, co
       )
 }
 
-/** Returns the change, as dependent if only a package of this run can create an account that it needs. */
-export const dependingOnAccounts = (change: Change, resource: Resource, observation: Observation, context: PlanContext): Change =>
-  change.certainty === 'exact' && missing(resource, observation, context).length > 0 ? { ...change, certainty: 'dependent' } : change
+/** Returns the change, as dependent if only a package of this run can create an account that it needs; the reason names that account. */
+export const dependingOnAccounts = (change: Change, resource: Resource, observation: Observation, context: PlanContext): Change => {
+  const [first] = change.certainty === 'opaque' ? [] : missing(resource, observation, context)
+  return first === undefined ? change : { ...change, certainty: 'dependent', reason: `${change.reason}, no ${first} yet` }
+}

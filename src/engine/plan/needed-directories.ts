@@ -62,8 +62,8 @@ export const missingDirectory = (resource: Resource, observation: Observation, c
   )
 }
 
-/** Returns the change, as dependent if only a package or another opaque change of this run can make its directory. */
-export const dependingOnDirectories = (change: Change, resource: Resource, observation: Observation, context: PlanContext): Change =>
-  change.certainty === 'exact' && change.action !== 'delete' && missing(resource, observation, context) !== undefined
-    ? { ...change, certainty: 'dependent' }
-    : change
+/** Returns the change, as dependent if only a package or another opaque change of this run can make its directory, which the reason names. */
+export const dependingOnDirectories = (change: Change, resource: Resource, observation: Observation, context: PlanContext): Change => {
+  const [path] = change.certainty === 'opaque' || change.action === 'delete' ? [] : (missing(resource, observation, context) ?? [])
+  return path === undefined ? change : { ...change, certainty: 'dependent', reason: `${change.reason}, no directory ${path} yet` }
+}

@@ -163,11 +163,11 @@ describe('planning a host', () => {
       ['accounts', { users: new Set(['ann']), groups: new Set(['ann']) }],
       ...['owned:ann', 'owned:bob', 'user:bob', 'bringer:p'].map((key) => [key, ''] as const),
     ])
+    const changesOf = (resources: readonly DeclaredResource[]) =>
+      planHost({ resources, observation, observations: new Map(), selected: () => true, now: new Date(0) })
     const look = (resources: readonly DeclaredResource[]) => [
       ...forbiddenOn({ host: 'one', resources, observation }, () => true, {}).map(({ what }) => what),
-      ...planHost({ resources, observation, observations: new Map(), selected: () => true, now: new Date(0) }).map(
-        ({ resource, change }) => `${resource.id} ${change.certainty}`,
-      ),
+      ...changesOf(resources).map(({ resource, change }) => `${resource.id} ${change.certainty}`),
     ]
     const [ann, bob] = [place(owned({ id: 'ann', want: 'x' })), place(owned({ id: 'bob', want: 'x' }))]
     expect(look([ann])).toEqual(['ann exact'])
@@ -185,6 +185,17 @@ describe('planning a host', () => {
     })
     // A package of another role can create the account too.
     expect(look([place(bringer({ id: 'p', want: 'x' }), 'other'), bob])).toEqual(['p exact', 'bob dependent'])
+    expect(changesOf([place(bringer({ id: 'p', want: 'x' })), ann, bob]).map(({ change }) => change.reason)).toEqual([
+      ...['x', 'x', 'x, no user bob yet'],
+    ])
+    // Named also where the kind itself says dependent, and nothing is added to an opaque change.
+    for (const [certainty, reason] of [
+      ['dependent', 'why, no user bob yet'],
+      ['opaque', 'why'],
+    ] as const) {
+      const own = kindOfText('owned', { ...owned.kind, plan: () => ({ action: 'create', certainty, reason: 'why', differences: [] }) })
+      expect(changesOf([place(own({ id: 'bob', want: 'x' }))])[0]?.change).toMatchObject({ certainty, reason })
+    }
   })
 
   it('refuses accounts that an earlier change deletes', () => {
