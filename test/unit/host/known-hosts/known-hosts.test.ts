@@ -28,6 +28,8 @@ test.each([
   ['a port', '[web]:2222', '[web]:2222', 'known'],
   ['no port', 'web', '[web]:2222', 'unknown'],
   ['an IPv6 address', 'fd78::11', 'fd78::11', 'known'],
+  ['a link-local address of an interface', 'fe80::11%eth0', 'fe80::11%eth0', 'known'],
+  ['a link-local address of another interface', 'fe80::11%eth1', 'fe80::11%eth0', 'unknown'],
   ['a hashed name', hashed('web.example'), 'web.example', 'known'],
   ['a hashed name with a port', hashed('[web]:2222'), '[web]:2222', 'known'],
   ['another hashed name', hashed('db.example'), 'web.example', 'unknown'],

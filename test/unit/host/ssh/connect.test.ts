@@ -172,6 +172,16 @@ describe('host keys', () => {
     expect(stored()).toBe(`# mine\n[127.0.0.1]:${server.port} ${publicKey(server.hostKey)}\n`)
   })
 
+  test('a line that is not UTF-8 is ignored, and stays when a key is stored', async () => {
+    const { target, server } = await serverAndTarget('accept-new', () => '')
+    const [file = ''] = target.knownHosts
+    writeFileSync(file, Buffer.from('\xff\xfe ssh-ed25519 \xe9\n', 'latin1'))
+    await (await connect(target)).close()
+    await (await connect({ ...target, hostKeys: 'strict' })).close()
+    const known = `[127.0.0.1]:${server.port} ${publicKey(server.hostKey)}\n`
+    expect(readFileSync(file, 'latin1')).toBe(`\xff\xfe ssh-ed25519 \xe9\n${known}`)
+  })
+
   test('a key that is known from another file is not stored again', async () => {
     const { target, stored, text, directory } = await serverAndTarget(
       'accept-new',

@@ -66,6 +66,11 @@ test('words that are booleans in YAML 1.1 are valid names', async () => {
   expect(site.groups.get('off')).toEqual(['no', 'on'])
 })
 
+test('a link-local address keeps its interface', async () => {
+  const site = await siteOf('hosts: {web-01: {address: "fe80::62:8bff:fe49:d96d%eth0.5", internal: 10.0.0.1}}\n')
+  expect(site.hosts.get('web-01')?.connection.address).toBe('fe80::62:8bff:fe49:d96d%eth0.5')
+})
+
 test('anchors, aliases and merge keys are supported', async () => {
   const site = await siteOf(`
 vars:
