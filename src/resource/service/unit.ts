@@ -78,6 +78,8 @@ export const unit = defineKind({
       ? { action: 'update', certainty: 'exact', reason: 'not read by systemd yet', differences: [], unfinished: true }
       : undefined),
 
+  forbids: (spec, state, context) => file.kind.forbids?.(spec.file, state.file, context),
+
   *apply(work): Steps {
     const changed = work.filter((one) => one.change.unfinished !== true)
     if (changed.length === 0) yield* withDaemonReload(work, emptyStep())

@@ -45,6 +45,13 @@ describe('a unit file', () => {
     expect(unit.kind.plan(broken.spec, { ...right, stale: false }, context)).toBe(undefined)
   })
 
+  it('is refused at planning where its path is a directory', () => {
+    const inode = { type: 'd', mode: '755', owner: 'root', group: 'root', target: '' }
+    const refused = (type: string) =>
+      unit.kind.forbids?.(broken.spec, { stale: false, file: { ...inode, type } }, { ...context, isRootsAlone: () => true })?.what
+    expect(['d', 'f', 'l'].map(refused)).toEqual(['/etc/systemd/system/broken.service is a directory', undefined, undefined])
+  })
+
   it('is written and reloaded in one request, after its directory', () => {
     const change = { action: 'create', certainty: 'exact', reason: 'missing', differences: [] } as const
     const steps = unit.kind.apply([{ id: limits.id, spec: limits.spec, state: { stale: false, file: 'absent' }, change }])
