@@ -19,7 +19,7 @@ const ADDRESSES: Readonly<Record<string, number>> = { 'lb-01': 11, 'web-01': 12,
 
 const inventory = (servers: readonly string[], arbitrators: readonly string[]): void => {
   const lab = `.provision/lab/${project.lab}`
-  const hosts = ['lb-01', ...servers].map(
+  const hosts = [...new Set(['lb-01', ...servers])].map(
     (name) =>
       `  ${name}: { address: ${SUBNET}.${ADDRESSES[name]}, internal: [${SUBNET}.${ADDRESSES[name]}, 'fd54::${ADDRESSES[name]}'] }\n`,
   )
@@ -100,5 +100,24 @@ describe('a server that is removed from the inventory', () => {
     const rules = await inside(spec, 'web-01', 'nft list table inet provision')
     expect([rules.includes(`${SUBNET}.13`), rules.includes(`${SUBNET}.14`)]).toEqual([true, false])
     expect(project.provision('run').stdout).not.toContain('is not in the inventory any more')
+  })
+})
+
+describe('an arbitrator', () => {
+  it.each([
+    ['becomes a server', ['web-01', 'web-02', 'lb-01'], [], 'mariadb', 'garb'],
+    ['is one again', ['web-01', 'web-02'], ['lb-01'], 'garb', 'mariadb'],
+  ] as const)('%s, exactly as planned', async (_, servers, arbitrators, started, stopped) => {
+    inventory(servers, arbitrators)
+    const { lines } = project.json('run', '--dry-run')
+    expect(project.provision('run', '--dry-run').stdout).toMatch(new RegExp(`galera database .*stops ${stopped}\\.service`))
+    const { applied, ...ended } = run()
+    expect(ended).toEqual({ status: 0, stderr: '' })
+    expect(applied).toEqual(changes(lines, 'planned'))
+    await waitForCluster(spec, servers, 3)
+    expect(await inside(spec, 'lb-01', `systemctl is-active ${started} ${stopped}; systemctl is-enabled ${started} ${stopped}; true`)).toBe(
+      'active\ninactive\nenabled\ndisabled\n',
+    )
+    expect(run()).toMatchObject({ status: 0, applied: [] })
   })
 })
