@@ -132,7 +132,8 @@ for (const room of rooms) {
       process.stdout.write(`${mutant.file}:${mutant.line}  ${verdict}\n    ${mutant.summary}\n`)
     }
   }
-  await Promise.all(Array.from({ length: Math.min(2, availableParallelism()) }, work))
+  // Most of the time of the tests is spent waiting for programs.
+  await Promise.all(Array.from({ length: 2 * availableParallelism() }, work))
   const killed = total - survivors.length
   process.stdout.write(
     `${room}: ${killed} of ${total} mutants killed, ${Math.floor((100 * killed) / Math.max(1, total))} % (${all.length} possible)\n`,

@@ -119,10 +119,16 @@ const editsOf = (node: Node, parent: Node | undefined, source: string): readonly
     case 'CallExpression':
       return call(node)
     case 'TemplateLiteral':
-      return (node.quasis as readonly Node[]).flatMap(({ start, end }) => linesOfTemplate(source, start, end))
+      return (node.quasis as readonly Node[]).flatMap((quasi) => linesOfTemplate(source, ...textOf(quasi)))
     default:
       return []
   }
+}
+
+/** The range of a part of a template without its delimiters, which the parser includes. */
+const textOf = ({ start, end, value }: Node): readonly [from: number, to: number] => {
+  const { raw } = value as { readonly raw: string }
+  return end - start === raw.length ? [start, end] : [start + 1, start + 1 + raw.length]
 }
 
 const operator = (node: Node, source: string): readonly Edit[] => {

@@ -8,9 +8,9 @@ export const linesOfTemplate = (source: string, start: number, end: number): rea
     const newline = source.indexOf('\n', from)
     const to = newline === -1 || newline >= end ? end : newline
     const line = source.slice(from, to)
-    // A line that begins or ends at a value is not whole; a comment is not executed.
+    // A line that begins or ends at a value is not whole; a comment is not executed, and the description of a unit is for people.
     const whole = (from > start || source[from - 1] === '`') && (to < end || source[end] === '`')
-    if (!/^\s*(#|\/\/|$)/.test(line)) {
+    if (!/^\s*(#|\/\/|Description=|$)/.test(line)) {
       if (whole && /\s/.test(line.trim())) edits.push({ start: from, end: to, replacement: '' })
       edits.push(...words(source, from, to))
     }

@@ -39,6 +39,23 @@ describe('mutants of generated text', () => {
     ])
   })
 
+  it('keep the values between', () => {
+    const b = '$' + '{b}'
+    expect(mutated(`const a = \`x=1 -y ${b}=2 -c ${b}\``)).toEqual([
+      `const a = \` -y ${b}=2 -c ${b}\``,
+      `const a = \`x=1  ${b}=2 -c ${b}\``,
+      `const a = \`x=1 -y ${b} -c ${b}\``,
+      `const a = \`x=1 -y ${b}=2  ${b}\``,
+    ])
+  })
+
+  it('leave the description of a unit unchanged', () => {
+    expect(mutated('const a = `Description=A check=5\nAfter=b c\n`')).toEqual([
+      'const a = `Description=A check=5\n c\n`',
+      'const a = `Description=A check=5\n\n`',
+    ])
+  })
+
   it('leave a line that is read raw unchanged', () => {
     expect(mutated("const a = 'read -r line'")).toEqual([])
   })
