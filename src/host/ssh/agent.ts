@@ -22,17 +22,15 @@ export interface Agent {
  * types that ssh2 cannot use, such as those of security tokens, are left out.
  */
 export const openAgent = async (socket: string | undefined): Promise<Agent> => {
-  const { createAgent, BaseAgent, utils } = await loadSsh2()
+  const { createAgent, BaseAgent } = await loadSsh2()
   const address = socket === undefined || socket === '' || socket === 'none' ? undefined : socket
   const agent = address === undefined ? undefined : createAgent(address)
-  const held = await new Promise<readonly unknown[] | undefined>((resolve) => {
+  const held = await new Promise<readonly ParsedKey[] | undefined>((resolve) => {
     if (agent === undefined) resolve([])
-    else agent.getIdentities((error, keys) => resolve(error ? undefined : (keys ?? [])))
+    // ssh2 leaves out keys that it cannot use.
+    else agent.getIdentities((error, keys) => resolve(error ? undefined : ((keys ?? []) as ParsedKey[])))
   })
-  const keys = (held ?? []).flatMap((key): AgentKey[] => {
-    const parsed = utils.parseKey(key as Buffer)
-    return parsed instanceof Error ? [] : [{ parsed, wire: wireOf(parsed) }]
-  })
+  const keys = (held ?? []).map((parsed) => ({ parsed, wire: parsed.getPublicSSH() }))
   class Chosen extends BaseAgent<string | Buffer | ParsedKey> {
     readonly #chosen: readonly AgentKey[]
     constructor(chosen: readonly AgentKey[]) {
@@ -46,8 +44,7 @@ export const openAgent = async (socket: string | undefined): Promise<Agent> => {
       )
     }
     sign(key: string | Buffer | ParsedKey, data: Buffer, options: SigningRequestOptions | SignCallback, callback?: SignCallback): void {
-      if (typeof options === 'function') agent?.sign(key, data, options)
-      else agent?.sign(key, data, options, callback)
+      agent?.sign(key, data, options as SigningRequestOptions, callback)
     }
   }
   return { keys, state: stateOf(address, held), only: (chosen) => new Chosen(chosen) }
@@ -58,5 +55,3 @@ const stateOf = (socket: string | undefined, held: readonly unknown[] | undefine
   if (held === undefined) return `the SSH agent at ${socket} does not answer`
   return held.length === 0 ? 'the SSH agent has no keys' : 'the SSH agent has other keys only'
 }
-
-const wireOf = (key: ParsedKey): Buffer => key.getPublicSSH()

@@ -93,7 +93,6 @@ const publicKeyOf = (text: string): Buffer | undefined => {
 
 /** A decrypted key. */
 export interface OpenKey {
-  readonly path: string
   readonly fingerprint: string
   readonly parsed: import('ssh2').ParsedKey
 }
@@ -127,7 +126,7 @@ const decrypt = async (file: PrivateKeyFile, passphrase: Secret | undefined): Pr
     if (encrypted) throw wrong(path, `key cannot be decrypted: ${parsed.message}`, 'correct the passphrase')
     throw wrong(path, `key cannot be used: ${parsed.message}`, 'use an ed25519, ECDSA or RSA key')
   }
-  return { path, fingerprint: fingerprint(parsed.getPublicSSH()), parsed }
+  return { fingerprint: fingerprint(parsed.getPublicSSH()), parsed }
 }
 
 // The format of OpenSSH: magic, cipher, kdf, kdf options, number of keys, public key; then the private part.

@@ -19,8 +19,11 @@ describe('a separate connection', () => {
         return true
       },
     })
+    const began = Date.now()
     expect((await runOnce(host.target, 'echo in', { deadlineMs: 10_000 })).stdout.toString()).toBe('in\n')
     expect(host.commands).toHaveLength(3)
+    // Pauses of 250 and 500 ms.
+    expect(Date.now() - began).toBeGreaterThan(740)
   })
 
   test('ends with the last problem at the deadline', async () => {

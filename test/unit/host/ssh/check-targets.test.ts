@@ -35,7 +35,7 @@ const host = (keys: readonly string[], otherwise: Partial<Target> = {}): Target 
 })
 
 const plain = generate('plain', '-N', '')
-const encrypted = generate('encrypted', '-N', 'open sesame')
+const encrypted = generate('encrypted', '-N', 'open sesame', '-a', '1')
 const shared = generate('shared', '-N', '')
 chmodSync(shared, 0o644)
 const pkcs8 = write('pkcs8', generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }).toString())

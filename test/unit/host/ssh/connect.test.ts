@@ -5,6 +5,7 @@ import { type AddressInfo, createServer, connect as openSocket, type Socket } fr
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, describe, expect, test, vi } from 'vitest'
+import { fingerprint } from '../../../../src/host/known-hosts/known-hosts.ts'
 import { connect, reach } from '../../../../src/host/ssh/connect.ts'
 import type { Target } from '../../../../src/host/target/connection.ts'
 import { problemOf } from '../../problem-of.ts'
@@ -180,6 +181,17 @@ describe('host keys', () => {
     await (await connect({ ...target, hostKeys: 'strict' })).close()
     const known = `[127.0.0.1]:${server.port} ${publicKey(server.hostKey)}\n`
     expect(readFileSync(file, 'latin1')).toBe(`\xff\xfe ssh-ed25519 \xe9\n${known}`)
+  })
+
+  test('a server with several keys shows the one that is known', async () => {
+    const directory = scratch()
+    const key = keygen(join(directory, 'key'))
+    const otherHostKey = keygen(join(directory, 'preferred'))
+    const server = await sshServer({ directory, accepts: wireOf(key), hostKeyType: 'ecdsa', otherHostKey })
+    await (await connect(targetOf(directory, server, { keys: [key] }))).close()
+    // Without a known key, the best one is shown.
+    const problem = await problemOf(connect(targetOf(directory, server, { keys: [key], knownHosts: [] })))
+    expect(problem.why).toBe(`[127.0.0.1]:${server.port} presents ssh-ed25519 ${fingerprint(Buffer.from(wireOf(otherHostKey), 'base64'))}`)
   })
 
   test('a key that is known from another file is not stored again', async () => {

@@ -10,6 +10,9 @@ import { agentWith, keygen, scratch, sshServer, targetOf, wireOf } from './ssh-s
 
 afterEach(() => vi.unstubAllEnvs())
 
+/** A passphrase that is quickly tried. */
+const LOCKED = ['-N', 'open sesame', '-a', '1']
+
 /** A home directory with keys in `~/.ssh` and in `keys/`; `offers` logs in and returns the names of the offered keys. */
 const setUp = async (lettingIn: string) => {
   const directory = scratch()
@@ -102,7 +105,7 @@ const encrypt = (path: string): void => {
 
 test('an encrypted key with a passphrase is decrypted, and the agent is not asked', async () => {
   const { key, target } = await setUp('keys/right')
-  const locked = key('keys/locked', '-N', 'open sesame')
+  const locked = key('keys/locked', ...LOCKED)
   const [credential] = await credentialsOf(target({ keys: [locked], passphrase: new Secret('open sesame') }))
   expect(credential?.label).toMatch(/keys\/locked \(ssh-ed25519 SHA256:/)
 })
@@ -161,7 +164,7 @@ test('an unusable default key file alone is no key, and a defect of provision is
   const { directory, key, target } = await setUp('keys/right')
   writeFileSync(join(directory, '.ssh/id_ed25519'), 'no key\n', { mode: 0o600 })
   expect(await problemOf(credentialsOf(target({})))).toMatchObject({ what: 'no SSH key is available for login' })
-  key('.ssh/id_ecdsa', '-t', 'ecdsa', '-N', 'open sesame')
+  key('.ssh/id_ecdsa', '-t', 'ecdsa', ...LOCKED)
   await expect(credentialsOf(target({ passphrase: {} as never }))).rejects.toThrow(TypeError)
 })
 

@@ -172,7 +172,7 @@ test('a jump host that forwards nothing for fifteen seconds is named', async () 
 
 test('a jump host has the passphrase and the keys of the host, behind its own of the ssh configuration', async () => {
   const { target, gate, directory, jump, key } = await behindGate()
-  const [own, locked] = [keygen(join(directory, 'own')), keygen(join(directory, 'locked'), '-N', 'open sesame')]
+  const [own, locked] = [keygen(join(directory, 'own')), keygen(join(directory, 'locked'), '-N', 'open sesame', '-a', '1')]
   const known = join(directory, 'known_of_gate')
   const [hostLine = '', gateLine = ''] = readFileSync(target.knownHosts[0] ?? '', 'utf8').split(/(?<=\n)/)
   writeFileSync(target.knownHosts[0] ?? '', hostLine)

@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { typeOf } from '../../../../src/host/known-hosts/known-hosts.ts'
@@ -52,8 +52,9 @@ test.each(['aes256-ctr', 'chacha20-poly1305@openssh.com'])('a key file with the 
 test.each([
   ['RSA', 'Proc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n', true],
   ['EC', '', false],
+  ['RSA, signed only,', 'Proc-Type: 4,MIC-ONLY\n', false],
 ])('a key file in the old format of %s has its public half beside it', async (name, header, encrypted) => {
-  const text = `-----BEGIN ${name} PRIVATE KEY-----\n${header}AAAA\n-----END ${name} PRIVATE KEY-----\n`
+  const text = `-----BEGIN ${name.split(',')[0]} PRIVATE KEY-----\n${header}AAAA\n-----END ${name.split(',')[0]} PRIVATE KEY-----\n`
   const path = writing(text)
   expect(await readKeyFile(path)).toEqual({ path, text, encrypted, publicKey: undefined })
   const other = keygen(join(scratch(), 'other'))
@@ -76,14 +77,16 @@ test.each([
   ['private', privateText(TOKEN_KEY), '', true],
   ['public', `${TOKEN_TYPE} ${TOKEN_KEY.toString('base64')} me@laptop\n`, '', true],
   ['public half of a missing', '', '.pub', false],
-])('the %s key of a security token is refused', async (_, text, suffix, isThere) => {
+])('the %s key of a security token is refused', async (half, text, suffix, isThere) => {
   const path = writing(text)
   if (suffix !== '') {
     writeFileSync(`${path}${suffix}`, `${TOKEN_TYPE} ${TOKEN_KEY.toString('base64')}\n`)
     rmSync(path)
   }
   expect(existsSync(path)).toBe(isThere)
-  expect((await readKeyFile(path)).unusable).toMatchObject({
+  const { unusable, ...file } = await readKeyFile(path)
+  expect(file).toEqual({ path, ...(half === 'private' ? {} : { publicKey: TOKEN_KEY }) })
+  expect(unusable).toMatchObject({
     class: 'input',
     where: { file: path },
     what: 'key is on a security token (FIDO), which is not supported',
@@ -132,6 +135,17 @@ test('a missing key file is reported with the command that creates it', async ()
     where: { file: path },
     what: 'key file does not exist',
     fix: `correct the path, or create the key: ssh-keygen -t ed25519 -f ${path} (provision lab up creates that of a lab)`,
+  })
+})
+
+test('a key file that cannot be read is reported with the reason', async () => {
+  const path = join(scratch(), 'loop')
+  symlinkSync(path, path)
+  expect(await problemOf(readKeyFile(path))).toMatchObject({
+    class: 'input',
+    where: { file: path },
+    what: 'key file cannot be read (ELOOP)',
+    fix: 'let your account read the file (chmod, chown)',
   })
 })
 

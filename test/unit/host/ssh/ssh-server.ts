@@ -75,6 +75,8 @@ interface Behaviour {
   /** Offers after which the server disconnects, like MaxAuthTries of sshd. */
   readonly maxTries?: number
   readonly hostKeyType?: string
+  /** Another host key of the server. */
+  readonly otherHostKey?: string
   readonly port?: number
   /** Runs a command on a session of a logged-in user. Without it, the server refuses sessions. */
   readonly execute?: (command: string, channel: ServerChannel, user: string) => void
@@ -97,9 +99,9 @@ export const sshServer = async (behaviour: Behaviour): Promise<SshServer> => {
     serves = () => true,
     execute,
   } = behaviour
-  const hostKey = keygen(join(directory, `host-${hostKeyType}`), '-t', hostKeyType)
+  const hostKey = keygen(join(directory, `host-${hostKeyType}`), '-t', hostKeyType, ...(hostKeyType === 'rsa' ? ['-b', '2048'] : []))
   const offered: string[] = []
-  const config: ServerConfig = { hostKeys: [readFileSync(hostKey, 'utf8')] }
+  const config: ServerConfig = { hostKeys: [hostKey, behaviour.otherHostKey ?? []].flat().map((path) => readFileSync(path, 'utf8')) }
   const login = (connection: Connection): void => {
     let tries = 0
     let user = ''
