@@ -142,7 +142,10 @@ export const passiveHost = async (answer: (text: string, channel: ServerChannel)
   /** Scripts of the requests so far. */
   const requests = (): readonly string[] =>
     [...received.join('').matchAll(/^([0-9a-f]{32}) \d+ 0 0 \d+\n((?:.*\n)*?)\1$/gm)].map(([, , script = '']) => script)
-  return { ...host, requests }
+  /** Deadlines of the requests so far, in seconds, as the host enforces them. */
+  const deadlines = (): readonly number[] =>
+    [...received.join('').matchAll(/^[0-9a-f]{32} \d+ 0 0 (\d+)$/gm)].map(([, seconds]) => Number(seconds))
+  return { ...host, requests, deadlines }
 }
 
 /** The answer without output to a request. */

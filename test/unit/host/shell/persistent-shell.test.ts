@@ -211,13 +211,16 @@ describe('a step that exceeds its deadline', () => {
   })
 
   test('has ten minutes by default, whatever is requested after it', async () => {
-    const shell = await opened(await passiveHost())
+    const host = await passiveHost()
+    const shell = await opened(host)
     vi.useFakeTimers(TIMERS)
     const settled: string[] = []
     const first = problemOf(shell.request('one')).finally(() => settled.push('one'))
     await vi.advanceTimersByTimeAsync(300_000)
     // Its own deadline begins when it is the first.
-    const second = problemOf(shell.request('two', { deadlineMs: 1_000 }))
+    const second = problemOf(shell.request('two', { deadlineMs: 1_001 }))
+    // The host enforces the deadlines if the controller is gone.
+    await eventually(() => expect(host.deadlines()).toEqual([600, 2]))
     await vi.advanceTimersByTimeAsync(299_999)
     expect(settled).toEqual([])
     await vi.advanceTimersByTimeAsync(1)
