@@ -84,7 +84,7 @@ export class AnswerReader {
   #keepStderr(piece: Buffer): void {
     this.#stderr.push(piece)
     this.#stderrLength += piece.length
-    while (this.#stderr.length > 1 && this.#stderrLength > MAX_STDERR) this.#stderrLength -= this.#stderr.shift()?.length ?? 0
+    while (this.#stderrLength > MAX_STDERR) this.#stderrLength -= this.#stderr.shift()?.length ?? 0
   }
 
   #upTo(mark: string, take: (piece: Buffer) => void): boolean {

@@ -82,7 +82,6 @@ const forward = async (link: Link, target: Target): Promise<Duplex> => {
 const bastionOf = async (target: Target): Promise<Target> => {
   const destination = target.jump.at(-1) ?? ''
   const config = await resolveThroughSshConfig(destination)
-  const { passphrase } = target
   const behind = [...(target.behind ?? []), destination]
   const jump = [...target.jump.slice(0, -1), ...config.jump]
   const loop = jump.find((hop) => behind.includes(hop))
@@ -98,11 +97,11 @@ const bastionOf = async (target: Target): Promise<Target> => {
     name: destination,
     ...config,
     keys: [...config.keys, ...target.keys.filter((key) => !config.keys.includes(key))],
-    knownHosts: [...target.knownHosts, ...config.knownHosts.filter((file) => !target.knownHosts.includes(file))],
+    knownHosts: [...target.knownHosts, ...config.knownHosts],
     hostKeys: target.hostKeys,
     jump,
     behind,
-    ...(passphrase ? { passphrase } : {}),
+    passphrase: target.passphrase,
   }
 }
 

@@ -8,7 +8,7 @@ export interface Connection {
   readonly user: string
   /** Key files to try, in order; empty for the agent and ssh's default files. A public key stands for that key of the agent. */
   readonly keys: readonly string[]
-  readonly passphrase?: Secret
+  readonly passphrase?: Secret | undefined
   /** known_hosts files. `provision trust` adds to the first one. */
   readonly knownHosts: readonly string[]
   /** `strict` refuses unknown host keys, `accept-new` stores them. Both refuse a changed key. */

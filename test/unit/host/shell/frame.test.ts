@@ -88,13 +88,14 @@ test('a status of up to 16 characters counts', () => {
   expect(read([Buffer.from(`${mark}+${mark} ${'1'.repeat(16)}`), Buffer.from(`\n${mark}-`)], [mark])[0]?.code).toBe(Number('1'.repeat(16)))
 })
 
-test('four million bytes of errors are kept whole, and of more the last ones', () => {
-  const errorsAfter = (lengths: readonly number[]): string | undefined => {
+test('four million bytes of errors of each answer are kept whole, and of more the last ones', () => {
+  const errorsAfter = (lengths: readonly number[]): readonly (string | undefined)[] => {
     const pieces = lengths.map((length, i) => Buffer.alloc(length, String(i)))
-    return read([Buffer.from(`${mark}+${mark} 1\n`), ...pieces, Buffer.from(`${mark}-`)], [mark])[0]?.stderr
+    const answer = (name: string): readonly Buffer[] => [Buffer.from(`${name}+${name} 1\n`), ...pieces, Buffer.from(`${name}-`)]
+    return read([...answer(mark), ...answer(next)], [mark, next]).map(({ stderr }) => stderr)
   }
-  expect(errorsAfter([1_000_000, 3_000_000])).toHaveLength(4_000_000)
-  expect(errorsAfter([1_000_000, 3_000_001])).toBe('1'.repeat(3_000_001))
+  expect(errorsAfter([1_000_000, 3_000_000]).map((errors) => errors?.length)).toEqual([4_000_000, 4_000_000])
+  expect(errorsAfter([1_000_000, 3_000_001])).toEqual(['1'.repeat(3_000_001), '1'.repeat(3_000_001)])
 })
 
 test('of errors without end, the last ones are kept', () => {

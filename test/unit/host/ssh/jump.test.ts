@@ -183,6 +183,16 @@ test('a jump host has the passphrase and the keys of the host, behind its own of
   expect(gate.offered).toEqual([own, locked, key].map(wireOf))
 })
 
+test('an input problem of a jump host is reported as it is', async () => {
+  const { target, gate, jump } = await behindGate()
+  configured({ [jump]: ['hostname 127.0.0.1', `port ${gate.port}`, 'user ops'] })
+  expect(await problemOf(connect({ ...target, knownHosts: [], hostKeys: 'accept-new' }))).toMatchObject({
+    class: 'input',
+    where: { host: jump },
+    what: 'host has no known_hosts file to which its keys can be added',
+  })
+})
+
 test('a chain of jump hosts in the ssh configuration that leads back is an input problem', async () => {
   const { target } = await behindGate()
   configured({ one: ['proxyjump two'], two: ['proxyjump three'], three: ['proxyjump one'] })
