@@ -91,7 +91,7 @@ const remaining = (
 const notEmpty = (spec: z.output<typeof schema>, state: DirectoryState, context: PlanContext): HostRefusal | undefined => {
   const left = remaining(spec, state, context)
   const { path } = spec
-  if (state === ABSENT || left.length === 0 || context.mayBringMore === true || context.opaquePending === true) return undefined
+  if (state === ABSENT || left.length === 0 || context.mayBringMore === true) return undefined
   const isRoots = state.owner === 'root' && (Number.parseInt(state.mode, 8) & 0o022) === 0
   if (!isRoots || context.isRootsAlone?.(parentOf(path)) !== true) return undefined
   return new HostRefusal(

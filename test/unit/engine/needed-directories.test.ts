@@ -67,6 +67,9 @@ describe('a directory that a resource needs', () => {
       expect(planned([earlier, conf]).reasons.at(-1)).toBe('missing, no directory /srv/app yet')
     }
     expect(planned([pkg({ name: 'app' }), directory({ path: '/srv/app' }), conf]).reasons.at(-1)).toBe('missing')
+    const opaque = { action: 'run', certainty: 'opaque', reason: 'why', differences: [] } as const
+    const { certain, reasons } = planned([pkg({ name: 'app' }), { ...conf, kind: { ...conf.kind, plan: () => opaque } }])
+    expect([certain.at(-1), reasons.at(-1)]).toEqual(['/srv/app/conf opaque', 'why'])
   })
 
   it('is not made by a change after it, nor by another file', () => {

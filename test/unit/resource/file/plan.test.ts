@@ -63,6 +63,7 @@ describe('planning a directory', () => {
     expect(plan({ state: 'absent' }, full, { deletes: (path) => path !== '/d/c' })?.reason).toBe('declared absent, not empty: c')
     expect(plan({ state: 'absent' }, full, { deletes: () => true })).toMatchObject({ certainty: 'exact', reason: 'declared absent' })
     expect(plan({}, full)).toBeUndefined()
+    expect(String(directory.kind.observe([directory({ path: '/d' }).spec]).script)).toBe('')
   })
 })
 
