@@ -85,6 +85,13 @@ mkdir -m 777 open; mkdir -m 775 shared; mkdir -m 1777 sticky; mkdir sticky/ours;
     expect([...texts('theirs/large', 'theirs/long', 'theirs/b')].map(([path]) => path)).toEqual([at('theirs/b')])
   })
 
+  it('are listed where another account can replace them', () => {
+    const paths = ['theirs/a', 'ours/a', 'ours/link/a', 'ours/same', 'open/x', 'sticky/x', 'theirs/dirlink/a', 'theirs/none'].map(at)
+    expect([...(ask({ inodes: paths }).others ?? [])].map((path) => path.slice(root.length + 1))).toEqual([
+      ...['theirs/a', 'ours/link/a', 'open/x', 'sticky/x', 'theirs/none'],
+    ])
+  })
+
   it('are not observed behind links of that account', () => {
     const paths = ['theirs/dirlink/a', 'theirs/a', 'ours/link/a', 'theirs/none/x', 'theirs/none'].map(at)
     const { inodes } = ask({ inodes: paths })
