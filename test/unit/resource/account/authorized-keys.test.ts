@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { authorizedKeys } from '../../../../src/resource/account/authorized-keys.ts'
 import type { KeysState } from '../../../../src/resource/account/authorized-keys-observe.ts'
 import { desiredText } from '../../../../src/resource/account/desired-keys.ts'
+import { asBlocks, fieldsOf } from '../../../../src/resource/account/keys-fields.ts'
 import { bytesAsText, formatKey, keyData, keyProblem, readKey } from '../../../../src/resource/account/public-key.ts'
 import { NOTHING } from '../answers.ts'
 import { context, recorded } from '../recorded.ts'
@@ -49,6 +50,15 @@ describe('observing keys', () => {
   })
 })
 
+it.each(['', '-1', '+1', ' 1', '1 ', '0x1', '1e1', 'Infinity', '1234567890'])('a block of %j bytes is no record of a host', (length) => {
+  const answer = Buffer.from(`${length}\0x`)
+  expect(() => fieldsOf(answer).block()).toThrow('the host answered with an incomplete record')
+})
+
+it('each word of a request follows its length in bytes', () => {
+  expect(Buffer.from(asBlocks(['', 'a,b', 'J\xfcrgen'])).toString('latin1')).toBe('0:,3:a,b,6:J\xfcrgen,')
+})
+
 describe('planning keys', () => {
   const writable = { type: 'd', mode: '770', owner: 'ann', group: 'ann', target: '' }
   it.each<[string, readonly string[], KeysState, string | undefined]>([
@@ -78,6 +88,48 @@ describe('planning keys', () => {
     ['a group may write', [KEY], ann(undefined, { inodes: { ...ann().inodes, ssh: writable } }), 'update exact mode of .ssh differs'],
   ])('%s', (_, keys, state, expected) => {
     expect(plan(keys, state)).toBe(expected)
+  })
+
+  it('counts the keys of each file before and after', () => {
+    const differences = (keys: readonly string[], state: KeysState, exclusive = false) =>
+      authorizedKeys.kind.plan(specOf(keys, exclusive), state, context)?.differences
+    const missing = { ...ann([]), files: ann([]).files.map((file) => ({ ...file, inode: 'absent' as const })) }
+    expect(differences([KEY, MALLORY], missing)).toEqual([{ key: 'keys', from: '0', to: '2' }])
+    expect(differences([], second(`${KEY} me\n`))).toEqual([
+      { key: 'keys', from: '1', to: '0' },
+      { key: 'keys in .ssh/authorized_keys2', from: '1', to: '0' },
+    ])
+    expect(differences([KEY], ann(undefined, { ours: [] }))).toEqual([{ key: 'record', from: '0 keys', to: 'the declared keys' }])
+    const owned = (inode: object) => ({ type: 'd', mode: '755', owner: 'eve', group: 'eve', target: '', ...inode })
+    expect(differences([KEY], ann(undefined, { inodes: { home: owned({}), ssh: owned({ mode: '720', owner: 'root' }) } }))).toEqual([
+      { key: 'owner of home', from: 'eve', to: 'ann' },
+      { key: 'owner of .ssh', from: 'root', to: 'ann' },
+      { key: 'mode of .ssh', from: '720', to: 'not writable by others' },
+    ])
+    // The home of a service may belong to root.
+    expect(differences([KEY], ann(undefined, { inodes: { home: owned({ owner: 'root' }), ssh: 'absent' } }))).toBeUndefined()
+    // Nobody logs in by a file without keys.
+    expect(differences([], ann([], { ours: [], inodes: { home: owned({}), ssh: owned({}) } }))).toBeUndefined()
+    const elsewhere = { ...ann(undefined, { inodes: { home: owned({}), ssh: owned({}) } }) }
+    const files = elsewhere.files.map((file) => ({ ...file, path: '/etc/ssh/keys/ann' }))
+    expect(differences([KEY], { ...elsewhere, files })).toBeUndefined()
+  })
+
+  it('of a file that was not read has its reason', () => {
+    const state = { ...ann(), files: ann().files.map((file, i) => ({ ...file, ...(i === 1 && { unread: 'it is too large' }) })) }
+    expect(authorizedKeys.kind.plan(specOf([KEY]), state, context)).toEqual({
+      ...{ action: 'update', certainty: 'exact', reason: 'it is too large', differences: [{ key: 'keys' }] },
+    })
+  })
+
+  it('needs the account that an earlier change creates', () => {
+    const created = { ...context, changes: (key: string) => key === 'user:ann' }
+    const { kind } = authorizedKeys
+    expect(kind.plan(specOf([KEY]), ann([], { home: undefined }), created)).toEqual({
+      ...{ action: 'create', certainty: 'exact', reason: 'missing', differences: [] },
+    })
+    expect([kind.accounts?.(specOf([KEY])), kind.accounts?.(specOf([]))]).toEqual([{ users: ['ann'] }, {}])
+    expect([kind.id(specOf([])), 'keep' in (kind.orphan ?? {})]).toEqual(['ann', true])
   })
 
   it('keeps the lines of others, or deletes them if exclusive', () => {
@@ -163,7 +215,7 @@ describe('the diff of keys', () => {
   })
 
   it('shows the declared keys of an account that is created', () => {
-    expect(diff([KEY], ann([], { home: undefined }))).toMatchObject({
+    expect(diff([KEY], ann([], { home: undefined }))).toEqual({
       before: '',
       after: expect.stringMatching(/^ssh-ed25519 SHA256:\S+\n$/),
     })

@@ -149,6 +149,21 @@ describe.runIf(process.getuid?.() === 0)('certificates in use', { timeout: 60_00
     expect(former()).toEqual(['theirs'])
   })
 
+  it('are listed where somebody gave the list the declared mode since, and no other', () => {
+    apply(resource({ a: ['a.test'] }))
+    const { id, spec } = resource({ a: ['a.test'] })
+    const list = join(at, 'former')
+    execFileSync('chmod', ['600', list])
+    const state = { inode: inodeOf(list), sha256: digestOf(list), lines: [], current: [], pairs: new Map() } as FormersState
+    const change = { action: 'update', certainty: 'exact', reason: '', differences: [] } as const
+    const step = kind.apply([{ id, spec: spec as never, state, change }]).next().value as { readonly script: unknown }
+    const statusWith = (mode: string): number | null => {
+      execFileSync('chmod', [mode, list])
+      return spawnSync('sh', ['-c', String(step.script)], { env: { ...process.env, T: at } }).status
+    }
+    expect([statusWith('640'), statusWith('644')]).toEqual([68, 0])
+  })
+
   it('stay where an entry begins with another name', () => {
     issued('www', ['www.test', 'a.test'])
     list('chains', 'www')

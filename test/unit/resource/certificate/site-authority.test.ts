@@ -145,6 +145,12 @@ describe('applying it', () => {
     ['a name that only ends like it', { names: ['web-01edge.provision.internal'] }],
     ['no usage', { usages: [] }],
     ['no authority', { authority: 'edge' }],
+    ['nothing in the place of an authority', { authority: null }],
+    ['an authority that signs for no domain', { authority: { ...authority(), zone: undefined } }],
+    ['an authority without its domain', { authority: { trusted: () => [] } }],
+    ['an authority without its certificates', { authority: { zone: ZONE } }],
+    ['a certificate of an RSA key', { keyType: 'rsa' }],
+    ['a renewal after its end', { renewAt: 1 }],
     ['an unlimited lifetime', { lifetimeDays: 4000 }],
   ])('cannot be asked for with %s', (_, more) => {
     expect(() => wanted(more)).toThrow()

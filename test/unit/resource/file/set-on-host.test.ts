@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { file } from '../../../../src/resource/file/file.ts'
 import { CLEAR_STAGED } from '../../../../src/resource/file/place.ts'
 import { forgetScript, restoreScript, saveScript } from '../../../../src/resource/file/undo.ts'
+import { sha256Hex } from '../../../../src/resource/kind/content.ts'
 import type { Resource } from '../../../../src/resource/kind/kind.ts'
 import { isRoot } from '../account/throwaway.ts'
 import { type Here, here, mine } from '../run-here.ts'
@@ -53,6 +54,15 @@ describe.skipIf(!isRoot)('a set of files', () => {
     expect(host.plan(...resources)).toEqual([])
     expect(host.sh('find T -mindepth 1 -type d; stat -c %a state/undo/shop; cat state/undo/shop/absent')).toBe(
       '700\n/etc/shop/sites/d.conf\n',
+    )
+  })
+
+  it('is saved but for the files whose new content the service has loaded', () => {
+    host.sh(`mkdir -p /run/provision/loaded
+printf '%s\\n' 1 '${sha256Hex('new\n')}  /etc/shop/a.conf' 'absent /etc/shop/sites/d.conf' 'absent /etc/shop/sites/c.conf' >/run/provision/loaded/x.service`)
+    expect(apply(set('true', { ...CHANGE, 'b.conf': 'changed\n' }))).toBeUndefined()
+    expect(host.sh('tar -tf state/undo/shop/files.tar; cat state/undo/shop/absent').replaceAll(/\S*\/etc\//g, '/etc/')).toBe(
+      '/etc/shop/b.conf\n/etc/shop/sites/d.conf\n',
     )
   })
 

@@ -107,6 +107,18 @@ describe.runIf(process.getuid?.() === 0)('a release on a real file system', { ti
     expect(statSync(join(root, 'current/css/dark/style.css')).ino).toBe(before)
   })
 
+  it('has directories that every account may enter, whatever mode they got by hand', () => {
+    deploy(ONE)
+    const modes = () => sh(`cd '${root}/current/' && find . -type d -printf '%P %m\n' | sort`).stdout.toString()
+    const asDeployed = modes()
+    sh(`cd '${root}/current/' && chmod 700 css && chmod 2775 css/dark`)
+    deploy(ONE)
+    expect([asDeployed, modes()]).toEqual([' 755\ncss 755\ncss/dark 755\n', asDeployed])
+    sh(`cd '${root}/current/' && chmod 700 css && chmod 2775 css/dark`)
+    deploy(TWO)
+    expect([modes(), planned(TWO).change]).toEqual([asDeployed, undefined])
+  })
+
   it('keeps so many releases, and deletes only its own', () => {
     sh(`mkdir -p '${root}/releases/${'a'.repeat(64)}' && echo x >'${root}/releases/${'a'.repeat(64)}.sums'`)
     for (const text of ['1', '2', '3', '4']) deploy({ 'index.html': text }, { keep: 2 })
