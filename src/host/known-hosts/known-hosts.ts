@@ -76,8 +76,7 @@ export const knownTypes = (entries: readonly KnownHost[], name: string): string[
 
 /** Type of a public key in SSH's wire format: its first string. Undefined for anything else. */
 export const typeOf = (key: Buffer): string | undefined => {
-  if (key.length < 4) return undefined
-  const length = key.readUInt32BE(0)
+  const length = Number.parseInt(key.toString('hex', 0, 4), 16) || 0
   return length === 0 || key.length < 4 + length ? undefined : key.toString('latin1', 4, 4 + length)
 }
 

@@ -88,5 +88,10 @@ test('a fingerprint equals the output of ssh-keygen -l', () => {
 
 test('bytes that are not a key have no type', () => {
   expect(typeOf(Buffer.from([0, 0, 0, 1, 65]))).toBe('A')
-  expect([Buffer.alloc(0), Buffer.from([0, 0, 0, 0]), Buffer.from([0, 0, 1, 0, 65])].map(typeOf)).toEqual([undefined, undefined, undefined])
+  expect([Buffer.alloc(0), Buffer.from([0, 0, 1]), Buffer.from([0, 0, 0, 0]), Buffer.from([0, 0, 1, 0, 65])].map(typeOf)).toEqual([
+    undefined,
+    undefined,
+    undefined,
+    undefined,
+  ])
 })
