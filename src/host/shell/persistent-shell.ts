@@ -152,7 +152,6 @@ export class PersistentShell implements Shell {
 
   #giveUp(problem: Problem): void {
     this.#lose(problem)
-    this.#launched.channel.destroy()
     this.#link.client.destroy()
   }
 
