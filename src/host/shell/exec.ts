@@ -53,10 +53,12 @@ const asRoot: Execution = async (link, target, command, { onStdout, onStderr }) 
     banner = new Banner(`${word} open\n`)
     return runScript(word, command)
   })
+  // The errors of a quick command can arrive together with the first word of its shell.
+  onStderr?.(Buffer.from(launched.stderr()))
   launched.channel.stderr.on('data', (chunk: Buffer) => onStderr?.(chunk))
   launched.onStdout((chunk) => {
     const output = banner?.push(chunk) ?? chunk
-    if (output.length > 0) onStdout?.(output)
+    onStdout?.(output)
   })
   const code = await launched.ended
   if (code === NO_EXEC && banner?.isOver !== true) throw noExec(target)

@@ -2,7 +2,7 @@ import { getEventListeners } from 'node:events'
 import { describe, expect, test } from 'vitest'
 import { execOn } from '../../../../src/host/shell/exec.ts'
 import { problemOf } from '../../problem-of.ts'
-import { localHost } from './local-host.ts'
+import { hostServedBy, localHost } from './local-host.ts'
 
 describe('a command', () => {
   test.each([true, false])('has empty input, separate outputs and its own exit status (sudo: %s)', async (sudo) => {
@@ -18,6 +18,8 @@ describe('a command', () => {
       },
     })
     expect([code, out]).toEqual([6, { stdout: 'its\n', stderr: 'err\n' }])
+    // Without sudo, the login shell of the user runs it.
+    expect(host.commands[0]?.startsWith('cat; echo')).toBe(!sudo)
   })
 
   test('that a signal ended is reported without an exit status', async () => {
@@ -32,6 +34,18 @@ describe('a command', () => {
     const host = await localHost()
     expect(await execOn(host.target, 'echo out; echo err >&2; exit 93', { sudo })).toBe(93)
     await expect.poll(() => host.sockets.every(({ destroyed }) => destroyed)).toBe(true)
+  })
+
+  test('of root that prints at once loses nothing', async () => {
+    const { target } = await hostServedBy((channel, word) => {
+      channel.write(`${word} open\nout\n`)
+      channel.stderr.write('err\n')
+      channel.exit(3)
+      channel.end()
+    })
+    let [out, err] = ['', '']
+    const code = await execOn(target, 'quick', { sudo: true, onStdout: (chunk) => (out += chunk), onStderr: (chunk) => (err += chunk) })
+    expect([code, out, err]).toEqual([3, 'out\n', 'err\n'])
   })
 
   test.each([true, false])('ends with the reason of the signal, and its connection is closed (sudo: %s)', async (sudo) => {
