@@ -51,7 +51,7 @@ export const runOnce = async (target: Target, script: string, { deadlineMs }: { 
 const attempt = async (target: Target, script: string, deadlineMs: number, signal: AbortSignal): Promise<Answer> => {
   const shell = await openShell(target, { signal, retries: false })
   try {
-    return await shell.request(script, { deadlineMs: Math.max(1, deadlineMs) })
+    return await shell.request(script, { deadlineMs })
   } finally {
     await shell.close()
   }

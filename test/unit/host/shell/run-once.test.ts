@@ -64,6 +64,14 @@ describe('a separate connection', () => {
     expect(host.commands).toHaveLength(1)
   })
 
+  test('whose script takes too long fails at the deadline, and closes', async () => {
+    const host = await localHost()
+    const began = Date.now()
+    expect(await problemOf(runOnce(host.target, 'sleep 30', { deadlineMs: 800 }))).toMatchObject({ class: 'unreachable' })
+    expect(Date.now() - began).toBeLessThan(3000)
+    await expect.poll(() => host.sockets.every(({ destroyed }) => destroyed)).toBe(true)
+  })
+
   test('is not retried after a problem of its own side', async () => {
     const host = await localHost()
     const began = Date.now()
