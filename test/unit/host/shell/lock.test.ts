@@ -178,7 +178,7 @@ test('a run waits fifteen minutes for the step of another, or as long as it take
 
 test('a holder whose connection is gone is killed, and one whose connection is there is alive', async () => {
   const child = await holding()
-  const server = createServer().listen(0, '127.0.0.1')
+  const server = createServer((socket) => socket.on('error', () => {})).listen(0, '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo
   const client = connect(port, '127.0.0.1')
