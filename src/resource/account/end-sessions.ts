@@ -27,7 +27,7 @@ sub victims {
   fail("this run is a part of a session of $name ($all->{$own}{command})") if defined $own;
   for (my $more = 1; $more;) {
     $more = 0;
-    for (values %$all) { if (!$_->{theirs} && $all->{$_->{parent}}{theirs}) { $_->{theirs} = $more = 1 } }
+    for (values %$all) { my $above = $all->{$_->{parent}}; if (!$_->{theirs} && $above && $above->{theirs}) { $_->{theirs} = $more = 1 } }
   }
   return map { [$_, $all->{$_}{command}] } grep { $all->{$_}{theirs} && !$ours{$_} } sort { $a <=> $b } keys %$all;
 }

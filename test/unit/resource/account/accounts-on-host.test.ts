@@ -207,8 +207,15 @@ rm -rf /home/* /srv/* /etc/sudoers.d "$BIN"/*; chmod 755 /srv /home`)
     expect(scanned[0]?.change?.reason).toBe('declared absent')
     const root = `setpriv --reuid 4001 --regid 4001 --clear-groups sh -c 'trap "" TERM; sleep 61; :' &
 setpriv --reuid 4001 --regid 4001 --clear-groups sleep 62 &
+perl -e 'exec "sleep", "64" unless fork; ($<, $>) = (4001, 4001); wait' &
 sleep 63 &
 sleep 0.3`
+    // The account, as the parent of a run.
+    const step = user.kind.apply(work({ endSessions: true })).next().value
+    const own = step && 'script' in step ? String(step.script) : ''
+    const within = `printf %s '${own.replaceAll("'", "'\\''")}' >/run/own
+perl -e 'my $run = fork; exec "sh", "-c", "sleep 0.2; . /run/own" unless $run; ($<, $>) = (4001, 4001); waitpid $run, 0; exit $? >> 8'`
+    expect(host.shell(within)).toMatchObject({ code: 1, stderr: 'this run is a part of a session of ann (perl)\n' })
     const left = 'for p in /proc/[0-9]*; do tr "\\0" " " <$p/cmdline 2>/dev/null; done | grep -o "sleep 6[0-9]"'
     expect(beside(user.kind.apply(work({ endSessions: true })), root, left)).toBe('done ann sleep 63\nexit 0\n')
     expect(host.run('getent passwd ann || echo gone; ls /home /var/lib/systemd/linger')).toBe(
