@@ -147,6 +147,8 @@ describe('packet filters of others', () => {
     expect(read('type filter hook input priority filter; policy drop;')).toEqual([{ ...base, policy: 'drop' }])
     expect(read('type filter hook input priority filter;')).toEqual([{ ...base, policy: 'accept' }])
     expect(read('accept')).toEqual([])
+    expect(read('accept comment "type filter hook input priority filter"')).toEqual([])
+    expect(read('type filter hook input priority filter;', 'accept comment "policy drop"')).toEqual([{ ...base, policy: 'accept' }])
   })
 
   const INPUT = table(
