@@ -3,6 +3,7 @@ import { type GroupState, group } from '../../../../src/resource/account/group.t
 import { type Account, type UserState, user } from '../../../../src/resource/account/user.ts'
 import type { PlanContext } from '../../../../src/resource/kind/kind.ts'
 import { NOTHING } from '../answers.ts'
+import { faultsOf } from '../faults.ts'
 import { context } from '../recorded.ts'
 
 const ANN: Account = {
@@ -246,4 +247,24 @@ it.each([
   ['sessions to end of an account that stays', { name: 'ann', endSessions: true }],
 ])('a user is refused: %s', (_, options) => {
   expect(() => user(options as Options)).toThrow()
+})
+
+it('the options of accounts are refused by their name', () => {
+  expect(faultsOf(user, { name: 'ann', endSessions: true })).toEqual(['endSessions'])
+  expect(faultsOf(user, { name: 'ann', state: 'absent', endSessions: true })).toEqual([])
+  for (const [kind, most] of [
+    [user, 'uid'],
+    [group, 'gid'],
+  ] as const) {
+    expect(['present', 'absent', 'gone'].map((state) => faultsOf(kind, { name: 'ann', state }))).toEqual([[], [], ['state']])
+    const numbers = [0, 4_294_967_293, -1, 4_294_967_294, 1.5]
+    expect(numbers.map((number) => faultsOf(kind, { name: 'ann', [most]: number }))).toEqual([[], [], [most], [most], [most]])
+  }
+  expect(faultsOf(user, { name: 'ann', password: 'secret', home: '/a:b', shell: 'sh', comment: 'a:b' })).toEqual([
+    ...['home', 'shell', 'comment', 'password'],
+  ])
+  expect([user({ name: 'ann' }).spec, group({ name: 'ann' }).spec]).toEqual([
+    { name: 'ann', groups: [], system: false, state: 'present', endSessions: false },
+    { name: 'ann', system: false, state: 'present' },
+  ])
 })

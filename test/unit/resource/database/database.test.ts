@@ -209,6 +209,10 @@ describe('an account', () => {
     )
     expect(made).toContain("REVOKE DROP ON `shop\\_2`.* FROM 'shop'@'%';")
     expect(made).toContain("REVOKE GRANT OPTION ON `a`.`b` FROM 'shop'@'%';")
+    const local = accountSql(spec({ host: 'localhost', password: undefined }), [])
+    expect(local.split('\n')[0]).toBe(
+      "CREATE USER IF NOT EXISTS 'shop'@'localhost' IDENTIFIED VIA unix_socket REQUIRE NONE ACCOUNT UNLOCK;",
+    )
     const both = accountSql(spec(), ['SELECT on a.b (grantable)', 'UPDATE on a.b (grantable)'])
     expect(both.match(/^REVOKE .*/gm)).toEqual(
       ['GRANT OPTION', 'SELECT', 'UPDATE'].map((privilege) => `REVOKE ${privilege} ON \`a\`.\`b\` FROM 'shop'@'%';`),

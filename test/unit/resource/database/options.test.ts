@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { refuseInvalidAccount } from '../../../../src/resource/database/account-spec.ts'
 import { charset, collation, collationOf, refuseOtherCharset } from '../../../../src/resource/database/charset.ts'
+import { hostFault } from '../../../../src/resource/database/client-host.ts'
 import { database } from '../../../../src/resource/database/database.ts'
 import { expanded, privilegeFault } from '../../../../src/resource/database/privileges.ts'
 
@@ -76,9 +77,12 @@ describe('privileges', () => {
     const faults = (state: string) =>
       schema
         .safeParse({ state, host: '10.0.0.0/8', grants: [{ on: 'a.*', privileges: ['SELECT', 'X'] }] })
-        .error?.issues.map(({ path }) => path.join('.')) ?? []
+        .error?.issues.map((issue) => [issue.path.join('.'), (issue as { params?: { fix: string } }).params?.fix]) ?? []
     expect(faults('absent')).toEqual([])
-    expect(faults('present')).toEqual(['host', 'grants.0.privileges.1'])
+    expect(faults('present')).toEqual([
+      ['host', hostFault('10.0.0.0/8')?.fix],
+      ['grants.0.privileges.1', privilegeFault('a.*', 'X')?.fix],
+    ])
   })
 })
 

@@ -10,6 +10,7 @@ import { type Inode, type InodeState, unreached } from '../../../../src/resource
 import type { PlanContext } from '../../../../src/resource/kind/kind.ts'
 import { Secret } from '../../../../src/secret/secret.ts'
 import { NOTHING } from '../answers.ts'
+import { faultsOf } from '../faults.ts'
 import { context } from '../recorded.ts'
 
 const inode = (type: string, mode = '755', more: object = {}): InodeState => ({
@@ -64,6 +65,42 @@ describe('planning a directory', () => {
     expect(plan({ state: 'absent' }, full, { deletes: () => true })).toMatchObject({ certainty: 'exact', reason: 'declared absent' })
     expect(plan({}, full)).toBeUndefined()
     expect(String(directory.kind.observe([directory({ path: '/d' }).spec]).script)).toBe('')
+  })
+})
+
+describe('a directory that is not empty', () => {
+  const full = { ...(inode('d') as Inode), within: ['a', 'b'] }
+  const forbids = (more: Partial<PlanContext> = {}, state: InodeState & object = full, declared: 'absent' | 'present' = 'absent') =>
+    directory.kind.forbids?.(directory({ path: '/srv/d', state: declared }).spec, state, {
+      ...context,
+      isRootsAlone: (path) => path === '/srv',
+      ...more,
+    })
+
+  it('is not deleted', () => {
+    expect(forbids()).toMatchObject({
+      what: 'directory /srv/d is not empty',
+      why: 'it is declared absent, and has a, b',
+      fix: 'declare what is in it absent before it, or delete it by hand',
+    })
+    expect(forbids({ deletes: (path) => path === '/srv/d/a' })?.why).toBe('it is declared absent, and has b')
+  })
+
+  it.each<[string, Partial<PlanContext>, object]>([
+    ['an earlier change deletes what is in it', { deletes: (path) => path.startsWith('/srv/d/') }, {}],
+    ['an earlier package may do so', { mayBringMore: true }, {}],
+    ['another account owns it', {}, { owner: 'eve' }],
+    ['a group may write to it', {}, { mode: '775' }],
+    ['everybody may write to it', {}, { mode: '757' }],
+    ['another account can replace it', { isRootsAlone: () => false }, {}],
+    ['nobody knows who can replace it', { isRootsAlone: undefined } as unknown as object, {}],
+    ['it is empty', {}, { within: [] }],
+  ])('is left to its host where %s', (_, more, state) => {
+    expect(forbids(more, { ...full, ...state })).toBeUndefined()
+  })
+
+  it('may stay', () => {
+    expect(forbids({}, full, 'present')).toBeUndefined()
   })
 })
 
@@ -218,6 +255,21 @@ describe('a file', () => {
     expect(stagedName('/a')).toMatch(/^\.[0-9a-f]{16}\.provision-new$/)
     expect(new Set([stagedName('/a'), stagedName('/b'), stagedName('/a', '.link')]).size).toBe(3)
     expect(stagedName('/a', '.link')).toContain('.link.provision-new')
+  })
+})
+
+describe('the options of a path kind', () => {
+  it('are refused by their name', () => {
+    const secret = text`p=${new Secret('s')}`
+    expect(['604', '644', '640'].map((mode) => faultsOf(file, { path: '/f', mode, content: secret }))).toEqual([['mode'], ['mode'], []])
+    expect(faultsOf(file, { path: '/f', content: undefined })).toEqual(['content'])
+    expect(faultsOf(file, { path: '/f', owner: 'a b', group: 'c d' })).toEqual(['owner', 'group'])
+  })
+
+  it.each([file, directory, link])('have two states', (make) => {
+    const states = ['present', 'absent', 'gone'].map((state) => faultsOf(make, { path: '/x', state }))
+    expect(states).toEqual([[], [], ['state']])
+    expect(make({ path: '/x' }).spec.state).toBe('present')
   })
 })
 

@@ -202,6 +202,20 @@ describe('the transaction', { timeout: 30_000 }, () => {
     expect(failing.calls().map((line) => line.replace(/^.*(update|install)/, '$1').slice(0, 7))).toEqual(['install', 'update ', 'install'])
   })
 
+  it('asks apt first if the plan could not for one of several packages', () => {
+    const host = packageHost([])
+    host.apt(`case "$*" in *-s*) echo 'Inst curl (7)'; echo 'Inst jq (1)' ;; esac\n${INSTALL}`)
+    const work = ['curl', 'jq'].map((name, i) => {
+      const { id, spec } = pkg({ name })
+      return { id, spec, state: { ...MISSING, simulated: { ...CERTAIN, isFinal: i === 0 } }, change }
+    })
+    expect(host.run(String(transactionScript(work, 1)))).toMatchObject({ status: 0 })
+    expect(host.calls().map((line) => line.slice(line.indexOf(' install')))).toEqual([
+      ' install -s --no-remove curl jq',
+      ' install --no-remove curl jq',
+    ])
+  })
+
   it('puts what apt said about the lists before its last words', () => {
     const host = packageHost([])
     host.apt("case \"$*\" in *update*) echo 'E: no route'; exit 100 ;; *) echo 'E: Packages need to be removed'; exit 100 ;; esac")

@@ -6,6 +6,7 @@ import { unitQuery } from '../../../../src/resource/kind/queries.ts'
 import { dropin, slice, unit } from '../../../../src/resource/service/unit.ts'
 import { Secret } from '../../../../src/secret/secret.ts'
 import { NOTHING, readInodesSaid } from '../answers.ts'
+import { faultsOf } from '../faults.ts'
 import { type Here, here } from '../run-here.ts'
 
 const context: PlanContext = { now: new Date(0), packagesPending: false, changes: () => false, members: () => new Map() }
@@ -209,6 +210,8 @@ describe('a drop-in', () => {
   it('refuses content with a secret, because every account can read units', () => {
     expect(() => dropin({ unit: 'a.service', name: 'b', content: text`x=${new Secret('s')}` })).toThrow('must not have a secret')
     expect(() => unit({ name: 'a.service', content: new Secret('s') })).toThrow('must not have a secret')
+    for (const content of [new Secret('s'), undefined]) expect(faultsOf(unit, { name: 'a.service', content })).toEqual(['content'])
+    expect(['present', 'absent', 'gone'].map((state) => faultsOf(unit, { name: 'a.service', state }))).toEqual([[], [], ['state']])
   })
 
   it('refuses content and settings that are undefined', () => {

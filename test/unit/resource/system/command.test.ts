@@ -8,6 +8,7 @@ import { type CommandSpec, command } from '../../../../src/resource/system/comma
 import { Secret } from '../../../../src/secret/secret.ts'
 import { sh } from '../../../../src/shell/sh.ts'
 import { NOTHING } from '../answers.ts'
+import { faultsOf } from '../faults.ts'
 import { context } from '../recorded.ts'
 import { here } from '../run-here.ts'
 
@@ -164,6 +165,13 @@ describe('a command', () => {
     ['no time', { name: 'x', run: 'a', creates: '/a', withinMinutes: 0 }],
   ])('is refused with %s', (_, options) => {
     expect(() => command(options)).toThrow()
+  })
+
+  it('is refused by the name of the option', () => {
+    expect(faultsOf(command, { name: 'x', run: 'true' })).toEqual(['unless'])
+    expect(faultsOf(command, { name: 'x', run: 7, creates: 'a', input: 7 })).toEqual(['run', 'creates', 'input'])
+    for (const more of [{ unless: 'true' }, { creates: '/a' }, { creates: '/a', input: '' }, { creates: '/a', input: new Secret('s') }])
+      expect(faultsOf(command, { name: 'x', run: 'true', ...more })).toEqual([])
   })
 
   it('may take a week, and be a script of the shell tag', () => {
