@@ -106,9 +106,10 @@ const opened = new Map<string, { readonly passphrase: string | undefined; readon
 export const openKey = (file: PrivateKeyFile, passphrase: Secret | undefined): Promise<OpenKey> => {
   // Decryption is slow by design, and the hosts of a site usually share a key.
   const before = opened.get(file.path)
-  if (before?.text === file.text && before.passphrase === passphrase?.reveal()) return before.key
+  const words = passphrase?.reveal()
+  if (before?.text === file.text && before.passphrase === words) return before.key
   const key = decrypt(file, passphrase)
-  opened.set(file.path, { passphrase: passphrase?.reveal(), text: file.text, key })
+  opened.set(file.path, { passphrase: words, text: file.text, key })
   return key
 }
 
