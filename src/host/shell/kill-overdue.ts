@@ -65,7 +65,7 @@ export const spanOf = (ms: number): string => (ms < 120_000 ? `${Math.round(ms /
 const killScript = (word: string, afterMs: number): Script => sh`
 shell=
 for directory in /run/provision.[0-9]*.${word.slice(0, 8)}; do
-  pid=\${directory#/run/provision.}; pid=\${pid%%.*}; grep -q ${word} "/proc/$pid/cmdline" && shell=$pid
+  pid=\${directory#/run/provision.}; pid=\${pid%%.*}; grep -qsa ${word} "/proc/$pid/cmdline" && shell=$pid
 done
 [ "$shell" ] || exit
 known=${word}${DEFINE_FAMILY}

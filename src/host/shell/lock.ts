@@ -27,7 +27,7 @@ export const PATIENCE_SECONDS = 900
  */
 export const takeLock = (word: string, wait: boolean): Script => sh`${DEFINE_FAMILY}
 command -v flock >/dev/null || { echo 'flock is missing (package util-linux)' >&2; exit 96; }
-lock=/run/provision.lock; exec 9>>"$lock"; rounds=0; read began _ </proc/uptime
+lock=/run/provision.lock; exec 9>>"$lock"; rounds=0; read -r began _ </proc/uptime
 connected() { grep -qsE " [0-9A-F]+:$(printf %04X "$2") [0-9A-F]+:$(printf %04X "$1") 01 " /proc/net/tcp /proc/net/tcp6; }
 holds() {
   process=$1
@@ -40,7 +40,7 @@ until flock -n 9; do
   [ "$?" = 1 ] || { echo 'flock cannot be executed' >&2; exit 96; }
   pid=; holder=; { read -r pid directory client_port server_port && IFS= read -r holder; } 2>/dev/null </run/provision.holder
   activity=; beaten=; seconds=; job=; read -r activity beaten seconds job 2>/dev/null <"$directory/beat"
-  read uptime _ </proc/uptime; beaten=\${beaten%.*}; age=$((\${uptime%.*}-\${beaten:-0}))
+  read -r uptime _ </proc/uptime; beaten=\${beaten%.*}; age=$((\${uptime%.*}-\${beaten:-0}))
   if ! [ "$holder" ]; then verdict=unknown
   elif ! holds "/proc/$pid"; then verdict=ended
   elif ! [ "$beaten" ]; then verdict=unknown
@@ -72,9 +72,9 @@ done`
 export const holdLock = (holder: Holder): Script => sh`for directory in /run/provision.[0-9]*; do
   process=\${directory#/run/provision.}; [ -e "/proc/\${process%%.*}/exe" ] || rm -rf "$directory"
 done
-beat() { read uptime _ </proc/uptime; printf '%s %s\\n' "$1" "$uptime" >"$T/beat"; }
+beat() { read -r uptime _ </proc/uptime; printf '%s %s\\n' "$1" "$uptime" >"$T/beat"; }
 begin() {
-  deadline=$1; read -r stat </proc/self/stat; process=\${stat%% *}; set -- \${stat##*) }; read uptime _ </proc/uptime
+  deadline=$1; read -r stat </proc/self/stat; process=\${stat%% *}; set -- \${stat##*) }; read -r uptime _ </proc/uptime
   printf 'busy %s %s %s:%s\\n' "$uptime" "$deadline" "$process" "\${20}" >"$T/beat"; unset stat process deadline uptime
 }
 beat idle

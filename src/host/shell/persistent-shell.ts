@@ -113,6 +113,7 @@ export class PersistentShell implements Shell {
       onStdout: (piece) => {
         length += piece.length
         if (length <= maxBytes) kept.push(piece)
+        else kept.length = 0
         if (length > HARD_LIMIT_BYTES) this.#giveUp(this.#problem(`output of a script exceeds ${HARD_LIMIT_BYTES / 1024 / 1024} MB`))
         lines?.push(piece)
       },

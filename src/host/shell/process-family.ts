@@ -38,7 +38,7 @@ name() {
     printf '%s %s %s\\n' "$1" "\${one%:*}" "\${words% }"
   done
 }
-now() { read uptime _ </proc/uptime; uptime=\${uptime%.*}; }
+now() { read -r uptime _ </proc/uptime; uptime=\${uptime%.*}; }
 end_family() {
   signal TERM
   now; end=$((uptime+${GRACE_SECONDS})); while look; [ "$family" != ' ' ] && now && [ "$uptime" -lt "$end" ]; do sleep 0.2; done

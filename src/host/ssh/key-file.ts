@@ -137,7 +137,7 @@ const openSshHeader = (text: string): { cipher: string; publicKey: Buffer } | un
   const bytes = Buffer.from(body, 'base64')
   let at = 'openssh-key-v1\0'.length
   const next = (): Buffer => {
-    const length = Number.parseInt(bytes.toString('hex', at, at + 4), 16) || 0
+    const length = at + 4 <= bytes.length ? bytes.readUInt32BE(at) : 0
     const field = bytes.subarray(at + 4, at + 4 + length)
     at += 4 + length
     return field

@@ -152,8 +152,8 @@ export const MAX_NAMES = 1000
  * It uses `$reader` of `path-queries`, and enters a directory of another account by its descriptor.
  */
 export const namesScript = (paths: readonly string[]): Script => sh`${argumentLists(paths, PATHS_AT_ONCE).map(
-  (some) => sh`set --
-for p in ${some}; do [ ! -d "$p" ] || set -- "$@" "$p"; done
+  (some) => sh`set -- ${some}
+for p do shift; [ ! -d "$p" ] || set -- "$@" "$p"; done
 [ "$#" = 0 ] || perl -e "$reader" -- names "$T" ${MAX_NAMES} "$@"
 `,
 )}printf 'end\\0'
