@@ -113,6 +113,12 @@ describe('the removal of orphans', () => {
     expect(host.sh('cat systemctl.log; ls /etc/systemd/system')).toBe('disable --now -- a.service\ndaemon-reload\n')
   })
 
+  it('leaves the directory of other files, also if it is empty then', () => {
+    host.sh('mkdir conf.d; echo ours >conf.d/a; echo ours >/etc/systemd/system/a.service')
+    expect(remove(fileLine('conf.d/a'), recordLine('unit:a.service', '/etc/systemd/system/a.service', OURS))).toBeUndefined()
+    expect(host.sh('find conf.d /etc/systemd/system')).toBe(`conf.d\n/etc/systemd/system\n`)
+  })
+
   it('does not stop a unit whose file somebody changed', () => {
     host.sh('echo theirs >/etc/systemd/system/a.service')
     expect(remove(recordLine('unit:a.service', '/etc/systemd/system/a.service', OURS))).toMatchObject({ culprit: 'a.service' })
