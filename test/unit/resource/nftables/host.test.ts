@@ -235,6 +235,17 @@ done`,
     expect(processes()).toHaveLength(2)
   })
 
+  it('finds the interrupted changes of each table', () => {
+    nft({ provision: listing(22), other: listing(443).replace('provision', 'other') }, CHAIN + RIVAL)
+    host.run(`cd /var/lib/provision/nftables || mkdir -p /var/lib/provision/nftables && cd /var/lib/provision/nftables
+echo ${BOOT} >inet-other.pending.1; echo ${BOOT} >inet-provision.confirmed.2`)
+    const states = [...observe().values()].map(({ pending, unkept, foreign }) => [pending, unkept, foreign.defeats.length])
+    expect(states).toEqual([
+      [undefined, true, 2],
+      ['this boot', false, 2],
+    ])
+  })
+
   it('is an error if nft fails, and empty without nft', () => {
     nft({ provision: listing(22) }, CHAIN, 'list chains')
     expect(() => observe()).toThrow('nft did not list the tables of the host')

@@ -100,6 +100,12 @@ describe('planning a table', () => {
     ['a dormant table', spec, { live: live.replace('{\n', '{\n\tflags dormant\n') }, 'update the table changed'],
     ['a foreign element', spec, { live: live.replace('10.79.5.12,', '10.79.5.12, 10.79.5.99,') }, 'update set peers4 changed'],
     ['a foreign chain', spec, { live: live.replace(/}\n$/, '\tchain x {\n\t}\n}\n') }, 'update chain x changed'],
+    [
+      'a foreign chain with a rule',
+      spec,
+      { live: live.replace(/}\n$/, '\tchain x {\n\t\tdrop\n\t}\n}\n') },
+      'update 1 unknown rule: drop, chain x changed',
+    ],
     ['another policy', spec, { live: live.replace('policy drop', 'policy accept') }, 'update chain input changed'],
     ['another boot file', spec, { boot: 'flush ruleset\n' }, 'update boot file differs'],
     ['no boot file', spec, { boot: undefined }, 'update boot file differs'],

@@ -300,6 +300,19 @@ describe.runIf(process.getuid?.() === 0)('a release on a real file system', { ti
     })
   })
 
+  it('that cannot be read on the controller fails with the reason of that', () => {
+    const missing = new Error('ENOENT: /p')
+    const content: LocalFile = {
+      ...local('x'),
+      open: () => {
+        throw missing
+      },
+    }
+    const work = { ...workOf(ONE), spec: release({ root, files: [{ path: 'index.html', content }] }).spec }
+    expect(() => run(release.kind.apply([work]))).toThrow(missing)
+    expect(existsSync(join(root, 'current'))).toBe(false)
+  })
+
   it('that fails leaves those before it done', () => {
     const other = `${root}2`
     sh(`mkdir -m 755 '${other}'; echo x >'${other}/current'`)

@@ -15,15 +15,15 @@ describe('a kernel setting', () => {
   it.each<[string, Parameters<typeof sysctl>[0], SysctlState, string | undefined]>([
     ['as wanted', { key: 'a.b', value: 1 }, { live: '1', boot: '1' }, undefined],
     ['a list, written with more blanks', { key: 'a.b', value: ' 1  2\t3'.replace('\t', ' ') }, { live: '1 2 3', boot: '1 2 3' }, undefined],
-    ['never set', { key: 'a.b', value: 1 }, { live: '0', boot: undefined }, 'create not set'],
-    ['so by chance', { key: 'a.b', value: 1 }, { live: '1', boot: undefined }, 'create not set for the next boot'],
-    ['changed by hand', { key: 'a.b', value: 1 }, { live: '0', boot: '1' }, 'update value differs'],
+    ['never set', { key: 'a.b', value: 1 }, { live: '0', boot: undefined }, 'create exact not set'],
+    ['so by chance', { key: 'a.b', value: 1 }, { live: '1', boot: undefined }, 'create exact not set for the next boot'],
+    ['changed by hand', { key: 'a.b', value: 1 }, { live: '0', boot: '1' }, 'update exact value differs'],
     ['unknown to the kernel, and optional', { key: 'a.b', value: 1, optional: true }, { live: undefined, boot: undefined }, undefined],
-    ['unknown to the kernel', { key: 'a.b', value: 1 }, { live: undefined, boot: undefined }, 'create not set'],
-    ['another value after the next boot', { key: 'a.b', value: 1 }, { live: '1', boot: '2' }, 'update value at boot differs'],
+    ['unknown to the kernel', { key: 'a.b', value: 1 }, { live: undefined, boot: undefined }, 'create exact not set'],
+    ['another value after the next boot', { key: 'a.b', value: 1 }, { live: '1', boot: '2' }, 'update exact value at boot differs'],
   ])('%s', (_, options, state, expected) => {
     const change = sysctl.kind.plan(sysctl(options).spec, state, context)
-    expect(change && `${change.action} ${change.reason}`).toBe(expected)
+    expect(change && `${change.action} ${change.certainty} ${change.reason}`).toBe(expected)
   })
 
   it.each<[string, string, string, boolean]>([
