@@ -311,7 +311,29 @@ describe('applying a table', () => {
     steps.next()
     steps.next(yes)
     steps.next(yes)
-    expect(() => steps.next({ ...yes, code, stderr })).toThrow(`no new connection confirmed them: ${stderr}`)
+    expect(() => steps.next({ ...yes, code, stderr })).toThrow(
+      expect.objectContaining({
+        ...{ what: 'new firewall rules rolled back: no new connection confirmed them', why: stderr },
+        fix: 'add a rule that accepts the controller on the port of sshd; the host restores its old rules 30 seconds after the new ones were loaded',
+      }),
+    )
+  })
+
+  it('is refused with what is active, if nft refuses it or it cannot be saved', () => {
+    const refusedAt = (at: number) => {
+      const steps = nftables.kind.apply(work)
+      steps.next()
+      for (let i = 0; i < at; i++) steps.next(yes)
+      return expect(() => steps.next({ ...yes, code: 1, stderr: 'why' }))
+    }
+    refusedAt(0).toThrow(
+      expect.objectContaining({
+        ...{ what: 'new firewall rules not loaded (exit 1)', why: 'why' },
+        fix: 'correct the rules that nft reports; the old rules are still active',
+      }),
+    )
+    refusedAt(1).toThrow(expect.objectContaining({ fix: 'correct them; the old rules are active again' }))
+    refusedAt(3).toThrow(expect.objectContaining({ what: 'new firewall rules active, but not saved for the next boot (exit 1)' }))
   })
 })
 

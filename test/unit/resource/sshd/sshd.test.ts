@@ -262,6 +262,28 @@ printf 'root:x:0:\\nops:x:70:\\nadm:x:4:eve,ops\\nsudo:x:27:opsx\\nlast:x:9:ops\
   })
 })
 
+const OLD_ACTIVE = 'the old settings are still active'
+it.each<[string, number, string, string | undefined]>([
+  ['that sshd refuses', 0, 'new sshd settings not loaded (exit 1)', `correct the settings that sshd reports; ${OLD_ACTIVE}`],
+  ['that do not load', 1, 'new sshd settings not loaded (exit 1)', 'correct them; the old settings are active again'],
+  [
+    'that shut the run out',
+    2,
+    'new sshd settings rolled back: no new connection confirmed them',
+    'allow the controller’s user to log in with its key, its algorithms and a host key that it knows; the host restores its old settings 30 seconds after the new ones were loaded',
+  ],
+  ['that are not saved', 3, 'new sshd settings active, but not saved for the next boot (exit 1)', undefined],
+])('settings %s are reported with what is active', (_, at, what, fix) => {
+  const change = { action: 'update', certainty: 'exact', reason: '', differences: [] } as const
+  const steps = sshd.kind.apply([{ id: spec.path, spec, state: state({ sha256: 'x' }), change }])
+  const answer = (code: number) => ({ code, stdout: Buffer.alloc(0), stderr: code === 0 ? '' : 'why' })
+  const seen = [steps.next().value]
+  for (let i = 0; i < at; i++) seen.push(steps.next(answer(0)).value)
+  expect(seen.map((step) => step?.do)).toEqual(['shell', 'shell', 'reconnect', 'shell'].slice(0, at + 1))
+  expect(Buffer.from((seen[0] as { input: Uint8Array }).input).toString()).toBe(spec.text)
+  expect(() => steps.next(answer(1))).toThrow(expect.objectContaining({ what, why: 'why', fix }))
+})
+
 describe('the marks of a trial', () => {
   const said = { ...NOTHING, texts: new Map([['/proc/sys/kernel/random/boot_id', ['now']]]) }
   it.each<[string, object]>([
