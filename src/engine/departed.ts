@@ -1,4 +1,4 @@
-import { hasInventory, readCertifiedHosts } from '../keystore/certified-hosts.ts'
+import { hasInventory, readCertifiedHosts, recordedName } from '../keystore/certified-hosts.ts'
 import { Problem, Problems } from '../problem.ts'
 import type { Site } from '../site/site.ts'
 import { suggestion } from '../site/source/suggest.ts'
@@ -13,8 +13,8 @@ export interface Departed {
 }
 
 /** Returns the hosts with certificates of the site that left this inventory, sorted. Hosts of other inventory files of the project are not among them. */
-export const departedHosts = ({ root, hosts }: Site): readonly Departed[] => {
-  const files = new Set([...hosts.values()].map(inventoryOf))
+export const departedHosts = ({ root, hosts, inventories }: Site): readonly Departed[] => {
+  const files = new Set(inventories.map((path) => recordedName(root, path)))
   const listed = Object.entries(readCertifiedHosts(root))
     // The hosts of a deleted file belong to any inventory: the file may have been renamed.
     .filter(([inventory]) => files.has(inventory) || !hasInventory(root, inventory))

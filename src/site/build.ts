@@ -66,6 +66,7 @@ export const buildSite = (raw: RawProject, { knownRoles }: BuildOptions): Site =
   const layers = new Map([...inventory.hosts].map(([name, draft]) => [name, varsOf(draft, inventory, membership)]))
   return {
     root: raw.root,
+    inventories: raw.inventory.map(({ path }) => path),
     hosts,
     groups: membership.groups,
     plays,

@@ -25,6 +25,8 @@ export interface Play {
 export interface Site {
   /** The project's directory, absolute. */
   readonly root: string
+  /** Paths of the inventory files, as they were read. One of them can have no hosts. */
+  readonly inventories: readonly string[]
   readonly hosts: ReadonlyMap<string, Host>
   /** Group name to host names, nested groups resolved, in inventory order. */
   readonly groups: ReadonlyMap<string, readonly string[]>

@@ -8,7 +8,9 @@ import { RunProgress } from '../../../src/engine/progress.ts'
 import type { Run } from '../../../src/engine/run-state.ts'
 import { type CertifiedHosts, recordCertified } from '../../../src/keystore/certified-hosts.ts'
 import { Problem, Problems } from '../../../src/problem.ts'
-import { siteOf } from '../site/project.ts'
+import { buildSite } from '../../../src/site/build.ts'
+import { readProject } from '../../../src/site/read.ts'
+import { project, siteOf } from '../site/project.ts'
 
 const INVENTORY = 'vars: { user: ops, known_hosts: k }\nhosts:\n  web-01: { address: 192.0.2.1 }\n  web-02: { address: 192.0.2.2 }\n'
 const FILE = 'inventory/hosts.yaml'
@@ -37,6 +39,25 @@ describe('a host that left the inventory', () => {
     expect(departedHosts(site)).toEqual([{ host: 'web-09', inventories: [FILE], identities: ['authority:metrics'] }])
     const renamed = await siteWith({ 'inventory/former.yaml': { 'web-01': ['authority:edge'], 'web-09': ['authority:edge'] } })
     expect(departedHosts(renamed)).toEqual([{ host: 'web-09', inventories: ['inventory/former.yaml'], identities: ['authority:edge'] }])
+  })
+
+  it('is known of an inventory file that has no hosts any more', async () => {
+    const root = project({
+      'inventory/hosts.yaml': INVENTORY,
+      'inventory/web.yaml': 'groups: { web: { hosts: [web-01] } }\n',
+      'identities/hosts.json': '{ "inventory/web.yaml": { "web-09": ["authority:edge"] } }',
+    })
+    const site = buildSite(await readProject({ root, env: {}, playbooks: [] }), { knownRoles: [] })
+    expect(departedHosts(site)).toEqual([{ host: 'web-09', inventories: ['inventory/web.yaml'], identities: ['authority:edge'] }])
+  })
+
+  it('is known by any path of its inventory', async () => {
+    const files = { [FILE]: INVENTORY, 'identities/hosts.json': `{ "${FILE}": { "web-09": ["authority:edge"] } }` }
+    const root = project(files)
+    for (const inventory of [`./${FILE}`, join(root, FILE)]) {
+      const site = buildSite(await readProject({ root, env: {}, playbooks: [], inventory }), { knownRoles: [] })
+      expect(departedHosts(site)).toMatchObject([{ host: 'web-09' }])
+    }
   })
 
   it('is not known where no certificate was issued', async () => {

@@ -1,5 +1,6 @@
-import { readFileSync, rmSync } from 'node:fs'
+import { readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { Worker } from 'node:worker_threads'
 import { expect, test } from 'vitest'
 import { forgetCertified, hasInventory, readCertifiedHosts, recordCertified } from '../../../src/keystore/certified-hosts.ts'
 import { problemOf } from '../problem-of.ts'
@@ -52,4 +53,44 @@ test.each(['no JSON', '[]', '{ "a": [] }', '{ "a": { "web-01": "authority:edge" 
     ...{ class: 'input', where: { file: FILE }, what: 'identity is not a list of hosts' },
     fix: 'restore it from version control or a backup',
   })
+})
+
+test.each([
+  ['a command', 'x; rm -rf ~', 'authority:edge'],
+  ['a control character', 'web-01', 'authority:\u001b[31mred'],
+  ['capitals', 'Web_01', 'authority:edge'],
+])('a record with %s in a name is a problem', async (_, host, identity) => {
+  const root = project({ [FILE]: `{"${A}":{"${host}":[${JSON.stringify(identity)}]}}` })
+  expect(await problemOf(() => readCertifiedHosts(root))).toMatchObject({ what: 'identity is not a list of hosts' })
+})
+
+test('an inventory has one name in the record, whatever path it was given by', () => {
+  const root = project({ [A]: '', [FILE]: `{"./${A}":{"web-01":["authority:edge"]},"${A}":{"web-01":["authority:metrics"]}}` })
+  recordCertified(root, join(root, A), 'web-02', 'authority:edge')
+  recordCertified(root, `./inventory/../${A}`, 'web-01', 'authority:edge')
+  expect(readCertifiedHosts(root)).toEqual({ [A]: { 'web-01': ['authority:edge', 'authority:metrics'], 'web-02': ['authority:edge'] } })
+  forgetCertified(root, [`./${A}`], ['web-01'])
+  expect(readCertifiedHosts(root)).toEqual({ [A]: { 'web-02': ['authority:edge'] } })
+})
+
+test('a host with the name of a member of every object is a host like others', () => {
+  const root = project({ [FILE]: `{"${A}":{"web-01":["authority:edge"]}}` })
+  recordCertified(root, A, 'constructor', 'authority:edge')
+  recordCertified(root, 'constructor', 'web-01', 'authority:edge')
+  expect(readCertifiedHosts(root)).toEqual({
+    [A]: { constructor: ['authority:edge'], 'web-01': ['authority:edge'] },
+    constructor: { 'web-01': ['authority:edge'] },
+  })
+})
+
+test('runs at the same time lose no entry of each other, and leave no lock behind', async () => {
+  const root = project({ [A]: '' })
+  const source = new URL('../../../src/keystore/certified-hosts.ts', import.meta.url).href
+  const record = `import { workerData } from 'node:worker_threads'
+    import { recordCertified } from '${source}'
+    for (const n of Array(8).keys()) recordCertified(workerData.root, '${A}', 'web-' + workerData.i + n, 'authority:edge')`
+  const runs = [1, 2, 3].map((i) => new Worker(new URL(`data:text/javascript,${encodeURIComponent(record)}`), { workerData: { root, i } }))
+  await Promise.all(runs.map((run) => new Promise((done, failed) => run.on('exit', done).on('error', failed))))
+  expect(Object.keys(readCertifiedHosts(root)[A] ?? {})).toHaveLength(24)
+  expect(readdirSync(join(root, 'identities'))).toEqual(['hosts.json'])
 })
