@@ -3,7 +3,7 @@ import { sh } from '../../shell/sh.ts'
 import { bytesOf, sha256Hex, sha256Of } from '../kind/content.ts'
 import { type InodeState, inodeWord } from '../kind/inode.ts'
 import { NO_FILE } from '../kind/queries.ts'
-import { DIGEST, OBSERVED, PARTLY, UNSAFE, walk } from '../kind/walk.ts'
+import { CHANGED, DIGEST, OBSERVED, PARTLY, UNSAFE, walk } from '../kind/walk.ts'
 import type { FileSpec } from './spec.ts'
 
 /** List of staged files until they are in place. The next run deletes the files that a killed run left in it. */
@@ -87,14 +87,24 @@ sub is_unchanged {
   return is_as_observed($one->{name}, 'absent', $scratch) if $observed eq 'absent';
   return $observed eq '' || digest_now($one) eq $observed;
 }
+sub mark_of { my (@s) = @_; return @s ? join(' ', @s[0, 1, 2, 4, 5, 7, 9, 10]) : 'absent' }
+my $checked;
 sub check_observed {
+  $checked = time;
   for my $one (@new, @gone) {
     $current = $one->{path};
     is_unchanged($one) or changed($one->{path}, $one->{name});
     my @s = is_in($one->{dir}) ? lstat $one->{name} : ();
+    $one->{mark} = mark_of(@s);
     next if !@s || S_ISREG($s[2]) || S_ISLNK($s[2]);
     fail("$one->{path} is " . (S_ISDIR($s[2]) ? 'a directory' : 'a special file') . owned($one->{name}) . ': a file is declared there, and provision replaces only files and links; move it away by hand');
   }
+}
+# Compares again after a long write. Content is read only of what was changed since, or too shortly before for its time in seconds to show it.
+sub is_still {
+  my ($one) = @_;
+  my @s = is_in($one->{dir}) ? lstat $one->{name} : ();
+  return mark_of(@s) eq $one->{mark} && (!@s || $s[10] < $checked - 1) || is_unchanged($one);
 }
 # Copies the access control list of the file that is replaced (fsetxattr(2), lgetxattr(2)). The mode, which is set afterwards, limits it.
 # Where another account may have made the file, the list is not a decision of root.
@@ -156,6 +166,10 @@ for my $one (@new) {
   give_up($one, ": $why", 1);
 }
 for (@new) { $current = $_->{path}; go($_->{dir}); to_disk($_->{staged}) }
+for my $one (@new, @gone) {
+  $current = $one->{path};
+  is_still($one) or give_up($one, ' is not as it was observed' . owned($one->{name}), ${CHANGED});
+}
 while (my $one = $left[0]) {
   $current = $one->{path}; go($one->{dir});
   rename $one->{staged}, $one->{name} or give_up($one, ": $!", @left < @new ? ${PARTLY} : 1);

@@ -49,7 +49,7 @@ function* deploy({ id, spec, state }: ReleaseWork): Steps {
   ])
   const lock = lockScript(spec.root, { observed: inodeWord(state.current), wanted: linkTo(spec.digest) })
   const repair = liveOf(state) === spec.digest ? compareTreeScript(spec, state) : sh``
-  const script = sh`${lock}\n${repair}\n${stageScript}\n${activateScript(spec)}\n${pruneScript(spec.keep)}`
+  const script = sh`${lock}\n${stageScript}\n${repair}\n${activateScript(spec)}\n${pruneScript(spec.keep)}`
   const answer = yield {
     do: 'shell',
     script,
@@ -130,7 +130,7 @@ const compareTreeScript = ({ root }: ReleaseSpec, { tree }: ReleaseState): Scrip
 const stageScript = sh`
 tar -xpf - -C releases/.new
 mkdir -p releases/.new/files
-[ ! -s releases/.new/links ] || ( cd current/; xargs -0 cp -lP --parents -t ../.new/files -- ) <releases/.new/links
+[ ! -s releases/.new/links ] || ( cd "$live"/; xargs -0 cp -lP --parents -t ../.new/files -- ) <releases/.new/links
 find releases/.new/files -type d ! -perm 755 -exec chmod 00755 {} +
 ( cd releases/.new/files; ${verifySums('../sums')} )
 sync -f releases/.new`
@@ -140,10 +140,11 @@ function verifySums(sums: string): Script {
 }
 
 /**
- * Activates the staged release. A damaged live release is replaced while a copy of links is live. The history is written before the
+ * Activates the staged release, unless another one was made live during the upload. A damaged live release is replaced while a copy of links is live. The history is written before the
  * switch, so it stays correct if a run is interrupted between the two.
  */
-const activateScript = ({ digest, keep }: ReleaseSpec): Script => sh`
+const activateScript = ({ root, digest, keep }: ReleaseSpec): Script => sh`
+[ "$(readlink current)" = "$live" ] || { echo ${`${root}/current is not as it was observed`} >&2; exit ${CHANGED}; }
 if [ "$live" = releases/${digest} ]; then cp -alT releases/.new/files releases/.mended; point releases/.mended; fi
 rm -rf releases/${digest}
 mv -f releases/.new/sums releases/${digest}.sums

@@ -4,9 +4,10 @@ import { directory } from '../../../../src/resource/file/directory.ts'
 import { file } from '../../../../src/resource/file/file.ts'
 import { link } from '../../../../src/resource/file/link.ts'
 import { filesAsInput, placeScript } from '../../../../src/resource/file/place.ts'
+import type { FileSpec, FileState } from '../../../../src/resource/file/spec.ts'
 import type { Resource } from '../../../../src/resource/kind/kind.ts'
 import { requireBatch } from '../../../../src/resource/kind/one-by-one.ts'
-import { PARTLY } from '../../../../src/resource/kind/walk.ts'
+import { CHANGED, PARTLY } from '../../../../src/resource/kind/walk.ts'
 import { type Here, here, mine } from '../run-here.ts'
 
 let host: Here
@@ -18,6 +19,7 @@ afterEach(() => host.remove())
 const fileAt = (path: string, content: string, mode = '644'): Resource => file({ path: host.at(path), content, mode, ...mine })
 const directoryAt = (path: string, mode = '755'): Resource => directory({ path: host.at(path), mode, ...mine })
 const linkAt = (path: string, target: string): Resource => link({ path: host.at(path), target })
+const digestIn = (state: FileState): string | undefined => (typeof state === 'object' && state.type === 'f' ? state.sha256 : undefined)
 const goneAt = (kind: typeof file | typeof directory | typeof link, path: string): Resource =>
   kind({ path: host.at(path), state: 'absent' })
 
@@ -59,6 +61,33 @@ describe('a change by hand between observation and write', () => {
     const isOfOtherType = byHand.startsWith('rmdir a; echo')
     expect(host.apply(host.plan(resource), resource.kind) === undefined).toBe(!isOfOtherType)
     expect(host.plan(resource)).toHaveLength(isOfOtherType ? 1 : 0)
+  })
+
+  it.each([
+    ['new content', 'echo theirs >b'],
+    ['other content of the same length', 'echo new >b'],
+    ['a new mode', 'chmod 600 b'],
+    ['a file that appeared', 'echo theirs >c'],
+    ['new content of a file to delete', 'echo theirs >gone'],
+  ])('while the files are written is never overwritten: %s', (_, byHand) => {
+    host.sh('echo old >a; echo old >b; echo old >gone')
+    const work = host.plan(fileAt('a', 'ours\n'), fileAt('b', 'ours\n'), fileAt('c', 'ours\n'), goneAt(file, 'gone'))
+    const files = work.map(({ spec, state }) => ({
+      ...(spec as FileSpec),
+      inode: state as FileState,
+      observed: digestIn(state as FileState),
+    }))
+    const script = String(placeScript({ alone: false })).replace(
+      'to_disk($_->{staged})',
+      `to_disk($_->{staged}); system "cd ${host.root}; ${byHand}"`,
+    )
+    const theirs = host.sh(`mkdir t; cp -p a b gone t; cd t; ${byHand}; find . -type f -printf '%f %m '; cat a b gone; cat c; rm -r ../t`)
+    const answer = host.run(`mkdir -p /var/lib/provision\n${script}`, filesAsInput(files))
+    expect(answer.code).toBe(CHANGED)
+    expect(answer.stderr).toMatch(/^.*\/(b|c|gone) is not as it was observed \(owner: .*\)\n$/)
+    const names = "find a b c gone -type f -printf '%f %m ' 2>/dev/null; cat a b gone; cat c"
+    expect(host.sh(names).split('').toSorted()).toEqual(theirs.split('').toSorted())
+    expect(host.sh("find . -name '*provision-new'; ls state")).toBe('')
   })
 
   it('that made it as declared is accepted', () => {

@@ -343,6 +343,20 @@ describe.runIf(process.getuid?.() === 0)('a release on a real file system', { ti
       expect(isTheirs()).toBe(true)
     })
 
+    it.each([
+      ['leaves the release live that somebody made live', THEIRS, {}],
+      ['does not repair what was edited', 'echo again >current/index.html', ONE],
+    ])('during the upload it %s', (_, byHand, before) => {
+      deploy(ONE)
+      sh(`echo damaged >'${root}/current/index.html'`)
+      const work = workOf(before === ONE ? ONE : TWO)
+      writeFileSync(join(scratch, 'bin/tar'), `#!/bin/sh\n/bin/tar "$@"; cd '${root}' && ${byHand}\n`, { mode: 0o755 })
+      const state = (): string => sh(`cd '${root}'; readlink current; cat current/index.html history; ls -A releases`).stdout.toString()
+      expect(() => run(release.kind.apply([work]))).toThrow(expect.objectContaining({ ...refused('not deployed'), culprit: root }))
+      expect(state()).toMatch(before === ONE ? /^releases\/\w+\nagain\n/ : /^releases\/theirs\n/)
+      expect(existsSync(join(root, 'releases/.new'))).toBe(false)
+    })
+
     it('does not roll back from it', () => {
       deploy(ONE)
       deploy(TWO)
