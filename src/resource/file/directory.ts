@@ -9,6 +9,7 @@ import { inodeQuery } from '../kind/queries.ts'
 import { HostRefusal } from '../kind/step.ts'
 import { OBSERVED, UNSAFE, walk } from '../kind/walk.ts'
 import { firstNames, namesScript, readNames } from '../kind/walk-read.ts'
+import { unreadableRules } from './sudoers.ts'
 import { wrongType } from './wrong-type.ts'
 
 const schema = z.strictObject({
@@ -63,7 +64,9 @@ export const directory = defineKind({
   directories: ({ path }) => [parentOf(path)],
   contained: true,
   forbids: (spec, state, context) =>
-    wrongType(spec.path, state, { what: 'a directory', types: 'd', state: spec.state }, context) ?? notEmpty(spec, state, context),
+    unreadableRules(spec) ??
+    wrongType(spec.path, state, { what: 'a directory', types: 'd', state: spec.state }, context) ??
+    notEmpty(spec, state, context),
   orphan: { delete: 'directory' },
   *apply(work) {
     for (const { id, state } of work) refuseUnreached(id, state)

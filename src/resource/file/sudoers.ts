@@ -1,3 +1,4 @@
+import { quote } from '../../shell/quote.ts'
 import type { Script } from '../../shell/script.ts'
 import { sh } from '../../shell/sh.ts'
 import type { Work } from '../kind/kind.ts'
@@ -8,16 +9,43 @@ import type { FileSpec, FileState } from './spec.ts'
 /** Whether sudo reads rules from a path: sudoers(5), `@includedir` skips names with a dot and those that end in `~`. */
 export const isReadBySudo = (path: string): boolean => path === '/etc/sudoers' || /^\/etc\/sudoers\.d\/[^/.]*[^/.~]$/.test(path)
 
+/** The directory of rules. sudo skips it if others could write to it. */
+const RULES = '/etc/sudoers.d'
+
+/** Returns the refusal of an owner or a mode with which sudo would read no rule of a directory. */
+export const unreadableRules = (spec: {
+  readonly path: string
+  readonly state: string
+  readonly mode: string
+  readonly owner: string
+  readonly group: string
+}): HostRefusal | undefined => {
+  const { path, state, mode, owner, group } = spec
+  const bits = Number.parseInt(mode, 8)
+  const isReadable = owner === 'root' && (bits & 0o002) === 0 && ((bits & 0o020) === 0 || group === 'root')
+  if (path !== RULES || state === 'absent' || isReadable) return undefined
+  return new HostRefusal(
+    `sudo would read no rule in ${path}`,
+    `it skips a directory that others than root own or can write to (${owner}:${group}, mode ${mode})`,
+    'declare it with the owner root and mode 755 or 750',
+  )
+}
+
 const REJECTED = 70
 const SHUT_OUT = 71
 
+/** Settings of sudo under which an account with a password of its own cannot open a root shell: sudoers(5). */
+const HINDRANCES = 'noexec|rootpw|targetpw|runaspw|passwd_tries=0'
+
 /**
  * Prints how the account of the run may use sudo, by a list of its rights, and by a command like the root shell of a run: without a
- * terminal or a password, and as a parent of other commands.
+ * terminal or a password, and as a parent of other commands. Where that needs a password, which the host does not know, the settings for
+ * the account decide.
  */
 const RIGHTS = `
 ! sudo -n -l -U "$account" sh >/dev/null 2>&1 || echo listed
-! setpriv --reuid "$account" --regid "$(id -g "$account")" --init-groups sudo -n sh -c 'env true' >/dev/null 2>&1 || echo free`
+if setpriv --reuid "$account" --regid "$(id -g "$account")" --init-groups sudo -n sh -c 'env true' >/dev/null 2>&1; then echo free; echo usable
+else sudo -n -l -U "$account" 2>/dev/null | tr ', ' '\\n\\n' | grep -qxE ${quote(HINDRANCES)} || echo usable; fi`
 
 /**
  * Checks new rules of sudo on copies, before they go live: their syntax, and that the account of the run loses none of its rights. They are

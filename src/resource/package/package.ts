@@ -1,7 +1,7 @@
 import { type Certainty, type Change, defineKind, type PlanContext } from '../kind/kind.ts'
 import { installPackages } from './apply.ts'
 import { isUnfinished, observePackages, type PackageState } from './observe.ts'
-import { impossibilityOf } from './simulate.ts'
+import { impossibilityOf, shutOut } from './simulate.ts'
 import { type PackageSpec, schema } from './spec.ts'
 
 /** A Debian package. Its installation starts no services: the kind `service` starts them, with our configuration. */
@@ -26,14 +26,9 @@ export const pkg = defineKind({
 
   forbids: (spec, state, context) => {
     const { simulated } = state
-    if (
-      simulated === undefined ||
-      !simulated.isFinal ||
-      changeOf(spec, state) === undefined ||
-      changesSources(context) ||
-      context.opaquePending === true
-    )
-      return undefined
+    if (simulated === undefined || changeOf(spec, state) === undefined) return undefined
+    const shut = shutOut(spec, simulated)
+    if (shut !== undefined || !simulated.isFinal || changesSources(context) || context.opaquePending === true) return shut
     return impossibilityOf(spec, simulated)
   },
 

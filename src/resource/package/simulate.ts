@@ -12,6 +12,8 @@ export interface Simulated {
   readonly removes: readonly string[]
   /** The output of apt, without the list of its actions. */
   readonly words: readonly string[]
+  /** Whether the account of the run becomes root by sudo. */
+  readonly usesSudo?: boolean
   /** Whether the next run asks the same: the package lists are those of the sources, and no earlier transaction was interrupted. */
   readonly isFinal: boolean
 }
@@ -69,15 +71,15 @@ if [ $# != 0 ]; then
   status=0; apt-get -s ${TRANSACTION_OPTIONS} -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= -o Debug::NoLocking=1 -o APT::Get::Show-User-Simulation-Note=no install "$@" >"$T/simulated" 2>&1 || status=$?
   case $status in 0|100) ;; *) cat "$T/simulated" >&2; exit "$status" ;; esac
   if lists_are_old; then lists=old; else lists=read; fi
-  printf 'simulated %s %s %s\\n' "$status" "$lists" "$*"
+  printf 'simulated %s %s %s\\n' "$status" "$lists\${SUDO_USER:+,sudo}" "$*"
   sed -e 's/^\\(Inst\\|Remv\\) \\([^ ]*\\).*/\\1 \\2/' -e '/^Conf /d' -e 's/^/apt /' "$T/simulated"
 fi`
 }
 
 /** Parses the lines of `simulationScript`. Undefined if nothing was simulated. */
 export const readSimulation = (lines: readonly string[], isSettled: boolean): Simulated | undefined => {
-  const [, status, lists, asked = ''] =
-    lines.map((line) => /^simulated (\d+) (old|read) (.*)$/.exec(line)).find((found) => found !== null) ?? []
+  const [, status, lists, sudo, asked = ''] =
+    lines.map((line) => /^simulated (\d+) (old|read)(,sudo)? (.*)$/.exec(line)).find((found) => found !== null) ?? []
   if (status === undefined) return undefined
   const words = lines.flatMap((line) => (line.startsWith('apt ') ? [line.slice('apt '.length)] : []))
   const actions = (verb: string): readonly string[] =>
@@ -88,6 +90,7 @@ export const readSimulation = (lines: readonly string[], isSettled: boolean): Si
     installs: actions('Inst'),
     removes: actions('Remv').filter((name) => !removing.has(name) && !removing.has(name.split(':')[0] ?? '')),
     words: words.filter((line) => line !== '' && !/^((Inst|Remv) |(Reading|Building) .*\.\.\.$)/.test(line)),
+    ...(sudo !== undefined && { usesSudo: true }),
     isFinal: isSettled && lists === 'read',
   }
 }
@@ -95,6 +98,16 @@ export const readSimulation = (lines: readonly string[], isSettled: boolean): Si
 /** Whether apt installs the package itself. Otherwise its name is virtual, and another package provides it. */
 const isInstalledBy = ({ installs }: Simulated, name: string): boolean =>
   installs.some((one) => one === name || one.split(':')[0] === name || one === name.split(':')[0])
+
+/** Returns the refusal of a removal that would shut out the run. */
+export const shutOut = ({ name, state }: PackageSpec, { usesSudo }: Pick<Simulated, 'usesSudo'>): HostRefusal | undefined =>
+  state === 'absent' && (name === 'openssh-server' || (name === 'sudo' && usesSudo === true))
+    ? new HostRefusal(
+        `removal of package ${name} would shut out the account that this run uses`,
+        name === 'sudo' ? 'it becomes root by sudo' : 'it logs in through this server',
+        'remove the package by hand, from a console of the host',
+      )
+    : undefined
 
 /** Returns why apt cannot change this package, or undefined. */
 export const impossibilityOf = ({ name, version, state }: PackageSpec, simulated: Simulated): HostRefusal | undefined => {

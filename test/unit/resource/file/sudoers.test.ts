@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { directory } from '../../../../src/resource/file/directory.ts'
 import { file } from '../../../../src/resource/file/file.ts'
 import { isReadBySudo } from '../../../../src/resource/file/sudoers.ts'
 import { type Here, here, mine } from '../run-here.ts'
@@ -14,7 +15,7 @@ beforeEach(() => {
   host.program('visudo', `! grep -n BROKEN "$2" | sed "s|^|$2:|" | grep .`)
   host.program(
     'sudo',
-    `case " $* " in *' -l '*) word=LISTED ;; *) word=FREE ;; esac; cat "\${ROOT:-/etc}/sudoers" "\${ROOT:-/etc}/sudoers.d/"* | grep -q "ops.*$word"`,
+    `case " $* " in *' -l -U ops ') cat "\${ROOT:-/etc}/sudoers" "\${ROOT:-/etc}/sudoers.d/"*; exit ;; *' -l '*) word=LISTED ;; *) word=FREE ;; esac; cat "\${ROOT:-/etc}/sudoers" "\${ROOT:-/etc}/sudoers.d/"* | grep -q "ops.*$word"`,
   )
   host.program('setpriv', 'while [ "$1" != --init-groups ]; do shift; done; shift; exec "$@"')
   host.program('id', 'echo 0')
@@ -74,6 +75,20 @@ describe('new rules of sudo', () => {
     expect(apply(rules('cloud', 'nobody\n'))?.what).toContain('would shut out ops')
   })
 
+  it.each([
+    ['noexec', 'Defaults noexec\n'],
+    ['the password of root', 'Defaults env_reset, rootpw, use_pty\n'],
+    ['the password of the other account', 'Defaults targetpw\n'],
+    ['the password of runas_default', 'Defaults runaspw\n'],
+    ['no attempt', 'Defaults:ops passwd_tries=0\n'],
+  ])('shut out an account with a password by %s, and no other', (_, setting) => {
+    expect(apply(rules('zz', setting))).toBeUndefined()
+    expect(apply(file({ path: '/etc/sudoers.d/zz', state: 'absent' }))).toBeUndefined()
+    writeFileSync(host.at('etc/sudoers.d/cloud'), 'ops LISTED\n')
+    expect(apply(rules('zz', setting))?.what).toBe('/etc/sudoers.d/zz would shut out ops, the account that this run uses')
+    expect(apply(rules('zz', `Defaults !noexec, !rootpw, passwd_tries=3\n`))).toBeUndefined()
+  })
+
   it('are read from the main file as well', () => {
     writeFileSync(host.at('etc/sudoers.d/cloud'), 'nothing\n')
     writeFileSync(host.at('etc/sudoers'), 'ops FREE\n')
@@ -91,6 +106,23 @@ describe('new rules of sudo', () => {
   it('are no risk for a run that logs in as root', () => {
     expect(host.apply(host.plan(rules('cloud', 'none\n')), file.kind as never)).toBeUndefined()
   })
+})
+
+it.each<[object, boolean]>([
+  [{ mode: '777' }, false],
+  [{ mode: '757' }, false],
+  [{ owner: 'ops' }, false],
+  [{ mode: '775', group: 'staff' }, false],
+  [{ mode: '775' }, true],
+  [{ mode: '755', group: 'staff' }, true],
+  [{ mode: '750' }, true],
+  [{ mode: '777', state: 'absent' }, true],
+  [{ mode: '777', path: '/etc/other.d' }, true],
+])('sudo reads the rules of a directory with %j: %s', (options, isRead) => {
+  const { kind, spec } = directory({ path: '/etc/sudoers.d', ...options })
+  const state = { type: 'd', mode: '755', owner: 'root', group: 'root', target: '' }
+  const refusal = kind.forbids?.(spec, state, { now: new Date(0), packagesPending: false, changes: () => false, members: () => new Map() })
+  expect(refusal?.what).toBe(isRead ? undefined : 'sudo would read no rule in /etc/sudoers.d')
 })
 
 it('sudo skips names with a dot and those that end in ~', () => {

@@ -311,6 +311,25 @@ describe('what a plan says of a package', () => {
     expect(forbids({ simulated: refused }, { opaquePending: true })).toBeUndefined()
     expect(forbids({})).toBeUndefined()
   })
+
+  it.each([
+    ['openssh-server', '', true],
+    ['sudo', 'SUDO_USER=ops', true],
+    ['sudo', '', false],
+    ['nginx', 'SUDO_USER=ops', false],
+  ])('refuses to remove what the account of the run needs, whatever apt says: %s, %s', (name, login, isRefused) => {
+    const host = packageHost([`${name} amd64 1 install ok installed`])
+    const declared = spec({ name, state: 'absent' })
+    const query = pkg.kind.observe([declared])
+    const { stdout } = host.run(`${login}\n${query.script}`)
+    const state = query.parse(Buffer.from(stdout), NOTHING).get(name)
+    if (state === undefined) throw new Error('not observed')
+    for (const more of [{}, { opaquePending: true }])
+      expect(pkg.kind.forbids?.(declared, state, { ...context, ...more })?.what).toBe(
+        isRefused ? `removal of package ${name} would shut out the account that this run uses` : undefined,
+      )
+    expect(pkg.kind.forbids?.(spec({ name }), state, context)).toBeUndefined()
+  })
 })
 
 it.each<[string, object]>([
