@@ -230,7 +230,7 @@ it.skipIf(!isRoot)('reads files of other accounts without following their links'
   expect(host.stamp()).toEqual(['8', 'present /etc/web/web.conf'])
 })
 
-describe('a new worker', () => {
+describe('a new worker', { timeout: 30_000 }, () => {
   const worker = (children: string) => `mkdir -p /proc/100/task/100; echo '${children}' >/proc/100/task/100/children`
 
   it('is a child that the main process did not have before the reload', () => {
