@@ -12,17 +12,18 @@ afterAll(() => rmSync(scratch, { recursive: true }))
 const account = spawnSync('id', ['-un'], { encoding: 'utf8' }).stdout.trim()
 const group = spawnSync('id', ['-gn'], { encoding: 'utf8' }).stdout.trim()
 
-/** Writes files below a directory of this machine, with provision's own directory in it. */
-const write = (...files: readonly Omit<NewFile, 'owner' | 'group'>[]): void => {
+/** Writes files below a directory of this machine, with provision's own directory in it. Without the last bytes of the input, if `cut`. */
+const writeCut = (cut: number, ...files: readonly Omit<NewFile, 'owner' | 'group'>[]): void => {
   const steps = writeFiles(files.map((one) => ({ ...one, path: join(scratch, one.path), owner: account, group })))
   const step = steps.next().value
   if (step?.do !== 'shell') throw new Error('no step for the host')
   const script = String(step.script).replaceAll('/var/lib/provision', join(scratch, 'state'))
   const { status, stdout, stderr } = spawnSync('sh', ['-c', `cat >"$0/input"; ( ${script}\n) <"$0/input"`, scratch], {
-    input: step.input as Buffer,
+    input: (step.input as Buffer).subarray(0, (step.input as Buffer).length - cut),
   })
   steps.next({ code: status ?? 1, stdout, stderr: stderr.toString() })
 }
+const write = (...files: readonly Omit<NewFile, 'owner' | 'group'>[]): void => writeCut(0, ...files)
 const at = (path: string): string => readFileSync(join(scratch, path), 'utf8')
 
 describe('writing files from a kind', () => {
@@ -50,6 +51,18 @@ describe('writing files from a kind', () => {
     )
     expect(at(path)).toBe('by somebody else\n')
     expect(existsSync(join(scratch, `${path}.other`))).toBe(false)
+  })
+
+  it.each([
+    ['in the last file', 1],
+    ['before the last file', 6],
+    ['in the words of the last file', 30],
+  ])('leaves every file as it was if the input is cut %s', (_, cut) => {
+    write({ path: 'first', observed: '', content: 'old\n' }, { path: 'last', observed: '', content: 'old\n' })
+    const next = ['first', 'last'].map((path) => ({ path, observed: sha256Hex('old\n'), content: 'newer\n' }))
+    expect(() => writeCut(cut, ...next)).toThrow(expect.objectContaining({ why: expect.stringContaining('the input was truncated') }))
+    expect([at('first'), at('last'), readdirSync(join(scratch, 'state'))]).toEqual(['old\n', 'old\n', []])
+    expect(readdirSync(scratch).filter((name) => name.startsWith('.'))).toEqual([])
   })
 
   it('refuses a link at the path of a file', () => {
