@@ -9,6 +9,7 @@ import { UNSAFE } from '../../../../src/resource/kind/walk.ts'
 import { service } from '../../../../src/resource/service/service.ts'
 import { sh } from '../../../../src/shell/sh.ts'
 import { NOTHING } from '../answers.ts'
+import { faultsOf } from '../faults.ts'
 
 const PATH = '/etc/ssl/www.pem'
 const { kind } = certificate
@@ -249,6 +250,7 @@ describe('options', () => {
     ['a renewal at the end', { renewAt: 0.96 }],
     ['an account with a space', { account: 'a b' }],
     ['no service', { loadedBy: 'haproxy' }],
+    ['nothing in the place of a service', { loadedBy: null }],
     ['no list of formers', { formers: 'x' }],
     ['a relative path', { path: 'ssl/www.pem' }],
     ['a name of one label', { names: ['www'] }],
@@ -337,4 +339,36 @@ describe('the list of former certificates', () => {
     expect(formerCertificates.kind.orphan).toEqual({ keep: expect.any(String) })
     expect(formerCertificates.kind.files?.(list.spec)).toEqual([{ path: '/etc/former', sha256: 'disk' }])
   })
+})
+
+it('the options of a certificate are refused by their name', () => {
+  const options = { stage: 'issued', path: PATH, names: ['www.test.example'], account: 'acme-account:x', loadedBy: loadedBy() }
+  const refused = (more: object) => faultsOf(certificate, { ...options, ...more })
+  expect(refused({})).toEqual([])
+  for (const wrong of [{}, null, 'haproxy', service]) expect(refused({ loadedBy: wrong })).toEqual(['loadedBy'])
+  for (const wrong of [{}, null, 'list']) expect(refused({ formers: wrong })).toEqual(['formers'])
+  expect(refused({ account: 'a b', renewAt: 1, keyType: 'dsa', group: 'A' })).toEqual(['keyType', 'group', 'account', 'renewAt'])
+  expect([refused({ renewAt: 0.1 }), refused({ renewAt: 0.95 }), refused({ renewAt: 0.09 }), refused({ renewAt: 0.96 })]).toEqual([
+    ...[[], [], ['renewAt'], ['renewAt']],
+  ])
+  const names = (...some: readonly string[]) => refused({ names: some })
+  const longest = `${`${'a'.repeat(63)}.`.repeat(3)}${'b'.repeat(57)}.org`
+  expect([names('*.test.example', 'a-b.example', 'X.Example', longest), names(`${longest}x`), names()]).toEqual([
+    [],
+    ['names.0'],
+    ['names'],
+  ])
+  for (const name of [
+    'example',
+    '-a.example',
+    'a-.example',
+    'a.*.example',
+    '*.example',
+    'a_b.example',
+    ' a.example',
+    'a.example ',
+    'a..example',
+  ])
+    expect(names(name), name).toEqual(['names.0'])
+  expect(names(`${'a'.repeat(64)}.example`)).toEqual(['names.0'])
 })
