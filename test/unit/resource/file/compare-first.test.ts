@@ -232,4 +232,16 @@ describe('an access control list', () => {
     expect(host.apply(host.plan(closed), closed.kind)).toBeUndefined()
     expect(host.sh('stat -c %a a')).toBe('600\n')
   })
+
+  it.runIf(process.getuid?.() === 0)('is a decision of root or of the owner, and of no other account', () => {
+    const replaced = (before: string, owner: string): string => {
+      host.sh(`rm -f b; echo old >b; chmod 640 b; chown ${before} b; ${setAcl('b')}`)
+      const resource = file({ path: host.at('b'), content: 'new\n', mode: '640', ...mine, owner })
+      expect(host.apply(host.plan(resource), resource.kind)).toBeUndefined()
+      return aclOf('b')
+    }
+    expect([replaced('root', 'daemon'), replaced('daemon', 'daemon'), replaced('daemon', 'root')]).toEqual([
+      ...[expect.stringMatching(/^02000000/), expect.stringMatching(/^02000000/), 'none'],
+    ])
+  })
 })

@@ -153,12 +153,30 @@ describe('the members of a path kind', () => {
     expect(forbids(name, inode(type), { isRootsAlone: () => false })).toBeUndefined()
   })
 
+  it.each([
+    ['file', file, 'd', '/srv/x is a directory', 'a file'],
+    ['directory', directory, 'f', '/srv/x is a file', 'a directory'],
+    ['link', link, 'f', '/srv/x is a file', 'a link'],
+  ] as const)('says whether a %s is declared or declared absent', (name, make, type, what, noun) => {
+    const refused = (state: 'present' | 'absent') =>
+      make.kind.forbids?.(make({ path: '/srv/x', state }).spec as never, inode(type) as never, { ...context, isRootsAlone: () => true })
+    expect([make.kind.name, refused('present'), refused('absent')]).toMatchObject([
+      name,
+      { what, why: `${noun} is declared at this path, and provision does not replace it` },
+      { what, why: `${noun} is declared absent at this path, and provision does not delete it` },
+    ])
+  })
+
   it('names where a link leads', () => {
     expect(forbids('directory', inode('l', '777', { target: '/data/x' }))).toMatchObject({
       what: '/srv/x is a symbolic link to /data/x',
       fix: 'declare a directory at /data/x, where the link leads, or delete the link',
     })
     expect(forbids('directory', inode('l', '777', { target: 'data' }))?.fix).toContain('at /srv/data,')
+    const { spec } = directory({ path: '/srv/x', state: 'absent' })
+    expect(directory.kind.forbids?.(spec, inode('l', '777', { target: 'a' }) as never, { ...context, isRootsAlone: () => true })?.fix).toBe(
+      'declare it as a link with state: absent, or delete it by hand',
+    )
   })
 
   it.each<[keyof typeof kinds, InodeState]>([

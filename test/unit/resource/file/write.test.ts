@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { type CurrentFile, type NewFile, readText, writeFiles } from '../../../../src/resource/file/write.ts'
 import { sha256Hex } from '../../../../src/resource/kind/content.ts'
+import { FIX_UNSAFE } from '../../../../src/resource/kind/inode.ts'
 
 const scratch = mkdtempSync(join(tmpdir(), 'write-files-'))
 afterAll(() => rmSync(scratch, { recursive: true }))
@@ -104,9 +105,9 @@ describe('reading a text from a kind', () => {
   })
 
   it.each([
-    ['a directory', '/etc/apt', '/etc/apt is not a regular file'],
-    ['a path that another account can replace', '/tmp/file', '/tmp can be replaced by another account (owner: everybody)'],
-  ])('refuses %s', (_, path, why) => {
-    expect(() => read(path)).toThrow(expect.objectContaining({ name: 'HostRefusal', why }))
+    ['a directory', '/etc/apt', '/etc/apt is not a regular file', ' (exit 1)', undefined],
+    ['a path that another account can replace', '/tmp/file', '/tmp can be replaced by another account (owner: everybody)', '', FIX_UNSAFE],
+  ])('refuses %s', (_, path, why, code, fix) => {
+    expect(() => read(path)).toThrow(expect.objectContaining({ name: 'HostRefusal', what: `${path} was not read${code}`, why, fix }))
   })
 })

@@ -316,6 +316,21 @@ describe('the status of a server', () => {
     })
   })
 
+  it.each([
+    ['Yes', 'yes'],
+    ['Connecting', 'connecting'],
+    ['Preparing', 'connecting'],
+    ['No', 'no'],
+    ['', 'no'],
+  ])('says whether it receives: %s', (running, receives) => {
+    const rows = [
+      ['self', '0', '0-1-5'],
+      ['Slave_IO_State', 'Slave_IO_Running'],
+      ['', running],
+    ]
+    expect(readStatus(rows)).toMatchObject({ writable: true, source: { receives, applies: false, byPosition: false, error: undefined } })
+  })
+
   it.each(['x', '0-1', '\\0', '0-1-2;'])('is refused with an invalid position: %s', (position) => {
     const names = 'Slave_IO_State\tMaster_Host\tGtid_IO_Pos'
     const probe = replication.kind.observe([])
