@@ -226,11 +226,10 @@ describe('the transaction', { timeout: 30_000 }, () => {
 
   it('refuses a name that apt fulfilled with another package', () => {
     const host = packageHost([])
-    host.apt('seq -f "line %g" 20; echo "exim4 amd64 1 install ok installed" >>"$ROOT/dpkg"')
+    host.apt('echo "exim4 amd64 1 install ok installed" >>"$ROOT/dpkg"')
     expect(transact(host, { name: 'default-mta' })).toMatchObject({
       status: 1,
       stdout: expect.stringContaining('provision-cause: virtual default-mta'),
-      stderr: Array.from({ length: 15 }, (_, i) => `line ${i + 6}\n`).join(''),
     })
   })
 

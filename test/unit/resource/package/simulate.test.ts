@@ -179,6 +179,7 @@ describe('the simulation of a transaction', () => {
     expect(why({ name: 'curl:i386' }, failing('E: Unable to locate package curl:i386'))).toBeDefined()
     for (const other of ['curling', 'libcurl', 'c.rl', 'curl-x'])
       expect(why({ name: 'curl' }, failing(`E: Unable to locate package ${other}`))).toBeUndefined()
+    expect(why({ name: 'curl' }, failing('E: Unable to locate package jq', 'E: Problem'))).toBeUndefined()
     expect(why({ name: 'c.rl' }, failing("E: Package 'curl' has no installation candidate"))).toBeUndefined()
     expect(why({ name: 'curl' }, failing('E: Unmet dependencies.', 'N: curl'))?.why).toBe('E: Unmet dependencies.\nN: curl')
     expect(why({ name: 'curl' }, failing(...Array.from({ length: 30 }, (_, i) => `E: ${i}`)))?.why.split('\n')).toHaveLength(20)

@@ -91,6 +91,16 @@ case "$*" in *-kP*archives) echo x 1 1 20480 1% /var/cache ;; *-kP*/boot) echo x
     expect(existsSync(join(host.root, 'usr/sbin/policy-rc.d'))).toBe(false)
   })
 
+  it('that installed another package for a name is reported by its last lines', () => {
+    const host = packageHost([])
+    host.apt(`seq 20; ${installs('exim4 amd64 1')}`)
+    expect(transact(host, { name: 'default-mta' })).toMatchObject({
+      status: 1,
+      stdout: expect.stringContaining('provision-cause: virtual default-mta\n'),
+      stderr: Array.from({ length: 15 }, (_, i) => `${i + 6}\n`).join(''),
+    })
+  })
+
   it('does not begin without a place for its files', () => {
     const host = packageHost([])
     expect(host.run(`T=/nowhere; ${transactionScript(workOf([{ name: 'curl' }]), 1)}`).status).toBe(1)
@@ -272,16 +282,17 @@ describe('another program that uses dpkg', { timeout: 30_000 }, () => {
 
   it('is waited for ten minutes in all', () => {
     const steps = installPackages(workOf([{ name: 'curl' }]))
+    let requests = 0
     const refused = (): HostRefusal | undefined => {
       try {
-        for (let i = 0; i < 20; i += 1) steps.next({ code: 75, stdout: Buffer.alloc(0), stderr: 'apt (pid 7), for 9 s\n' })
+        for (; requests < 20; requests += 1) steps.next({ code: 75, stdout: Buffer.alloc(0), stderr: 'apt (pid 7), for 9 s\n' })
         return undefined
       } catch (error) {
         if (error instanceof HostRefusal) return error
         throw error
       }
     }
-    expect(refused()?.why).toBe('waited 600 s for apt (pid 7), for 9 s')
+    expect([refused()?.why, requests]).toEqual(['waited 600 s for apt (pid 7), for 9 s', 10])
   })
 })
 

@@ -77,6 +77,10 @@ describe('a unit file', () => {
         why: expect.stringContaining('not as it was'),
       })
       expect(host.sh('cat /etc/systemd/system/broken.service; ls /etc/systemd/system')).toBe('theirs\nbroken.service\n')
+      // A directory with drop-ins of others stays, without a word.
+      host.sh('mkdir /etc/systemd/system/other.service.d; echo theirs >/etc/systemd/system/other.service.d/b.conf')
+      expect(host.apply(work, unit.kind)?.why).toMatch(/^\/etc\/systemd\/system\/broken\.service is not as it was observed[^\n]*$/)
+      expect(host.sh('ls /etc/systemd/system/other.service.d')).toBe('b.conf\n')
     } finally {
       host.remove()
     }
