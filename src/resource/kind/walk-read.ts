@@ -153,7 +153,7 @@ export const MAX_NAMES = 1000
  */
 export const namesScript = (paths: readonly string[]): Script => sh`${argumentLists(paths, PATHS_AT_ONCE).map(
   (some) => sh`set -- ${some}
-for p do shift; [ ! -d "$p" ] || set -- "$@" "$p"; done
+for p do shift; [ ! -d "$p" ] || [ -L "$p" ] || set -- "$@" "$p"; done
 [ "$#" = 0 ] || perl -e "$reader" -- names "$T" ${MAX_NAMES} "$@"
 `,
 )}printf 'end\\0'
