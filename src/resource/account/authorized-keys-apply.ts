@@ -2,7 +2,7 @@ import { sh } from '../../shell/sh.ts'
 import { ABSENT } from '../kind/inode.ts'
 import type { Work } from '../kind/kind.ts'
 import { doneOf } from '../kind/one-by-one.ts'
-import { HostRefusal, outputExcerpt, type Steps } from '../kind/step.ts'
+import { HostRefusal, outputExcerpt, type Step, type Steps } from '../kind/step.ts'
 import { CHANGED, UNSAFE, walk } from '../kind/walk.ts'
 import { AS_USER } from './as-user.ts'
 import { type KeysFile, type KeysState, MAX_KEYS_BYTES, READ_TEXT, RECORDS } from './authorized-keys-observe.ts'
@@ -14,31 +14,38 @@ import { identityOf } from './public-key.ts'
 
 type KeysWork = Work<AuthorizedKeysSpec, KeysState>
 
-/** Writes the keys of all users in one request, in order. */
+/** Writes the keys of all users in one request, in order. A user whose keys cannot be written holds up no other. */
 export const applyKeys = function* (work: readonly KeysWork[]): Steps {
-  for (const { id, spec, state } of work) {
-    const unread = spec.exclusive ? undefined : state.files.find(({ unread }) => unread !== undefined)?.unread
-    if (unread !== undefined)
-      throw new HostRefusal(
-        `authorized keys of ${id} not changed`,
-        unread,
-        'delete that file, or set `exclusive: true` to replace all of its keys',
-      )
-  }
-  const answer = yield {
-    do: 'shell',
-    script: sh`umask 077; mkdir -p ${RECORDS} && ${walk(PUT_KEYS, RECORDS)}`,
-    input: inputFor(work),
-    doing: 'writing authorized keys',
-  }
-  if (answer.code === 0) return
-  const done = doneOf(work, answer)
+  const readable = work.filter((one) => unreadOf(one) === undefined)
+  const [unread] = work.filter((one) => !readable.includes(one))
+  const answer = readable.length === 0 ? undefined : yield writeStep(readable)
+  const isWritten = answer === undefined || answer.code === 0
+  const done = isWritten ? readable.map(({ id }) => id) : doneOf(readable, answer)
+  if (unread !== undefined)
+    throw new HostRefusal(
+      `authorized keys of ${unread.id} not changed`,
+      unreadOf(unread) ?? '',
+      'delete that file, or set `exclusive: true` to replace all of its keys',
+      { done, culprit: unread.id },
+    )
+  if (isWritten) return
   const failed = work.find(({ id }) => !done.includes(id))?.id ?? ''
   throw new HostRefusal(`authorized keys of ${failed} not written`, outputExcerpt(answer.stderr), FIXES[answer.code], {
     done,
     culprit: failed,
   })
 }
+
+/** Why a file of the user was not read. Its keys are then unknown, which does not matter if all of them go. */
+const unreadOf = ({ spec, state }: KeysWork): string | undefined =>
+  spec.exclusive ? undefined : state.files.find(({ unread }) => unread !== undefined)?.unread
+
+const writeStep = (work: readonly KeysWork[]): Step => ({
+  do: 'shell',
+  script: sh`umask 077; mkdir -p ${RECORDS} && ${walk(PUT_KEYS, RECORDS)}`,
+  input: inputFor(work),
+  doing: 'writing authorized keys',
+})
 
 const FIXES: Readonly<Record<number, string>> = {
   1: 'check on the host that the user may change the file (`lsattr`, `df`)',
@@ -163,9 +170,8 @@ sub delete_as_user {
   to_disk('.');
   be_root();
 }
-until (eof STDIN) {
-  my ($user, $ours, $count) = map { block() } 1 .. 3;
-  my @files = map { [map { block() } 1 .. 5] } 1 .. $count;
+sub put_keys_of {
+  my ($user, $ours, @files) = @_;
   my $one = person($user);
   fail('the user does not exist') if $one->{uid} < 0;
   my $opened = 0;
@@ -182,4 +188,17 @@ until (eof STDIN) {
   chdir $records && put($user, $ours) or fail("$records/$user: $!");
   print "done\0$user\0";
 }
+my (@all, $status);
+until (eof STDIN) {
+  my ($user, $ours, $count) = map { block() } 1 .. 3;
+  push @all, [$user, $ours, map { [map { block() } 1 .. 5] } 1 .. $count];
+}
+# One process for each user: who changes the own file again and again delays no other.
+for my $one (@all) {
+  my $child = fork // fail("no process can be started: $!");
+  if (!$child) { put_keys_of(@$one); exit 0 }
+  waitpid $child, 0;
+  $status ||= $? && ($? >> 8 || 1);
+}
+exit($status || 0);
 `

@@ -134,6 +134,21 @@ printf '#!/bin/sh\\necho "line 3: Bad configuration option" >&2; exit 255' >"$BI
     expect(host.drive(authorizedKeys.kind.apply(work(spec([KEY]), before)))?.why).toContain('is not as it was observed')
   })
 
+  it.each([
+    ['changes the own file again and again', 'echo "# more" >>/home/ann/.ssh/authorized_keys', 'authorized_keys is not as it was observed'],
+    ['has made the own file too large', ':', 'exceeds the maximum size of a file of keys'],
+  ])('of others are written although a user %s', (_, byHand, why) => {
+    write(`${KEY}\\n${OTHER}\\n`)
+    write(`${KEY}\\n`, 'authorized_keys', 'bob')
+    if (byHand === ':') host.run('truncate -s 2M /home/ann/.ssh/authorized_keys')
+    const [ann, bob] = [spec([OTHER]), spec([OTHER], true, 'bob')]
+    const all = [...work(ann), ...work(bob)]
+    host.run(byHand)
+    const refusal = host.drive(authorizedKeys.kind.apply(all))
+    expect(refusal).toMatchObject({ done: ['bob'], culprit: 'ann', why: expect.stringContaining(why) })
+    expect(keys('authorized_keys', 'bob')).toBe(`${OTHER}\n`)
+  })
+
   it('of an account that is removed go without regard to changes, closed directories and a missing home', () => {
     write(`${KEY}\\n`)
     write(`${OTHER}\\n`, 'authorized_keys2')
