@@ -33,11 +33,16 @@ export LC_ALL=C HOME=/root PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bi
 export const NO_ROOM = 94
 
 /**
- * The loop that answers requests one after the other, each in a subshell. \`$T\` is a directory for temporary files. SIGPIPE stays ignored,
+ * The loop that answers requests one after the other, each in a subshell. \`$T\` is a directory for temporary files, \`$login_keys\` has
+ * the public keys of the login. SIGPIPE stays ignored,
  * so that a request that has begun finishes even if the controller is gone.
  */
-export const answerLoop = (word: string, lock: { readonly holder: Holder; readonly wait: boolean } | undefined): Script => sh`${PREPARE}
-T=/run/provision.$$.${word.slice(0, 8)}; connection=$1
+export const answerLoop = (
+  word: string,
+  lock: { readonly holder: Holder; readonly wait: boolean } | undefined,
+  loginKeys: readonly string[] = [],
+): Script => sh`${PREPARE}
+T=/run/provision.$$.${word.slice(0, 8)}; connection=$1 login_keys=${loginKeys.join(' ')}
 beat() { :; }; begin() { :; }
 ${lock ? takeLock(word, lock.wait) : sh``}
 mkdir "$T" || exit 96

@@ -32,7 +32,7 @@ export const openShell = async (target: Target, options: OpenOptions = {}): Prom
   try {
     await options.turn?.()
     signal?.throwIfAborted()
-    const launched = await launch(link, target, (word) => answerLoop(word, lock && { holder: lock, wait }))
+    const launched = await launch(link, target, (word) => answerLoop(word, lock && { holder: lock, wait }, link.loginKeys))
     return await opened(
       target,
       launched,

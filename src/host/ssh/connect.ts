@@ -76,7 +76,7 @@ const attempt = async (
     await abandon()
     return outcome
   }
-  const { client, gone } = outcome
+  const { client, gone, loginKeys } = outcome
   gone.then(() => transport.release())
   const close = async (): Promise<void> => {
     client.end()
@@ -84,7 +84,7 @@ const attempt = async (
     await gone
     clearTimeout(forced)
   }
-  return { client, gone, close }
+  return { client, gone, loginKeys, close }
 }
 
 const refusedForNow = (error: unknown): { readonly dropped: Problem; readonly tries: number } => {

@@ -12,6 +12,8 @@ import { type KeyFile, openKey, readKeyFile, withoutPrivateHalf } from './key-fi
 export interface Credential {
   readonly label: string
   readonly method: AnyAuthMethod
+  /** The public keys that it offers, in base64. */
+  readonly publicKeys?: readonly string[]
 }
 
 const DEFAULT_KEYS = ['id_ed25519', 'id_ecdsa', 'id_rsa']
@@ -54,12 +56,14 @@ const credentialOf = async (target: Target, file: KeyFile, agent: Agent): Promis
   if (file.text === undefined) throw withoutPrivateHalf(file, agent.state)
   const { parsed, fingerprint: print } = await openKey({ ...file, text: file.text }, target.passphrase)
   const method: AnyAuthMethod = { type: 'publickey', username: target.user, key: parsed }
-  return { label: `${path} (${parsed.type} ${print})`, method, rank: held ? RANKS.agentAndFile : RANKS.file }
+  const publicKeys = [parsed.getPublicSSH().toString('base64')]
+  return { label: `${path} (${parsed.type} ${print})`, method, publicKeys, rank: held ? RANKS.agentAndFile : RANKS.file }
 }
 
 const agentCredential = (target: Target, agent: Agent, keys: readonly AgentKey[], label: string): Ranked => ({
   label,
   method: { type: 'agent', username: target.user, agent: agent.only(keys) },
+  publicKeys: keys.map(({ wire }) => wire.toString('base64')),
   rank: RANKS.agentAndFile,
 })
 

@@ -20,7 +20,7 @@ export interface HandshakeOptions {
 
 /** A client after login, or the problem of a connection that sshd dropped, and how often to try. */
 export type HandshakeOutcome =
-  | { readonly client: Client; readonly gone: Promise<Error | undefined> }
+  | { readonly client: Client; readonly gone: Promise<Error | undefined>; readonly loginKeys: readonly string[] }
   | { readonly dropped: Problem; readonly tries: number }
 
 /** Performs key exchange and login over a stream. Throws a `Problem` if one fails. */
@@ -36,6 +36,7 @@ export const handshake = async (target: Target, stream: Duplex, options: Handsha
   let greeting = ''
   let failure: Error | undefined
   const tried: string[] = []
+  let loginKeys: readonly string[] = []
   const failed = (lateMs?: number): FailedHandshake => ({ stage, greeting, tried, accepted, failure, lateMs })
 
   const outcome = new Promise<HandshakeOutcome>((resolve, reject) => {
@@ -73,7 +74,7 @@ export const handshake = async (target: Target, stream: Duplex, options: Handsha
       isReady = true
       clearTimeout(timer)
       signal?.removeEventListener('abort', abort)
-      resolve({ client, gone })
+      resolve({ client, gone, loginKeys })
     })
     const pending = [...options.credentials]
     client.connect({
@@ -100,6 +101,7 @@ export const handshake = async (target: Target, stream: Duplex, options: Handsha
         accepted = left ?? []
         const credential = left && !left.includes('publickey') ? undefined : pending.shift()
         if (credential) tried.push(credential.label)
+        loginKeys = credential?.publicKeys ?? []
         // @types/ssh2 does not know that `false` gives up.
         next((credential?.method ?? false) as never)
       },

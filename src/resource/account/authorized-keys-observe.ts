@@ -29,6 +29,8 @@ export interface KeysState {
   readonly ours: readonly string[]
   /** This run logged in as the user. */
   readonly isRunAccount: boolean
+  /** The data of the key with which this run logged in, or of several keys, one of which was accepted. */
+  readonly loginKeys?: readonly string[]
 }
 
 /** Records which keys provision wrote; one file per user. */
@@ -40,10 +42,10 @@ export const MAX_KEYS_BYTES = 1_048_576
 /**
  * One process for any number of users. Everything in a home directory is examined and read with the rights of its user, so a link there
  * reaches only what the user can reach. Reads are bounded and do not wait for named pipes. sudo sets SUDO_USER; the shell that answers
- * requests has SSH_CONNECTION in `connection`.
+ * requests has SSH_CONNECTION in `connection`, and the keys of the login in `login_keys`.
  */
 export const keysScript = (users: readonly string[]): Script =>
-  sh`set -- "\${SUDO_USER:-root}" "\${connection:-127.0.0.1}"
+  sh`set -- "\${SUDO_USER:-root}" "\${login_keys-}" "\${connection:-127.0.0.1}"
 ${walk(READ_KEYS, RECORDS, ...users)} "$@"
 `
 
@@ -60,6 +62,7 @@ sub too_large { my ($file, $h) = @_; my @s = stat $h; "$file exceeds the maximum
 
 const READ_KEYS = String.raw`${AS_USER}${KEYS_PLACES}${READ_TEXT}
 my $client = (split ' ', pop @ARGV)[0] // '127.0.0.1';
+my $login_keys = pop @ARGV;
 my ($login, $records, @users) = (pop @ARGV, @ARGV);
 sub look {
   my ($path, $name) = @_;
@@ -107,7 +110,7 @@ sub say_file_of_root {
 }
 for my $one (map { person($_) } @users) {
   my $is_there = $one->{uid} >= 0;
-  print join("\0", 'user', $one->{name}, $is_there ? "$one->{home}" : '', $one->{name} eq $login ? 'login' : ''), "\0";
+  print join("\0", 'user', $one->{name}, $is_there ? "$one->{home}" : '', $one->{name} eq $login ? "login $login_keys" : ''), "\0";
   if ($is_there) { become($one); look($_) for $one->{home}, "$one->{home}/.ssh"; be_root() }
   else { print "absent\0\0absent\0\0" }
   my @patterns = eval { keys_places($one->{name}, $client) };
@@ -141,6 +144,7 @@ export const readKeysStates = (answer: Buffer, users: readonly string[]): Readon
   let word = field()
   for (; word === 'user'; word = field()) {
     const [name, home, login] = [field(), field(), field()]
+    const [isLogin, ...keys] = login.split(' ')
     const inodes = { home: inode(), ssh: inode() }
     const files: KeysFile[] = []
     let next = field()
@@ -152,7 +156,14 @@ export const readKeysStates = (answer: Buffer, users: readonly string[]): Readon
     const ours = block()
       .split('\n')
       .filter((line) => line !== '')
-    states.set(name, { home: home === '' ? undefined : home, inodes, files, ours, isRunAccount: login === 'login' })
+    states.set(name, {
+      home: home === '' ? undefined : home,
+      inodes,
+      files,
+      ours,
+      isRunAccount: isLogin === 'login',
+      loginKeys: keys.filter((key) => key !== ''),
+    })
   }
   if (word !== 'end' || !isAtEnd()) throw new Error('the host did not list its users and their keys')
   return new Map([...states].filter(([name]) => users.includes(name)))

@@ -49,9 +49,12 @@ export const authorizedKeys = defineKind({
         'sshd on this host reads no file of keys for this account (AuthorizedKeysFile none)',
         'change AuthorizedKeysFile in the configuration of sshd, or remove the keys from the role',
       )
-    if (!state.isRunAccount || !removesEveryKey(spec, state)) return undefined
+    const removed = state.isRunAccount ? removedOf(spec, state) : undefined
+    if (removed === undefined) return undefined
     return new HostRefusal(
-      `the run would remove every key of ${spec.user}, the account that it uses`,
+      removed === 'all'
+        ? `the run would remove every key of ${spec.user}, the account that it uses`
+        : `the run would remove the key of ${spec.user} with which it logged in`,
       'the next run could not log in',
       'keep the key of the run until `user` or `key` in the inventory names another one',
     )
@@ -74,12 +77,14 @@ export const authorizedKeys = defineKind({
   },
 })
 
-/** Whether the account has keys, and keeps none of them. */
-const removesEveryKey = (spec: AuthorizedKeysSpec, state: KeysState): boolean => {
+/** Whether the account has keys and keeps none of them, or loses the one of the login. */
+const removedOf = (spec: AuthorizedKeysSpec, state: KeysState): 'all' | 'login' | undefined => {
   const dataIn = (texts: readonly string[]): readonly string[] => texts.flatMap(keysIn).map(keyData)
   const before = dataIn(state.files.map(({ text }) => text))
   const after = new Set(dataIn(state.files.map((file) => desiredText(spec, state, file))))
-  return before.length > 0 && !before.some((data) => after.has(data))
+  if (before.length > 0 && !before.some((data) => after.has(data))) return 'all'
+  const used = (state.loginKeys ?? []).filter((data) => before.includes(data))
+  return used.length > 0 && !used.some((data) => after.has(data)) ? 'login' : undefined
 }
 
 const keyDifferences = (spec: AuthorizedKeysSpec, state: KeysState): readonly Difference[] => {

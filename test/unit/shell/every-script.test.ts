@@ -16,6 +16,7 @@ const EXPLAINED: readonly (readonly [rule: number, message: RegExp, reason: stri
   [2034, /^(kids|pid) appears unused/, 'read by the script `took` of some services'],
   [2034, /^began appears unused/, 'read by the variant of the lock that does not wait'],
   [2034, /^i appears unused/, 'counts the rounds of a loop'],
+  [2034, /^login_keys appears unused/, 'read by the requests that the loop runs'],
   [2043, /only ever run once/, 'a list of one element in this sample'],
   [2046, /Quote this to prevent word splitting/, 'a list of numbers, each a word'],
   [2154, /^code is referenced but not assigned/, 'assigned by the trap itself'],

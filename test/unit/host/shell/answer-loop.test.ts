@@ -61,6 +61,14 @@ test('the loop opens with the connection, answers in order, and leaves no files'
   expect([status, readdirSync(run)]).toEqual([0, []])
 })
 
+test('requests can read the keys of the login', () => {
+  const request = requestFrame(first, 'printf "%s|" $login_keys')
+  for (const keys of [undefined, [], ['AAAA+/=', 'BBBB']]) {
+    const text = bootstrap(word, answerLoop(word, undefined, keys)).replaceAll('/run/', `${scratch()}/`)
+    expect(start(Buffer.concat([Buffer.from(text), request])).stdout.toString()).toContain(`+${keys?.length ? 'AAAA+/=|BBBB|' : '|'}`)
+  }
+})
+
 test('errors are sent up to 64 KB, and each answer has only its own', () => {
   const { answers } = loop(Buffer.concat([requestFrame(first, 'head -c 65537 /dev/zero | tr "\\0" x >&2'), requestFrame(second, ':')]))
   expect(answers.map(({ err }) => err.length)).toEqual([65_536, 0])

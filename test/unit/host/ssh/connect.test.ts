@@ -400,6 +400,7 @@ describe('a connection', () => {
     const link = await connect(target, { log: (line) => log.push(line) })
     await link.close()
     expect(server.offered).toEqual([wireOf(agentKey ?? ''), wireOf(fileKey ?? '')])
+    expect(link.loginKeys).toEqual([wireOf(fileKey ?? '')])
     expect(await link.gone).toBeUndefined()
   })
 })

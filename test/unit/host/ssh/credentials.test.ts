@@ -120,6 +120,8 @@ test('set key files come first in their order; ssh’s configuration adds the ot
       label.replace(/ \(.*/, ''),
     )
   expect(await labelsOf(agent)).toEqual([first, second, 'one key of the agent'])
+  const credentials = await credentialsOf(target({ agent, keys: [first, second], agentKeys: 'all' }))
+  expect(credentials.map(({ publicKeys }) => publicKeys)).toEqual([first, second, right].map((path) => [wireOf(path)]))
   expect(await labelsOf(await agentWith(scratch(), [right, second, key('keys/third')]))).toEqual([first, second, '2 keys of the agent'])
   for (const agentKeys of ['named', undefined] as const)
     expect(await credentialsOf(target({ agent, keys: [first, second], ...(agentKeys && { agentKeys }) }))).toHaveLength(2)

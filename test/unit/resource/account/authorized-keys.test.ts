@@ -187,6 +187,20 @@ describe('planning keys', () => {
     expect(forbids([], both)).toBeUndefined()
     expect(forbids([`restrict ${KEY}`], login)).toBeUndefined()
     expect(forbids([KEY], ann([], { isRunAccount: true }))).toBeUndefined()
+    const dataOf = (key: string): string => key.split(' ')[1] ?? ''
+    const by = (...loginKeys: readonly string[]): KeysState => ({ ...both, loginKeys: loginKeys.map(dataOf) })
+    const refusal = 'the run would remove the key of ann with which it logged in'
+    expect([forbids([KEY], by(MALLORY), true), forbids([MALLORY], by(KEY), true), forbids([MALLORY], by(KEY))]).toEqual([
+      refusal,
+      refusal,
+      refusal,
+    ])
+    expect(forbids([KEY], by(KEY), true)).toBeUndefined()
+    expect(forbids([KEY], by(MALLORY))).toBeUndefined()
+    // One of these keys of the agent was accepted, or another one that sshd knows from elsewhere.
+    expect(forbids([KEY], by(KEY, MALLORY), true)).toBeUndefined()
+    expect(forbids([KEY], by('ssh-ed25519 AAAA'), true)).toBeUndefined()
+    expect(forbids([KEY], { ...by(MALLORY), isRunAccount: false }, true)).toBeUndefined()
   })
 
   it('is forbidden where sshd reads no file', () => {

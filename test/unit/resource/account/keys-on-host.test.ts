@@ -241,5 +241,8 @@ install -d -m 750 -o root -g team /srv/team; install -d -o tom -g tom /srv/team/
     const as = (login: string) =>
       [...query.parse(host.ask(`${login}\n${query.script}`), NOTHING)].filter(([, state]) => state.isRunAccount).map(([name]) => name)
     expect([as('SUDO_USER=bob'), as('unset SUDO_USER')]).toEqual([['bob'], []])
+    const keysOf = (login: string) => query.parse(host.ask(`SUDO_USER=bob; ${login}\n${query.script}`), NOTHING).get('bob')
+    expect(keysOf("login_keys='AAAA BBBB+/='")).toMatchObject({ isRunAccount: true, loginKeys: ['AAAA', 'BBBB+/='] })
+    expect(keysOf('unset login_keys')).toMatchObject({ isRunAccount: true, loginKeys: [] })
   })
 })
