@@ -1,40 +1,57 @@
 import { authorizedKeys, type Check, file, type HostView, pkg, type Resource, user, z } from 'provision'
 import { type Fault, faultsIn } from './part.ts'
 
-export const accountsOption = z
-  .array(
-    z
-      .strictObject({
-        name: z
-          .string()
-          .regex(/^[a-z_][a-z0-9_-]{0,31}$/, 'must be a user name')
-          .refine((name) => name !== 'root', 'must be a personal account')
-          .meta({ description: 'the account name', examples: ['ann'] }),
-        keys: z
-          .array(z.string())
-          .default([])
-          .meta({
-            description: 'public keys, as in ~/.ssh/id_ed25519.pub; a key that is removed here is removed from the hosts',
-            examples: [['ssh-ed25519 AAAA… you@laptop']],
-          }),
-        exclusive: z.boolean().default(false).meta({ description: 'remove keys of the account that are not listed' }),
-        groups: z.array(z.string()).default([]).meta({ description: 'supplementary groups' }),
-        shell: z.string().default('/bin/bash').meta({ description: 'login shell' }),
-        sudo: z
-          .enum(['nopasswd', 'none'])
-          .default('nopasswd')
-          .meta({ description: '`nopasswd`: may run everything as root, which provision needs; `none`: may not' }),
-        state: z
-          .enum(['present', 'absent'])
-          .default('present')
-          .meta({ description: '`absent` removes rights and keys, ends sessions, and deletes the account; its home directory stays' }),
-      })
-      .refine(({ keys, state }) => state === 'absent' || keys.length > 0, { path: ['keys'], error: 'must have at least one key' }),
-  )
-  .default([])
-  .meta({ description: 'accounts of the people who administer the hosts' })
+const entry = z
+  .strictObject({
+    name: z
+      .string()
+      .regex(/^[a-z_][a-z0-9_-]{0,31}$/, 'must be a user name')
+      .refine((name) => name !== 'root', 'must be a personal account')
+      .meta({ description: 'the account name', examples: ['ann'] }),
+    keys: z
+      .array(z.string())
+      .default([])
+      .meta({
+        description: 'public keys, as in ~/.ssh/id_ed25519.pub; a key that is removed here is removed from the hosts',
+        examples: [['ssh-ed25519 AAAA… you@laptop']],
+      }),
+    exclusive: z.boolean().default(false).meta({ description: 'remove keys of the account that are not listed' }),
+    groups: z.array(z.string()).default([]).meta({ description: 'supplementary groups' }),
+    shell: z.string().default('/bin/bash').meta({ description: 'login shell' }),
+    sudo: z
+      .enum(['nopasswd', 'none'])
+      .default('nopasswd')
+      .meta({ description: '`nopasswd`: may run everything as root, which provision needs; `none`: may not' }),
+    state: z
+      .enum(['present', 'absent'])
+      .default('present')
+      .meta({ description: '`absent` removes rights and keys, ends sessions, and deletes the account; its home directory stays' }),
+  })
+  .refine(({ keys, state }) => state === 'absent' || keys.length > 0, { path: ['keys'], error: 'must have at least one key' })
 
-export type Account = z.output<typeof accountsOption>[number]
+export const accountsOption = z.array(entry).default([]).meta({ description: 'accounts of the people who administer the hosts' })
+
+export const moreAccountsOption = z
+  .array(entry)
+  .default([])
+  .meta({
+    description: 'accounts that a group or a host has in addition to `administrators`, such as one of an automatic job',
+    examples: [[{ name: 'deploy', keys: ['ssh-ed25519 AAAA… deploy@ci'] }]],
+  })
+
+/** The options that list accounts. */
+interface Lists {
+  readonly administrators: readonly Account[]
+  readonly more_administrators: readonly Account[]
+}
+
+/** All accounts of a host. */
+export const accountsOf = ({ administrators, more_administrators }: Lists): readonly Account[] => [
+  ...administrators,
+  ...more_administrators,
+]
+
+export type Account = z.output<typeof entry>
 
 /**
  * Returns the deletions of absent people, before anything else is changed: the right to become root, their keys, their processes, and the
@@ -72,17 +89,26 @@ const rights = (one: Account): Resource => {
 }
 
 /** Invalid keys, repeated names, and changes that would lock out the account of the run. */
-export const accountFaults = (people: readonly Account[], host: HostView): readonly Fault[] =>
+export const accountFaults = (lists: Lists, host: HostView): readonly Fault[] => {
+  const { administrators, more_administrators } = lists
+  const names = administrators.map(({ name }) => name)
+  return [
+    ...faultsOfList('administrators', administrators, host),
+    ...faultsOfList('more_administrators', more_administrators, host),
+    ...more_administrators.flatMap(({ name }, i) =>
+      names.includes(name)
+        ? [{ path: ['more_administrators', i, 'name'], what: `${name} is in administrators too`, fix: 'remove one of the two entries' }]
+        : [],
+    ),
+  ]
+}
+
+const faultsOfList = (option: keyof Lists, people: readonly Account[], host: HostView): readonly Fault[] =>
   people.flatMap((one, i) => {
     const { name, state, sudo, keys } = one
-    const fault = (key: string, what: string, fix: string): Fault => ({ path: ['administrators', i, key], what, fix })
+    const fault = (key: string, what: string, fix: string): Fault => ({ path: [option, i, key], what, fix })
     return [
-      ...faultsIn(
-        authorizedKeys.kind.schema,
-        { user: name, keys },
-        (path) => ['administrators', i, ...path],
-        'copy the whole line of the .pub file',
-      ),
+      ...faultsIn(authorizedKeys.kind.schema, { user: name, keys }, (path) => [option, i, ...path], 'copy the whole line of the .pub file'),
       ...(people.slice(0, i).some((other) => other.name === name)
         ? [fault('name', `${name} is listed twice`, 'remove one of the two')]
         : []),

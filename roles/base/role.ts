@@ -1,5 +1,14 @@
 import { defineRole, z } from 'provision'
-import { accountChecks, accountFaults, accountPackages, accounts, accountsOption, departures } from './accounts.ts'
+import {
+  accountChecks,
+  accountFaults,
+  accountPackages,
+  accounts,
+  accountsOf,
+  accountsOption,
+  departures,
+  moreAccountsOption,
+} from './accounts.ts'
 import { adoptedOption, foreignAccounts } from './foreign.ts'
 import { journal, journalOptions } from './journal.ts'
 import { kernel, kernelCheck, kernelOption } from './kernel.ts'
@@ -12,6 +21,7 @@ import { updates, updatesChecks, updatesOptions } from './updates.ts'
 
 const options = z.strictObject({
   administrators: accountsOption,
+  more_administrators: moreAccountsOption,
   adopted_accounts: adoptedOption,
   ssh: sshOptions,
   updates: updatesOptions,
@@ -29,16 +39,17 @@ export default defineRole({
   summary: 'SSH keys only, security updates, time synchronisation, a hardened kernel, administrator accounts',
   options,
 
-  check: ({ options: { administrators, ssh }, host }) => [...accountFaults(administrators, host), ...sshFaults(ssh, host)],
+  check: ({ options, host }) => [...accountFaults(options, host), ...sshFaults(options.ssh, host)],
 
   resources: ({ options, facts, host, site, warn }) => {
     if (facts.container) warn('container: clock and non-network kernel settings are managed by the machine it runs on, skipped here')
+    const people = accountsOf(options)
     return [
       // First, because these rights must be removed even if a later change fails.
-      ...departures(options.administrators),
-      foreignAccounts({ declared: [host.user, ...options.administrators.map(({ name }) => name)], adopted: options.adopted_accounts }),
+      ...departures(people),
+      foreignAccounts({ declared: [host.user, ...people.map(({ name }) => name)], adopted: options.adopted_accounts }),
       ...assembled([
-        { packages: accountPackages(options.administrators) },
+        { packages: accountPackages(people) },
         updates(options.updates, { facts, host, site }),
         time(options.time, facts),
         sessions(options.sessions, options.core_dumps),
@@ -47,7 +58,7 @@ export default defineRole({
         journal(options.journal),
       ]),
       ...kernel(options.kernel, options.core_dumps, facts),
-      ...accounts(options.administrators),
+      ...accounts(people),
       // Last, because the new accounts must exist before sshd is restricted.
       ...ssh(options.ssh, facts),
     ]
@@ -58,6 +69,6 @@ export default defineRole({
     ...updatesChecks(options.updates),
     ...timeChecks(options.time),
     kernelCheck(options.kernel, options.core_dumps),
-    ...accountChecks(options.administrators),
+    ...accountChecks(accountsOf(options)),
   ],
 })

@@ -7,7 +7,7 @@ import { readSite } from '../engine/prepare.ts'
 import { newKey } from '../host/ssh/new-key.ts'
 import { generateIdentity, recipientOf } from '../keystore/age.ts'
 import { type DecryptedFile, secretsOfRenewer, setRenewer } from '../keystore/renewal.ts'
-import { ACCOUNT, inventoryLines, nameOf, patternFor, ROLE, renewingRun } from '../schedule/renewal.ts'
+import { type Missing, missingAccount, nameOf, patternFor, ROLE, renewingRun } from '../schedule/renewal.ts'
 import { Secret } from '../secret/secret.ts'
 import { readProject, readSecrets } from '../site/read.ts'
 import type { CommandContext } from './command.ts'
@@ -40,11 +40,11 @@ export interface Renewal {
   readonly pattern: string
   /** The file of secrets that the inventory uses. */
   readonly secretsPath: string | undefined
-  /** The inventory lines that create the account; undefined if it exists. */
-  inventoryLinesFor(publicKey: string): string | undefined
+  /** What the inventory needs for its account; undefined if it has it. */
+  missingAccount(publicKey: string): Missing | undefined
 }
 
-/** Returns the arguments of the scheduled run and the inventory lines that create its account. Throws input problems if it could not work. */
+/** Returns the arguments of the scheduled run and what the inventory needs for its account. Throws input problems if it could not work. */
 export const renewal = async (
   { inventory, playbooks }: { readonly inventory?: string | undefined; readonly playbooks: readonly string[] },
   context: CommandContext,
@@ -58,16 +58,12 @@ export const renewal = async (
   if (hosts.length === 0)
     throw usageError('schedule', `no host has the role ${ROLE}`, 'add the path of the playbook that binds it to your load balancers')
   const pattern = patternFor(hosts, site.groups)
-  const administrators = boundTo('base').find(({ host }) => hosts.includes(host))?.written.value as { administrators?: unknown } | undefined
-  const others = Array.isArray(administrators?.administrators) ? administrators.administrators : []
+  const base = new Map(boundTo('base').map(({ host, written }) => [host, written.value]))
   return {
     run: renewingRun(playbooks, inventory, pattern),
     pattern,
     secretsPath: (await readProject(given)).secrets?.path,
-    inventoryLinesFor: (publicKey) => {
-      const entries = others.filter((entry) => (entry as { name?: unknown }).name !== ACCOUNT)
-      return JSON.stringify(others).includes(JSON.stringify(publicKey)) ? undefined : inventoryLines(pattern, publicKey, entries)
-    },
+    missingAccount: (publicKey) => missingAccount({ pattern, hosts: new Map(hosts.map((host) => [host, base.get(host)])) }, publicKey),
   }
 }
 

@@ -5,7 +5,7 @@ import { writeWhole } from '../disk/write.ts'
 import { Problem } from '../problem.ts'
 import { words } from '../report/text.ts'
 import { recipes } from '../schedule/recipes.ts'
-import { ACCOUNT } from '../schedule/renewal.ts'
+import { ACCOUNT, type Missing } from '../schedule/renewal.ts'
 import { readProperties, SERVICE_PROPERTIES, statusOf, TIMER_PROPERTIES } from '../schedule/status.ts'
 import { type Job, serviceText, timerText } from '../schedule/units.ts'
 import { list, suggestion } from '../site/source/suggest.ts'
@@ -21,7 +21,7 @@ const actions: Readonly<Record<string, Action>> = {
   install: async (given, context) => {
     const { env, directory: root, out } = context
     const systemd = systemdOf(env)
-    const { run, pattern, secretsPath, inventoryLinesFor } = await renewal(projectFiles(given), context)
+    const { run, pattern, secretsPath, missingAccount } = await renewal(projectFiles(given), context)
     const renewer = renewerOf(context)
     const job: Job = {
       name: renewer.name,
@@ -39,12 +39,12 @@ const actions: Readonly<Record<string, Action>> = {
     out(`${job.name}.timer renews the certificates of ${pattern} twice a day, as user ${userName(env)}.\n`)
     out(secretsStatement(renewer, secretsPath))
     if (!systemd.isForAll) out('To let it run while you are logged out: loginctl enable-linger\n')
-    out(accountInstructions(inventoryLinesFor(publicKey), pattern))
+    out(accountInstructions(missingAccount(publicKey), pattern))
     return 0
   },
 
   print: async (given, context) => {
-    const { run, pattern, secretsPath, inventoryLinesFor } = await renewal(projectFiles(given), context)
+    const { run, pattern, secretsPath, missingAccount } = await renewal(projectFiles(given), context)
     const renewer = renewerOf(context)
     const { out, directory } = context
     const text = recipes(run, directory)
@@ -54,7 +54,7 @@ const actions: Readonly<Record<string, Action>> = {
       `\nThe keys are ${renewer.sshKey} and ${renewer.ageKey}.\nStore them as secrets where the run is scheduled, and commit identities/.\n`,
     )
     out(secretsStatement(renewer, secretsPath))
-    out(accountInstructions(inventoryLinesFor(publicKey), pattern))
+    out(accountInstructions(missingAccount(publicKey), pattern))
     return 0
   },
 
@@ -80,7 +80,7 @@ const actions: Readonly<Record<string, Action>> = {
     systemd.require('daemon-reload')
     await deleteKeys(renewer, context)
     context.out(
-      `The schedule is removed. To delete its account, declare it absent in the inventory: { name: ${ACCOUNT}, keys: [], state: absent }.\n`,
+      `The schedule is removed. To delete its account, replace its entry in the inventory with { name: ${ACCOUNT}, state: absent }.\n`,
     )
     return 0
   },
@@ -115,10 +115,13 @@ const secretsStatement = ({ ageKey }: Renewer, path: string | undefined): string
     ? ''
     : `The inventory uses ${path}, so ${ageKey} decrypts every secret in it. Commit the file: it is encrypted for this key now.\n`
 
-const accountInstructions = (lines: string | undefined, pattern: string): string =>
-  lines === undefined
-    ? 'The inventory already contains its account.\n'
-    : `\nTo create its account, add these lines to the inventory, then run\nprovision run --role base --limit ${pattern}\n\n${lines}\nThe list replaces that of outer groups, so it includes all administrators.\n`
+const accountInstructions = (missing: Missing | undefined, pattern: string): string => {
+  if (missing === undefined) return 'The inventory already contains its account.\n'
+  const run = `then run\nprovision run --role base --limit ${pattern}\n\n`
+  if (missing.do === 'replace') return `\nThe inventory has another entry of ${ACCOUNT}. Replace it with this one, ${run}${missing.entry}\n`
+  const repeats = 'The list replaces that of outer groups, so it repeats their entries. Change such an entry in both places later.\n'
+  return `\nTo create its account, add these lines to the inventory, ${run}${missing.lines}${missing.repeats ? `\n${repeats}` : ''}`
+}
 
 /** Returns the systemd manager of this machine for root, or that of the user. */
 const systemdOf = (env: CommandContext['env']) => {

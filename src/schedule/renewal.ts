@@ -24,15 +24,51 @@ export const patternFor = (hosts: readonly string[], groups: ReadonlyMap<string,
   return [...groups].find(([name, members]) => name !== 'all' && members.toSorted().join() === names)?.[0] ?? hosts.join(',')
 }
 
-/** Returns the inventory lines that create the account on the load balancers only. */
-export const inventoryLines = (pattern: string, publicKey: string, others: readonly unknown[]): string => {
-  const entries = [...others, { name: ACCOUNT, keys: [publicKey] }]
-  return pattern
-    .split(',')
-    .map((name) => (pattern.includes(',') ? `hosts:\n  ${name}:\n` : `groups:\n  ${name}:\n`))
-    .map(
-      (head) =>
-        `${head}    vars:\n      base:\n        administrators:\n${entries.map((entry) => `          - ${JSON.stringify(entry)}\n`).join('')}`,
-    )
-    .join('')
+/** The load balancers: their pattern, and the written options of role base of each; undefined without the role. */
+export interface Balancers {
+  readonly pattern: string
+  readonly hosts: ReadonlyMap<string, unknown>
+}
+
+/** The lack of the account in the inventory: lines to add, or an entry to replace. */
+export type Missing =
+  | { readonly do: 'add'; readonly lines: string; readonly repeats: boolean }
+  | { readonly do: 'replace'; readonly entry: string }
+
+/**
+ * Returns what the inventory needs for the account on the load balancers only; undefined if it has it. The lines use the additive list,
+ * because a copy of `administrators` would keep people whom the outer list does not have any more.
+ */
+export const missingAccount = ({ pattern, hosts }: Balancers, publicKey: string): Missing | undefined => {
+  const mine = { name: ACCOUNT, keys: [publicKey] }
+  const listed = (options: unknown) => [...entriesOf(options, 'administrators'), ...entriesOf(options, MORE)].filter(isAccount)
+  const without = [...hosts].filter(([, options]) => listed(options).length === 0)
+  const entries = [...hosts.values()].flatMap(listed)
+  if (entries.some(({ keys, state }) => state === 'absent' || !Array.isArray(keys) || !keys.includes(publicKey)))
+    return { do: 'replace', entry: JSON.stringify(mine) }
+  if (without.length === 0) return undefined
+  const repeated = new Set(without.flatMap(([, options]) => entriesOf(options, MORE).map((entry) => JSON.stringify(entry))))
+  const isGroup = without.length === hosts.size && !pattern.split(',').every((name) => hosts.has(name))
+  const names = isGroup ? [pattern] : without.map(([name]) => name)
+  const list = [...repeated, JSON.stringify(mine)].map((entry) => `          - ${entry}\n`).join('')
+  return {
+    do: 'add',
+    lines: `${isGroup ? 'groups' : 'hosts'}:\n${names.map((name) => `  ${name}:\n    vars:\n      base:\n        ${MORE}:\n${list}`).join('')}`,
+    repeats: repeated.size > 0,
+  }
+}
+
+const MORE = 'more_administrators'
+
+interface Entry {
+  readonly name?: unknown
+  readonly keys?: unknown
+  readonly state?: unknown
+}
+
+const isAccount = ({ name }: Entry): boolean => name === ACCOUNT
+
+const entriesOf = (options: unknown, list: 'administrators' | typeof MORE): readonly Entry[] => {
+  const entries = (options as Readonly<Record<string, unknown>> | undefined)?.[list]
+  return Array.isArray(entries) ? entries.filter((entry) => typeof entry === 'object' && entry !== null) : []
 }

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { parse } from 'yaml'
 import { recipes } from '../../src/schedule/recipes.ts'
-import { inventoryLines, nameOf, patternFor, renewingRun } from '../../src/schedule/renewal.ts'
+import { missingAccount, nameOf, patternFor, renewingRun } from '../../src/schedule/renewal.ts'
 import { readProperties, statusOf } from '../../src/schedule/status.ts'
 import { serviceText, timerText } from '../../src/schedule/units.ts'
 import { parseYaml } from '../../src/site/yaml/yaml.ts'
@@ -100,16 +100,47 @@ describe('the scheduled run', () => {
     ])
   })
 
-  it('has inventory lines that are valid YAML', () => {
-    const text = inventoryLines('balancers', 'ssh-ed25519 AAAA provision', [{ name: 'ann', keys: ['ssh-ed25519 BBBB ann'] }])
-    expect(text.startsWith('groups:\n  balancers:\n    vars:\n      base:\n        administrators:\n')).toBe(true)
-    expect(parseYaml('inventory/site.yaml', text, undefined).problems).toEqual([])
-    expect(text).toMatch(
-      /- {"name":"ann","keys":\["ssh-ed25519 BBBB ann"\]}\n +- {"name":"provision-renewal","keys":\["ssh-ed25519 AAAA provision"\]}\n$/,
-    )
-    const administrators = [{ name: 'provision-renewal', keys: ['ssh-ed25519 AAAA'] }]
-    expect(parse(inventoryLines('lb-01,lb-02', 'ssh-ed25519 AAAA', []).replaceAll(/\nhosts:/g, ''))).toEqual({
-      hosts: { 'lb-01': { vars: { base: { administrators } } }, 'lb-02': { vars: { base: { administrators } } } },
+  describe('needs an account on the load balancers', () => {
+    const KEY = 'ssh-ed25519 AAAA provision'
+    const entry = { name: 'provision-renewal', keys: [KEY] }
+    const ann = { name: 'ann', keys: ['ssh-ed25519 BBBB ann'] }
+    const missing = (pattern: string, hosts: Readonly<Record<string, unknown>>) =>
+      missingAccount({ pattern, hosts: new Map(Object.entries(hosts)) }, KEY)
+    const lines = (pattern: string, hosts: Readonly<Record<string, unknown>>): unknown => {
+      const found = missing(pattern, hosts)
+      if (found?.do !== 'add') return found
+      expect(parseYaml('inventory/site.yaml', found.lines, undefined).problems).toEqual([])
+      return { ...(parse(found.lines) as object), ...(found.repeats && { repeats: true }) }
+    }
+    const more = (...entries: readonly object[]) => ({ vars: { base: { more_administrators: entries } } })
+
+    it('that adds to the administrators of the outer groups, and copies none of them', () => {
+      for (const base of [undefined, {}, { administrators: [ann] }, { administrators: [ann], more_administrators: [] }])
+        expect(lines('balancers', { 'lb-01': base, 'lb-02': base })).toEqual({ groups: { balancers: more(entry) } })
+    })
+
+    it('of each host without a group, also of a single one', () => {
+      expect(lines('lb-01,lb-02', { 'lb-01': {}, 'lb-02': {} })).toEqual({ hosts: { 'lb-01': more(entry), 'lb-02': more(entry) } })
+      expect(lines('lb-01', { 'lb-01': {} })).toEqual({ hosts: { 'lb-01': more(entry) } })
+      // One balancer has it.
+      expect(lines('balancers', { 'lb-01': { administrators: [entry] }, 'lb-02': {} })).toEqual({ hosts: { 'lb-02': more(entry) } })
+    })
+
+    it('beside the accounts that the balancers have in the same list', () => {
+      const base = { administrators: [], more_administrators: [ann] }
+      expect(lines('balancers', { 'lb-01': base, 'lb-02': base })).toEqual({ groups: { balancers: more(ann, entry) }, repeats: true })
+    })
+
+    it('once, in either list', () => {
+      const old = { administrators: [ann, entry] }
+      for (const base of [old, { more_administrators: [ann, entry] }, { administrators: [{ ...entry, keys: ['other', KEY] }] }])
+        expect(missing('balancers', { 'lb-01': base, 'lb-02': old })).toBeUndefined()
+    })
+
+    it('with this key, and not absent', () => {
+      for (const one of [{ ...entry, keys: ['ssh-ed25519 CCCC'] }, { name: entry.name }, { ...entry, state: 'absent' }])
+        for (const list of ['administrators', 'more_administrators'])
+          expect(missing('lb-01', { 'lb-01': { [list]: [ann, one] } })).toEqual({ do: 'replace', entry: JSON.stringify(entry) })
     })
   })
 })

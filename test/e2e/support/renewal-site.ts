@@ -5,8 +5,8 @@ import { type Project, referenceProject } from './project.ts'
 export interface RenewalSite {
   readonly project: Project
   readonly lab: LabSpec
-  /** Writes the inventory. `administrators` is an entry of the role base, or empty. */
-  configure(administrators: string): void
+  /** Writes the inventory. `administrator` is an entry of the role base, or empty. */
+  configure(administrator: string): void
   /** Returns the serial number of the certificate on the balancer. */
   serial(): string | undefined
 }
@@ -15,7 +15,7 @@ export interface RenewalSite {
 export const renewalSite = (name: string, subnet: string, certificateSeconds: number): RenewalSite => {
   const project = referenceProject(name, subnet)
   const hosts = ['lb-01', 'web-01'].map((host, i) => ({ name: host, user: 'ops', addresses: [`${subnet}.${11 + i}`] }))
-  const configure = (administrators: string): void =>
+  const configure = (administrator: string): void =>
     project.write(
       'inventory/site.yaml',
       `vars:
@@ -31,7 +31,7 @@ groups:
   load_balancers:
     hosts: [lb-01]
     vars:
-      base: { administrators: [${administrators}] }
+      base: { more_administrators: [${administrator}] }
       haproxy-tls:
         certificates: [{ names: [www.example.test] }]
         acme: { directory: 'https://${subnet}.1:14000/dir', ca_file: .provision/lab/${name}/authority.pem }

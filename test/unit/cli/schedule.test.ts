@@ -99,3 +99,30 @@ test('a scheduled run of an inventory without secrets decrypts no secrets.yaml',
   expect(await run(schedule, 'print')).not.toContain('decrypts every secret')
   expect(await scheduledRead()).toBeUndefined()
 })
+
+test('the lines for its account name the renewal only, and are printed until the inventory has them', async () => {
+  const { root, run } = await site('in the clear')
+  const ann = { name: 'ann', keys: ['ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ/LMZhCtfW8cBGGJhmlfUfVYDdiX08PBo+cxJAJjF4C ann'] }
+  const rewrite = (from: string, to: string): void => {
+    const path = join(root, 'inventory/site.yaml')
+    writeFileSync(path, readFileSync(path, 'utf8').replace(from, to))
+  }
+  writeFileSync(join(root, 'playbooks/site.yaml'), `- { hosts: all, roles: [base] }\n${PLAYBOOK}`)
+  rewrite('vars: {', `vars: { base: { administrators: [${JSON.stringify(ann)}] },`)
+
+  const printed = await run(schedule, 'print')
+  expect(printed).toContain('provision run --role base --limit load_balancers\n\ngroups:\n')
+  expect(printed).not.toContain('"ann"')
+  const [, entry = ''] = /^ +more_administrators:\n +- (.*)\n$/m.exec(printed) ?? []
+  expect(JSON.parse(entry)).toEqual({ name: 'provision-renewal', keys: [expect.stringMatching(/^ssh-ed25519 /)] })
+
+  rewrite('vars: { haproxy-tls', `vars: { base: { more_administrators: [${entry}] }, haproxy-tls`)
+  expect(await run(schedule, 'print')).toContain('The inventory already contains its account.\n')
+  // The lines of older versions.
+  rewrite(`more_administrators: [${entry}]`, `administrators: [${JSON.stringify(ann)}, ${entry}]`)
+  expect(await run(schedule, 'print')).toContain('The inventory already contains its account.\n')
+  rewrite(entry, '{"name":"provision-renewal","state":"absent"}')
+  expect(await run(schedule, 'print')).toContain(
+    `The inventory has another entry of provision-renewal. Replace it with this one, then run\nprovision run --role base --limit load_balancers\n\n${entry}\n`,
+  )
+})

@@ -90,6 +90,36 @@ describe('administrators', () => {
     expect(faults({ administrators: [twice, twice] })).toEqual(['administrators.1.name: ann is listed twice'])
   })
 
+  it('of a host are those of both lists', () => {
+    const lists = { administrators: [{ name: 'ann', keys: [KEY] }], more_administrators: [{ name: 'job', keys: [KEY] }] }
+    const together = { administrators: [...lists.administrators, ...lists.more_administrators] }
+    const shown = (found: Resources) => found.map(({ kind, id, spec }) => [kind.name, id, spec])
+    expect(shown(resources(lists))).toEqual(shown(resources(together)))
+    expect(shown(resources({ ...lists, administrators: [] }))).toEqual(shown(resources({ administrators: lists.more_administrators })))
+    const leaving = { ...lists, more_administrators: [{ name: 'job', state: 'absent' }] }
+    expect(keys(resources(leaving)).slice(0, 3)).toEqual(['file:/etc/sudoers.d/provision-job', 'authorized-keys:job', 'user:job'])
+    const checks = (options: object) => base.verify?.({ options: base.options.parse(options) } as never)
+    expect(checks(lists)).toEqual(checks(together))
+    expect(base.options.parse({}).more_administrators).toEqual([])
+  })
+
+  it('are checked in both lists, each with its place', () => {
+    const ann = { name: 'ann', keys: [KEY] }
+    const job = { name: 'job', keys: [KEY] }
+    expect(faults({ administrators: [ann], more_administrators: [job] })).toEqual([])
+    expect(faults({ administrators: [ann], more_administrators: [job, ann] })).toEqual([
+      'more_administrators.1.name: ann is in administrators too',
+    ])
+    expect(faults({ more_administrators: [job, ann, job] })).toEqual(['more_administrators.2.name: job is listed twice'])
+    expect(faults({ administrators: [ann], more_administrators: [{ name: 'ops', state: 'absent' }] }, 'ops')).toEqual([
+      'more_administrators.0.state: ops is the account that this run uses',
+    ])
+    expect(faults({ more_administrators: [{ ...job, keys: ['ssh-ed25519 nonsense'] }] })).toEqual([
+      expect.stringMatching(/^more_administrators\.0\.keys\.0: it is truncated/),
+    ])
+    expect(base.options.safeParse({ more_administrators: [{ name: 'job' }] }).success).toBe(false)
+  })
+
   it.each([
     { name: 'ann', keys: [] },
     { name: 'ALL', keys: [KEY] },
