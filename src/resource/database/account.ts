@@ -114,7 +114,6 @@ const namesOf = (grants: AccountSpec['grants']): readonly string[] =>
 const differencesOf = (spec: AccountSpec, state: Account, missing: readonly string[]): readonly Difference[] => {
   const isLocal = spec.host === 'localhost'
   const plugin = pluginOf(spec)
-  const tls = isLocal ? 'no' : 'yes'
   const passwordDiffers = spec.password !== undefined && state.digest !== sha256Hex(`${state.nonce}${spec.password.reveal()}`)
   const has = state.grants
   const less = has.filter((one) => !namesOf(spec.grants).includes(one))
@@ -122,7 +121,7 @@ const differencesOf = (spec: AccountSpec, state: Account, missing: readonly stri
   return [
     ...(state.plugin === plugin ? [] : [{ key: 'authentication', from: state.plugin, to: plugin }]),
     ...(state.plugin === plugin && passwordDiffers ? [{ key: 'password' }] : []),
-    ...(!isLocal && !state.tls ? [{ key: 'tls required', from: 'no', to: tls }] : []),
+    ...(!isLocal && !state.tls ? [{ key: 'tls required', from: 'no', to: 'yes' }] : []),
     ...(state.locked ? [{ key: 'locked', from: 'yes', to: 'no' }] : []),
     ...(more.length + less.length === 0 ? [] : [{ key: 'grants', from: less.join(', ') || '-', to: more.join(', ') || '-' }]),
   ]

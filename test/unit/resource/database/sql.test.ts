@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
-import { accountsSql } from '../../../../src/resource/database/account-observe.ts'
+import { accountsSql, isAccountSql } from '../../../../src/resource/database/account-observe.ts'
 import { BLOCKERS_SCRIPT } from '../../../../src/resource/database/client.ts'
 import { database } from '../../../../src/resource/database/database.ts'
 import { databaseDump } from '../../../../src/resource/database/dump.ts'
@@ -42,6 +42,67 @@ describe('the query of all accounts', () => {
       ['role', 'both', 'localhost', 'all'],
       ['table', 'shop', 'orders'],
     ])
+  })
+})
+
+describe('the comparison of an account with its observation', () => {
+  const priv = (more: object): string => JSON.stringify({ plugin: 'mysql_native_password', authentication_string: '*HASH', ...more })
+  const grantee = "'shop'@'%'"
+  const tables = {
+    'mysql.global_priv': [
+      { User: 'shop', Host: '%', Priv: priv({ ssl_type: 1, account_locked: false }) },
+      { User: 'shop', Host: 'localhost', Priv: priv({ account_locked: true, auth_or: [{}] }) },
+      { User: 'bare', Host: '%', Priv: priv({ ssl_type: 1, account_locked: false }) },
+    ],
+    'information_schema.USER_PRIVILEGES': [{ GRANTEE: grantee, PRIVILEGE_TYPE: 'USAGE', IS_GRANTABLE: 'NO' }],
+    'information_schema.SCHEMA_PRIVILEGES': [
+      { GRANTEE: grantee, TABLE_SCHEMA: 'my\\_shop', PRIVILEGE_TYPE: 'SELECT', IS_GRANTABLE: 'YES' },
+      { GRANTEE: "'other'@'%'", TABLE_SCHEMA: 'shop', PRIVILEGE_TYPE: 'DROP', IS_GRANTABLE: 'NO' },
+    ],
+    'information_schema.TABLE_PRIVILEGES': [
+      { GRANTEE: grantee, TABLE_SCHEMA: 'shop', TABLE_NAME: 'orders', PRIVILEGE_TYPE: 'INSERT', IS_GRANTABLE: 'NO' },
+    ],
+    'mysql.roles_mapping': [
+      { User: 'shop', Host: '%', Role: 'all' },
+      { User: 'shop', Host: 'localhost', Role: 'local' },
+    ],
+  }
+  const GRANTS = ['SELECT on my_shop.* (grantable)', 'INSERT on shop.orders', 'role all']
+  const seen = {
+    ...{ plugin: 'mysql_native_password', nonce: 'n', digest: createHash('sha256').update('n*HASH').digest('hex') },
+    ...{ tls: true, locked: false, grants: GRANTS },
+  }
+  // SQLite has neither BINARY nor escapes in strings.
+  const holds = (user: string, host: string, state: Parameters<typeof isAccountSql>[2]): boolean =>
+    answersOf(
+      tables,
+      `SELECT ${isAccountSql(user, host, state).replaceAll('BINARY ', '').replaceAll("\\'", "''").replaceAll('\\\\', '\\')}`,
+    )[0]?.[0] === '1'
+
+  it('holds for the same account', () => {
+    const { digest, ...withoutPassword } = seen
+    expect([holds('shop', '%', seen), holds('shop', '%', withoutPassword), holds('bare', '%', { ...seen, grants: [] })]).toEqual([
+      ...[true, true, true],
+    ])
+    expect(holds('shop', 'localhost', { ...seen, plugin: 'several ways', tls: false, locked: true, grants: ['role local'] })).toBe(true)
+  })
+
+  it.each<[string, Partial<typeof seen>]>([
+    ['another way to log in', { plugin: 'unix_socket' }],
+    ['another password', { digest: 'x' }],
+    ['no TLS', { tls: false }],
+    ['a lock', { locked: true }],
+    ['one grant less', { grants: GRANTS.slice(1) }],
+    ['one grant more', { grants: [...GRANTS, 'DROP on shop.*'] }],
+    ['another grant', { grants: [...GRANTS.slice(1), 'DROP on shop.*'] }],
+    ['a grant that it may not pass on', { grants: ['SELECT on my_shop.*', ...GRANTS.slice(1)] }],
+    ['no grants', { grants: [] }],
+  ])('does not hold for %s', (_, more) => {
+    expect(holds('shop', '%', { ...seen, ...more })).toBe(false)
+  })
+
+  it('does not hold for another account', () => {
+    expect([holds('sho', '%', seen), holds('shop', '10.%', seen), holds('bare', '%', seen)]).toEqual([false, false, false])
   })
 })
 
