@@ -3,6 +3,7 @@ import { databaseAccount } from '../../../../src/resource/database/account.ts'
 import { type Account, type AccountState, readAccounts } from '../../../../src/resource/database/account-observe.ts'
 import { type AccountSpec, nativeHash } from '../../../../src/resource/database/account-spec.ts'
 import { accountSql } from '../../../../src/resource/database/account-sql.ts'
+import { executeScript } from '../../../../src/resource/database/client.ts'
 import { type DatabaseState, database } from '../../../../src/resource/database/database.ts'
 import { isLead, UNKNOWN } from '../../../../src/resource/database/mariadb.ts'
 import { expanded } from '../../../../src/resource/database/privileges.ts'
@@ -270,7 +271,7 @@ describe('an account', () => {
 
     it('and left as it is if it differs', () => {
       const steps = stepsFor({}, found('absent'))
-      steps.next()
+      expect(steps.next().value).toMatchObject({ do: 'shell', script: executeScript(), input: expect.any(Secret) })
       expect(() =>
         steps.next({ code: 68, stdout: Buffer.alloc(0), stderr: 'database account shop@% is not as it was observed\n' }),
       ).toThrow(

@@ -113,6 +113,12 @@ describe('the removal of orphans', () => {
     expect(host.sh('cat systemctl.log; ls /etc/systemd/system')).toBe('disable --now -- a.service\ndaemon-reload\n')
   })
 
+  it('stops the instances of a template', () => {
+    host.sh('echo ours >/etc/systemd/system/worker@.service')
+    expect(remove(recordLine('unit:worker@.service', '/etc/systemd/system/worker@.service', OURS))).toBeUndefined()
+    expect(host.sh('cat systemctl.log')).toBe('stop -- worker@*.service\ndisable --now -- worker@.service\ndaemon-reload\n')
+  })
+
   it('leaves the directory of other files, also if it is empty then', () => {
     host.sh('mkdir conf.d; echo ours >conf.d/a; echo ours >/etc/systemd/system/a.service')
     expect(remove(fileLine('conf.d/a'), recordLine('unit:a.service', '/etc/systemd/system/a.service', OURS))).toBeUndefined()
