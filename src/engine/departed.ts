@@ -12,22 +12,41 @@ export interface Departed {
   readonly identities: readonly string[]
 }
 
-/** Returns the hosts with certificates of the site that left this inventory, sorted. Hosts of other inventory files of the project are not among them. */
-export const departedHosts = ({ root, hosts, inventories }: Site): readonly Departed[] => {
+type Recording = Pick<Site, 'root' | 'inventories'>
+
+/** The entries of the record that concern this inventory. */
+const recordedIn = ({ root, inventories }: Recording) => {
   const files = new Set(inventories.map((path) => recordedName(root, path)))
-  const listed = Object.entries(readCertifiedHosts(root))
-    // The hosts of a deleted file belong to any inventory: the file may have been renamed.
-    .filter(([inventory]) => files.has(inventory) || !hasInventory(root, inventory))
-    .flatMap(([inventory, certified]) => Object.entries(certified).map(([host, identities]) => ({ host, inventory, identities })))
-  return [...Map.groupBy(listed, ({ host }) => host)]
-    .filter(([host]) => !hosts.has(host))
+  return (
+    Object.entries(readCertifiedHosts(root))
+      // The hosts of a deleted file belong to any inventory: the file may have been renamed.
+      .filter(([inventory]) => files.has(inventory) || !hasInventory(root, inventory))
+      .flatMap(([inventory, certified]) => Object.entries(certified).map(([host, identities]) => ({ host, inventory, identities })))
+  )
+}
+
+/** Returns the identities of each host that the record lacks: it was retired and came back, or the record is older than its certificates. */
+export const unrecorded = (
+  site: Recording,
+  found: readonly { readonly host: string; readonly identities: readonly string[] }[],
+): readonly { readonly host: string; readonly identities: readonly string[] }[] => {
+  if (found.every(({ identities }) => identities.length === 0)) return []
+  const known = new Set(recordedIn(site).flatMap(({ host, identities }) => identities.map((identity) => `${host} ${identity}`)))
+  return found
+    .map(({ host, identities }) => ({ host, identities: identities.filter((identity) => !known.has(`${host} ${identity}`)) }))
+    .filter(({ identities }) => identities.length > 0)
+}
+
+/** Returns the hosts with certificates of the site that left this inventory, sorted. Hosts of other inventory files of the project are not among them. */
+export const departedHosts = (site: Pick<Site, 'root' | 'hosts' | 'inventories'>): readonly Departed[] =>
+  [...Map.groupBy(recordedIn(site), ({ host }) => host)]
+    .filter(([host]) => !site.hosts.has(host))
     .map(([host, entries]) => ({
       host,
       inventories: entries.map(({ inventory }) => inventory),
       identities: [...new Set(entries.flatMap(({ identities }) => identities))].toSorted(),
     }))
     .toSorted((a, b) => (a.host < b.host ? -1 : 1))
-}
 
 /** Returns the inventory file that declares a host. */
 export const inventoryOf = ({ where }: { readonly where: Problem['where'] }): string => ('file' in where ? where.file : '')

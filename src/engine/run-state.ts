@@ -27,6 +27,8 @@ export interface RunHost {
   readonly resources: readonly DeclaredResource[]
   readonly pending: readonly PendingChange[]
   readonly changes: readonly PlannedChange[]
+  /** The keys of the identities of the site that issued its certificates. */
+  readonly issuers: readonly string[]
 }
 
 /** The state of one run. `plan` creates it; the caller of `plan` must close it. */

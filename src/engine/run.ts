@@ -11,7 +11,7 @@ import { declaring, identityChanges, markStaleHosts } from './plan/identities.ts
 import { withheldOn, withOrphans } from './plan/orphans.ts'
 import { failuresOf, type ObservedHost, planHosts } from './plan/plan-hosts.ts'
 import { faultsAhead, resourcesOf, type Surroundings } from './plan/resources.ts'
-import { retirements } from './plan/retirement.ts'
+import { recordings, retirements } from './plan/retirement.ts'
 import { rolloutsOf } from './plan/rollouts.ts'
 import type { Prepared } from './prepare.ts'
 import { RunProgress } from './progress.ts'
@@ -108,6 +108,7 @@ const planRun = async (
   markStaleHosts(identities, planned)
   const changes = [
     ...identityChanges(identities, declarers, scope.selected),
+    ...recordings(prepared, planned),
     ...planned.flatMap((one) => one.changes).sort((a, b) => a.play - b.play),
     ...retirements(prepared),
   ]

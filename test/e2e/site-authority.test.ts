@@ -103,15 +103,20 @@ describe('a host that left the inventory', () => {
   const warnings = (): readonly string[] =>
     project.json('run', '--dry-run').lines.flatMap((line) => (line.type === 'warning' ? [JSON.stringify(line)] : []))
 
-  it('with a certificate is named by every run until it is retired', () => {
+  it('with a certificate is named by every run until it is retired, and one that came back is recorded again', () => {
     const listed = JSON.parse(readFileSync(LIST, 'utf8'))
     expect(listed).toEqual({ 'inventory/site.yaml': { 'web-01': [EDGE] } })
     expect(warnings()).toEqual([])
-    listed['inventory/site.yaml']['web-02'] = [EDGE]
-    writeFileSync(LIST, JSON.stringify(listed))
+    // As if web-01 had been retired and came back, with the certificates that it has.
+    writeFileSync(LIST, JSON.stringify({ 'inventory/site.yaml': { 'web-02': [EDGE] } }))
     expect(warnings()).toEqual([expect.stringContaining(`web-02 is not in the inventory any more, and has certificates of ${EDGE}`)])
     expect(project.provision('run', '--retire', 'web-01').status).toBe(3)
-    expect(run('--retire', 'web-02')).toEqual({ status: 0, applied: ['controller delete host:web-02'], failed: [], stderr: '' })
+    expect(planned()).toEqual(['controller create host:web-01'])
+    expect(run('--retire', 'web-02')).toEqual({
+      ...{ status: 0, failed: [], stderr: '' },
+      applied: ['controller create host:web-01', 'controller delete host:web-02'],
+    })
+    expect(JSON.parse(readFileSync(LIST, 'utf8'))).toEqual(listed)
     expect(warnings()).toEqual([])
     expect(run()).toMatchObject({ status: 0, applied: [] })
   })

@@ -1,7 +1,7 @@
 import type { Problem } from '../../problem.ts'
 import { problemsOn } from '../failure.ts'
 import { CONTROLLER, type HostOutcome, type Outcome, unplannedOf } from '../plan/plan.ts'
-import { forgetRetired, isRetirement } from '../plan/retirement.ts'
+import { forgetRetired, isOfRecord, isRetirement, recordFound } from '../plan/retirement.ts'
 import type { Run } from '../run-state.ts'
 import { prove } from './prove.ts'
 import { rollOutPlay } from './rollout.ts'
@@ -38,14 +38,19 @@ const applyPlays = async (run: Run): Promise<void> => {
   await proveServing(run)
 }
 
-/** Creates identities before anything else, because the files of hosts depend on them. False if one failed: no host is changed then. */
-const makeIdentities = async ({ plan, identities, progress, signal }: Run): Promise<boolean> => {
+/**
+ * Creates identities before anything else, because the files of hosts depend on them, and records hosts with certificates. False if one
+ * failed: no host is changed then.
+ */
+const makeIdentities = async ({ prepared, plan, hosts, identities, progress, signal }: Run): Promise<boolean> => {
   for (const change of plan.changes.filter((one) => one.host === CONTROLLER && !isRetirement(one))) {
     if (signal.aborted) return false
     try {
-      await progress.timed(change, () => identities.make(change.resource))
+      if (isOfRecord(change)) await progress.timed(change, async () => recordFound(prepared, hosts.values(), change))
+      else await progress.timed(change, () => identities.make(change.resource))
     } catch (error) {
-      progress.fail(change, problemsOn(CONTROLLER, error, { call: 'creation of this identity', resource: change.resource }))
+      const call = isOfRecord(change) ? 'record of this host' : 'creation of this identity'
+      progress.fail(change, problemsOn(CONTROLLER, error, { call, resource: change.resource }))
       return false
     }
   }

@@ -1,6 +1,6 @@
 import { Problem, Problems, problemsIn } from '../../problem.ts'
 import { keyOf } from '../../resource/kind/kind.ts'
-import { onHost } from '../failure.ts'
+import { calling, onHost } from '../failure.ts'
 import type { Observation } from '../observe/host-query.ts'
 import type { Session } from '../observe/session.ts'
 import type { RunHost } from '../run-state.ts'
@@ -59,7 +59,19 @@ const planOne = async (
   const changes = pending.map((one) => changeOf(session.host, one, diffs.get(keyOf(one.resource))))
   // Shows whether a kind fails on this host; the values are used once all hosts are planned.
   updatedLaters(pending)
-  return { session, resources, pending, changes }
+  return { session, resources, pending, changes, issuers: issuersOf({ resources, observation }, selected) }
+}
+
+/** The identities that issued certificates on the host, sorted. */
+const issuersOf = ({ resources, observation }: Pick<ObservedHost, 'resources' | 'observation'>, selected: Selection): readonly string[] => {
+  const now = new Date()
+  const found = resources.flatMap(({ role, resource: { kind, id, spec } }) => {
+    if (!selected(role)) return []
+    return (
+      calling({ call: `issuer of kind ${kind.name}`, role }, () => kind.issuer?.(spec, observation.get(keyOf({ kind, id })), now)) ?? []
+    )
+  })
+  return [...new Set(found)].toSorted()
 }
 
 const changeOf = (host: string, { play, role, resource, change }: PendingChange, diffs: Diffs | undefined): PlannedChange => ({

@@ -44,6 +44,11 @@ const kind = defineKind<Input, CertificateSpec, CertificateState>({
     stage !== 'leaf' || !('authority' in spec) || leaf?.account !== spec.authority.key || leaf.to <= now.getTime()
       ? undefined
       : { authority: spec.authority, issuer: leaf.issuer, path: spec.path },
+  issuer: (spec, { leaf }, now) => {
+    if (spec.stage === 'placeholder' || leaf === undefined || leaf.to <= now.getTime()) return undefined
+    const key = spec.stage === 'leaf' ? spec.authority.key : spec.account
+    return leaf.account === key ? key : undefined
+  },
   apply: applyCertificates,
 
   // The host creates both files, so the service must load what is on its disk.

@@ -145,6 +145,8 @@ export interface Kind<Input = unknown, Spec = unknown, State = unknown> {
   content?(spec: Spec): Content | undefined
   /** Returns the site's authority that signed the certificate on the host. */
   signer?(spec: Spec, state: State, now: Date): Signature | undefined
+  /** Returns the key of the site's identity that issued the certificate on the host; undefined if none did, or if it has expired. */
+  issuer?(spec: Spec, state: State, now: Date): string | undefined
   /** A record of provision itself, declared by no role. Plans show it with `--verbose` only. */
   readonly bookkeeping?: true
   /** Returns the files of a resource, for the host's record and for services that load them. */

@@ -55,6 +55,7 @@ test('the page names every optional member of a kind', () => {
       directories: 0,
       files: 0,
       forbids: 0,
+      issuer: 0,
       notices: 0,
     },
     ...{ orphan: 0, recorded: 0, revert: 0, sequence: 0, shared: 0, signer: 0 },

@@ -55,7 +55,7 @@ const runHost = (host: string, kind: typeof refusing | ReturnType<typeof orderin
   }))
   const changes = pending.map(({ play, role, resource, change }) => ({ host, role, play, resource: keyOf(resource), ...change }))
   const session = { host, shell: localShell(host) } as RunHost['session']
-  return { session, resources: pending, pending, changes }
+  return { session, resources: pending, pending, changes, issuers: [] }
 }
 
 const failedIn = async (serial: readonly number[], maxFailures = 0): Promise<readonly string[]> =>

@@ -76,3 +76,27 @@ it('takes an input error that follows from what a host reported for the failure 
   expect(planned.map(({ session }) => session.host)).toEqual(['b'])
   expect(lost).toMatchObject([{ class: 'task', where: { host: 'a', role: 'web' }, what: 'is wrong', why: 'it said so', fix: 'mend it' }])
 })
+
+it('finds the identities that issued certificates on each host, in selected roles', async () => {
+  const issued = defineKind({
+    ...shared.kind,
+    name: 'issued',
+    id: ({ me }) => me,
+    plan: () => undefined,
+    issuer: (_, state) => String(state),
+  })
+  const place = (me: string, role = 'r') => ({ play: 0, role, resource: issued({ me }) })
+  const resources = [place('1'), place('2'), place('3'), place('4', 'other'), { ...place('5'), resource: shared({ me: 'a' }) }]
+  const observation = new Map(['b', 'a', 'b', 'c'].map((by, i) => [`issued:${i + 1}`, `authority:${by}`]))
+  const host = { ...observed('a'), resources, observation } as unknown as ObservedHost
+  const { planned } = await planHosts([host], { selected: (role) => role === 'r', allowDataLoss: new Set() })
+  expect(planned.map(({ issuers }) => issuers)).toEqual([['authority:a', 'authority:b']])
+})
+
+it('plans the others again if the issuer of a certificate cannot be named', async () => {
+  const broken = defineKind({ ...shared.kind, name: 'broken', plan: () => undefined, issuer: () => JSON.parse('{') })
+  const resources = [{ play: 0, role: 'r', resource: broken({ me: 'a' }) }] as unknown as ObservedHost['resources']
+  const { planned, lost } = await planOne([{ ...observed('a'), resources }, observed('b')])
+  expect(planned.map(({ session }) => session.host)).toEqual(['b'])
+  expect(lost.map(({ message }) => message)).toEqual([expect.stringContaining('issuer of kind broken')])
+})

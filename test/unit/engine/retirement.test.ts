@@ -3,9 +3,9 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { apply } from '../../../src/engine/apply/apply.ts'
 import { type Departed, departedHosts, departures } from '../../../src/engine/departed.ts'
-import { retirements } from '../../../src/engine/plan/retirement.ts'
+import { recordings, retirements } from '../../../src/engine/plan/retirement.ts'
 import { RunProgress } from '../../../src/engine/progress.ts'
-import type { Run } from '../../../src/engine/run-state.ts'
+import type { Run, RunHost } from '../../../src/engine/run-state.ts'
 import { type CertifiedHosts, recordCertified } from '../../../src/keystore/certified-hosts.ts'
 import { Problem, Problems } from '../../../src/problem.ts'
 import { buildSite } from '../../../src/site/build.ts'
@@ -169,6 +169,87 @@ describe('a retirement', () => {
     ['a change failed', {}, () => expect.fail('no disk')],
   ])('does not happen if %s', async (_, more, identity) => {
     expect(await applied(more, identity)).toMatchObject({ result: expect.stringMatching(/failed|changed/), kept: recorded })
+  })
+})
+
+describe('a host with certificates that the record lacks', () => {
+  const found = (host: string, ...issuers: readonly string[]) =>
+    ({ session: { host }, issuers, resources: [], pending: [], changes: [] }) as unknown as RunHost
+  const hosts = [found('web-01', 'authority:edge'), found('web-02', 'authority:edge', 'authority:metrics')]
+  const names = async (certified: CertifiedHosts, given = hosts) =>
+    recordings({ site: await siteWith(certified) }, given).map(({ resource, reason }) => `${resource} ${reason}`)
+  const applying = async (certified: CertifiedHosts) => {
+    const site = await siteWith(certified)
+    const text = () => readFileSync(join(site.root, 'identities/hosts.json'), 'utf8')
+    const before = text()
+    const prepared = {
+      root: site.root,
+      site: { ...site, plays: [] },
+      retire: [],
+      targets: [],
+      bindings: { bound: [] },
+    } as unknown as Run['prepared']
+    const plan = { changes: recordings(prepared, hosts), resources: new Map() }
+    expect(text()).toBe(before)
+    const { result, prediction } = await apply({
+      ...{ prepared, plan, observations: new Map(), unreachable: [], selected: () => true, allowDataLoss: new Set<string>() },
+      hosts: new Map(hosts.map((one) => [one.session.host, one])),
+      identities: { make: () => expect.fail('no identity is made') } as unknown as Run['identities'],
+      borrow: async () => expect.fail('nothing is needed beside'),
+      close: async () => undefined,
+      progress: new RunProgress(() => {}),
+      listen: () => {},
+      signal: new AbortController().signal,
+    })
+    return { result, prediction, site, kept: JSON.parse(text()), again: recordings(prepared, hosts) }
+  }
+
+  it('is recorded by the run as planned, and once', async () => {
+    expect(await applying({ [FILE]: { 'web-01': ['authority:edge'], 'web-03': ['authority:edge'] } })).toMatchObject({
+      result: 'changed',
+      prediction: { predicted: 1, actual: 1 },
+      kept: { [FILE]: { 'web-01': ['authority:edge'], 'web-02': ['authority:edge', 'authority:metrics'], 'web-03': ['authority:edge'] } },
+      again: [],
+    })
+  })
+
+  it('is known again when it leaves, also by identities that issued it nothing since', async () => {
+    const { site } = await applying({ [FILE]: { 'web-01': ['authority:edge'], 'web-02': ['authority:metrics'] } })
+    const left = { ...site, hosts: new Map([...site.hosts].filter(([name]) => name !== 'web-02')) }
+    expect(departedHosts(left)).toEqual([{ host: 'web-02', inventories: [FILE], identities: ['authority:edge', 'authority:metrics'] }])
+  })
+
+  it('is a change of the controller, which the first play shows', async () => {
+    expect(recordings({ site: await siteWith({ [FILE]: { 'web-01': ['authority:edge'] } }) }, hosts)).toEqual([
+      {
+        ...{
+          host: 'controller',
+          role: 'inventory',
+          resource: 'host:web-02',
+          action: 'create',
+          certainty: 'exact',
+          differences: [],
+          play: 0,
+        },
+        reason: 'has certificates of authority:edge, authority:metrics, and is not recorded with them',
+      },
+    ])
+  })
+
+  it('is not one that is recorded for this inventory, or for a file that was renamed', async () => {
+    const all = { 'web-01': ['authority:edge'], 'web-02': ['authority:edge', 'authority:metrics'] }
+    expect(await names({ [FILE]: all })).toEqual([])
+    expect(await names({ 'inventory/former.yaml': all })).toEqual([])
+    const site = await siteWith({ 'inventory/other.yaml': all })
+    writeFileSync(join(site.root, 'inventory/other.yaml'), '')
+    expect(recordings({ site }, hosts)).toHaveLength(2)
+  })
+
+  it('lacks only some of them in the record', async () => {
+    expect(await names({ [FILE]: { 'web-01': ['authority:edge'], 'web-02': ['authority:metrics'] } })).toEqual([
+      'host:web-02 has certificates of authority:edge, and is not recorded with them',
+    ])
+    expect(await names({}, [found('web-01'), found('web-02')])).toEqual([])
   })
 })
 

@@ -73,7 +73,7 @@ const runHost = (host: string, what: readonly string[]): RunHost => {
     }
   })
   const changes = pending.map(({ play, role, resource }) => ({ host, role, play, resource: keyOf(resource), ...change }))
-  return { session: sessionOf(host), resources: pending, pending, changes }
+  return { session: sessionOf(host), resources: pending, pending, changes, issuers: [] }
 }
 
 interface Case {

@@ -2,10 +2,11 @@ import { createHash, generateKeyPairSync } from 'node:crypto'
 import * as x509 from '@peculiar/x509'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { type Signer, signAuthority, signerOf, signLeaf } from '../../../../src/authority/x509.ts'
-import { certificate, leaf } from '../../../../src/resource/certificate/certificate.ts'
+import { certificate, leaf, placeholder } from '../../../../src/resource/certificate/certificate.ts'
 import { type CertificateState, KEY_HEADER } from '../../../../src/resource/certificate/observe.ts'
 import type { Change, PlanContext, Resource } from '../../../../src/resource/kind/kind.ts'
 import type { Answer, Step } from '../../../../src/resource/kind/step.ts'
+import { service } from '../../../../src/resource/service/service.ts'
 import { NOTHING } from '../answers.ts'
 
 const PATH = '/etc/nginx/tls/edge.pem'
@@ -154,5 +155,27 @@ describe('applying it', () => {
     ['an unlimited lifetime', { lifetimeDays: 4000 }],
   ])('cannot be asked for with %s', (_, more) => {
     expect(() => wanted(more)).toThrow()
+  })
+})
+
+describe('the identity that issued a certificate', () => {
+  const issuer = (spec: unknown, pair: CertificateState, now = day(1)) => kind.issuer?.(spec as never, pair, now)
+
+  it('is the authority of the role, while the certificate is valid', async () => {
+    const { spec } = wanted()
+    expect(issuer(spec, await state())).toBe('authority:edge')
+    expect([issuer(spec, await state(), day(89)), issuer(spec, await state(), day(90))]).toEqual(['authority:edge', undefined])
+    expect(issuer(spec, await state({ header: 'authority:other' }))).toBeUndefined()
+    expect(issuer(spec, NONE)).toBeUndefined()
+  })
+
+  it('is the account of the role, and none for a placeholder', async () => {
+    const pair = await state({ header: 'acme-account:x' })
+    const names = [NAME]
+    const temporary = placeholder({ path: PATH, names })
+    const loadedBy = service({ unit: 'nginx.service', loads: [temporary] })
+    expect(issuer(certificate({ path: PATH, names, account: 'acme-account:x', loadedBy }).spec, pair)).toBe('acme-account:x')
+    expect(issuer(certificate({ path: PATH, names, account: 'acme-account:y', loadedBy }).spec, pair)).toBeUndefined()
+    expect(issuer(temporary.spec, pair)).toBeUndefined()
   })
 })
