@@ -144,7 +144,7 @@ function verifySums(sums: string): Script {
  * switch, so it stays correct if a run is interrupted between the two.
  */
 const activateScript = ({ root, digest, keep }: ReleaseSpec): Script => sh`
-[ "$(readlink current)" = "$live" ] || { echo ${`${root}/current is not as it was observed`} >&2; exit ${CHANGED}; }
+[ "$(readlink current)" = "$live" ] || { printf '%s/current is not as it was observed\\n' ${root} >&2; exit ${CHANGED}; }
 if [ "$live" = releases/${digest} ]; then cp -alT releases/.new/files releases/.mended; point releases/.mended; fi
 rm -rf releases/${digest}
 mv -f releases/.new/sums releases/${digest}.sums
