@@ -1,12 +1,13 @@
-import { existsSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, readFileSync, realpathSync, rmSync } from 'node:fs'
 import { homedir } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve, sep } from 'node:path'
 import { PRIVATE } from '../disk/folder.ts'
 import { writeWhole } from '../disk/write.ts'
 import { readSite } from '../engine/prepare.ts'
 import { newKey } from '../host/ssh/new-key.ts'
 import { generateIdentity, recipientOf } from '../keystore/age.ts'
 import { type DecryptedFile, secretsOfRenewer, setRenewer } from '../keystore/renewal.ts'
+import { Problem } from '../problem.ts'
 import { type Missing, missingAccount, nameOf, patternFor, ROLE, renewingRun } from '../schedule/renewal.ts'
 import { Secret } from '../secret/secret.ts'
 import { readProject, readSecrets } from '../site/read.ts'
@@ -77,7 +78,7 @@ export const createKeys = async (renewer: Renewer, secretsPath: string | undefin
   }
   if (!existsSync(renewer.ageKey)) writeWhole(renewer.ageKey, `${(await generateIdentity()).reveal()}\n`, options)
   const recipient = await recipientIn(renewer.ageKey)
-  const before = secretsOfRenewer(context.directory, recipient)
+  const before = changeable(secretsOfRenewer(context.directory, recipient), context, secretsPath)
   await withSecrets([...new Set([...before, secretsPath ?? []].flat())], context, (secrets) =>
     setRenewer(context.directory, context.env, recipient, { permitted: true, secrets }),
   )
@@ -88,7 +89,7 @@ export const createKeys = async (renewer: Renewer, secretsPath: string | undefin
 export const deleteKeys = async (renewer: Renewer, context: CommandContext): Promise<void> => {
   if (existsSync(renewer.ageKey)) {
     const recipient = await recipientIn(renewer.ageKey)
-    await withSecrets(secretsOfRenewer(context.directory, recipient), context, (secrets) =>
+    await withSecrets(changeable(secretsOfRenewer(context.directory, recipient), context), context, (secrets) =>
       setRenewer(context.directory, context.env, recipient, { permitted: false, secrets }),
     )
   }
@@ -96,6 +97,30 @@ export const deleteKeys = async (renewer: Renewer, context: CommandContext): Pro
 }
 
 const recipientIn = (file: string): Promise<string> => recipientOf(new Secret(readFileSync(file, 'utf8').trim()))
+
+/**
+ * The files of secrets that may be encrypted again for the recipients of this project: its own, and the one in use. The list of files is
+ * committed. A line that somebody else wrote must not hand on the secrets of another project.
+ */
+const changeable = (paths: readonly string[], context: CommandContext, used?: string): readonly string[] => {
+  const root = context.directory
+  const others = paths.filter(
+    (path) =>
+      existsSync(resolve(root, path)) && !(used !== undefined && resolve(root, path) === resolve(root, used)) && !isWithin(root, path),
+  )
+  warn(others.map(notChanged), context)
+  return paths.filter((path) => !others.includes(path))
+}
+
+const isWithin = (root: string, path: string): boolean => realpathSync(resolve(root, path)).startsWith(`${realpathSync(root)}${sep}`)
+
+const notChanged = (path: string): Problem =>
+  new Problem({
+    class: 'input',
+    where: { file: 'identities/renewal-recipients.txt' },
+    what: `${path} is outside of the project and was not encrypted again`,
+    fix: 'find out who added its line, which is deleted now; if it was you, run provision secrets rotate with the inventory of the file',
+  })
 
 /** Decrypts these files of secrets, skips missing ones, and holds their locks while `act` runs. */
 const withSecrets = async (

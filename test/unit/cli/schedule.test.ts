@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { appendFileSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { createKeys, deleteKeys, renewerOf } from '../../../src/cli/renewer.ts'
@@ -125,4 +125,39 @@ test('the lines for its account name the renewal only, and are printed until the
   expect(await run(schedule, 'print')).toContain(
     `The inventory has another entry of provision-renewal. Replace it with this one, then run\nprovision run --role base --limit load_balancers\n\n${entry}\n`,
   )
+})
+
+test.each(['a path', 'a link'])('a line that leads out of the project by %s hands on no secrets of another one', async (way) => {
+  const { root, env, run, renewer } = await site(`\${secret:sudo}`)
+  await run(schedule, 'print')
+  const { recipients } = await ensureAgeKey(root, env)
+  const theirs = await encrypt('other: geheim-andere\n', recipients)
+  const other = join(project({ 'secrets.yaml': theirs }), 'secrets.yaml')
+  symlinkSync(other, join(root, 'page/link.yaml'))
+  const list = join(root, 'identities/renewal-recipients.txt')
+  const [, recipient = ''] = /^(age1[0-9a-z]+)$/m.exec(readFileSync(list, 'utf8')) ?? []
+  const path = way === 'a path' ? `../${other.split('/').slice(-2).join('/')}` : 'page/link.yaml'
+  for (const act of [() => run(schedule, 'print'), async () => deletion(renewer, root, env)]) {
+    appendFileSync(list, `${recipient} ${path}\n`)
+    expect(await act()).toContain(`${path} is outside of the project and was not encrypted again`)
+    expect(Buffer.from(theirs).equals(readFileSync(other))).toBe(true)
+    expect(readFileSync(list, 'utf8')).not.toContain(path)
+  }
+})
+
+const deletion = async (renewer: Parameters<typeof deleteKeys>[0], directory: string, env: Readonly<Record<string, string>>) => {
+  const context = testContext({ directory, env })
+  await deleteKeys(renewer, context)
+  return context.output.err
+}
+
+test('the file of secrets in use may be outside of the project', async () => {
+  const { root, env, context, renewer } = await site('in the clear')
+  const { recipients } = await ensureAgeKey(root, env)
+  const other = project({ 'secrets.yaml': await encrypt('other: x\n', recipients) })
+  const path = `../${other.split('/').at(-1)}/secrets.yaml`
+  await createKeys(renewer, path, context)
+  await createKeys(renewer, path, context)
+  expect(context.output.err).toBe('')
+  expect((await readSecrets({ root, path, env: { HOME: root, PROVISION_AGE_KEY_FILE: renewer.ageKey } }))?.reveal()).toBe('other: x\n')
 })
