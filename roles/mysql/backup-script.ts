@@ -63,7 +63,7 @@ until_true 600 answers || { tail -n 20 work/log >&2; fail 'the temporary server 
 { gunzip -c work/dump.sql.gz && : >work/unpacked; } | throwaway >work/refused 2>&1 || fail "the backup cannot be restored: $(sed -n 's/^\\(ERROR [0-9]* ([0-9A-Z]*) at line [0-9]*\\).*/\\1/p' work/refused)"
 [ -e work/unpacked ] || fail 'the backup is damaged: it cannot be decompressed'
 throwaway <work/checksums.sql >work/restored || fail 'the restored tables cannot be read'
-cmp -s work/live work/restored || { diff work/live work/restored | head -n 20 >&2; fail 'the restored tables differ from the databases'; }
+cmp -s work/live work/restored || { diff work/live work/restored | sed '21{s/.*/more lines differ/;q}' >&2; fail 'the restored tables differ from the databases'; }
 kill $server; wait $server || :; server=
 
 name=database-$(date -u +%Y%m%dT%H%M%SZ).sql.gz.age

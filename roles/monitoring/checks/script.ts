@@ -45,7 +45,7 @@ sshd_changed() {
 owned() {
   given | "$READ" owned >"$w/files" && grep -v '^watched ' "$w/files" >"$w/wrong"
   gauge provision_file_wrong
-  head -n 50 "$w/wrong" | plain | awk -F '\t' '{ printf "provision_file_wrong{what=\"%s\",path=\"%s\"} 1\n", $1, $2 }'
+  sed '51{s/.*/only 50 are listed\tanother file/;q}' "$w/wrong" | plain | awk -F '\t' '{ printf "provision_file_wrong{what=\"%s\",path=\"%s\"} 1\n", $1, $2 }'
   gauge provision_files_watched; sed -n 's/^watched /provision_files_watched /p' "$w/files"
   gauge provision_sshd_changed; echo "provision_sshd_changed $(sshd_changed)"
 }
@@ -59,7 +59,7 @@ package_files() {
     awk '$2 != "c" && !/ \/usr\/share\/(doc|man|locale|info|lintian)\//' "$w/verified" >"$w/packages"; echo "# $now" >>"$w/packages"; mv "$w/packages" "$S/packages"
   }
   gauge provision_package_file_wrong
-  grep -v '^#' "$S/packages" | head -n 50 | plain | awk '{ path = $0; sub(/^[^\/]*/, "", path); printf "provision_package_file_wrong{path=\"%s\"} 1\n", path }'
+  grep -v '^#' "$S/packages" | sed '51{s/.*/another file (only 50 are listed)/;q}' | plain | awk '{ path = $0; sub(/^[^\/]*\//, "/", path); printf "provision_package_file_wrong{path=\"%s\"} 1\n", path }'
 }
 
 # Pending updates, and since when the oldest security update has been pending.

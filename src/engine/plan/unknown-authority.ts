@@ -59,7 +59,8 @@ const unknown = (found: readonly Found[]): Problem => {
   if (first === undefined) throw new Error('an unknown authority without certificates')
   const { host, role, resource, path, domain, generation, trusted } = first
   const hosts = [...new Set(found.map((one) => one.host))]
-  const others = hosts.length > 1 ? ` (on ${hosts.slice(1, 4).join(', ')}${hosts.length > 4 ? ', …' : ''} as well)` : ''
+  const others =
+    hosts.length > 1 ? ` (on ${hosts.slice(1, 4).join(', ')}${hosts.length > 4 ? ` and ${hosts.length - 4} more` : ''} as well)` : ''
   const lost = `identities/authority-${domain}-${generation}.lost.pem`
   const again =
     trusted === undefined

@@ -105,7 +105,8 @@ sub user {
   say_fields('member', $name, $_) for sort keys %{$members{$name} // {}};
   return unless $deleted || $uid ne '' && $uid != $p[2] || $home ne '' && $home ne $p[7];
   my @busy = busy($p[2]);
-  say_fields('busy', $name, join ', ', @busy[0 .. ($#busy < 4 ? $#busy : 4)]) if @busy;
+  my $more = @busy > 5 ? ' and ' . (@busy - 5) . ' more' : '';
+  say_fields('busy', $name, join(', ', @busy[0 .. ($#busy < 4 ? $#busy : 4)]) . $more) if @busy;
 }
 sub group {
   my ($name, $deleted) = @_;

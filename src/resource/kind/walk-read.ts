@@ -173,5 +173,6 @@ export const readNames = (stdout: string): ReadonlyMap<string, readonly string[]
   return names
 }
 
-/** The first names for a message, and whether there are more: `a, b, c, …`. */
-export const firstNames = (names: readonly string[]): string => `${names.slice(0, 3).join(', ')}${names.length > 3 ? ', …' : ''}`
+/** The first names for a message, and the number of others: `a, b, c and 2 more`. */
+export const firstNames = (names: readonly string[]): string =>
+  `${names.slice(0, 3).join(', ')}${names.length > 3 ? ` and ${names.length - 3} more` : ''}`

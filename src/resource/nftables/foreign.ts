@@ -13,7 +13,10 @@ export interface ForeignChain {
 /** Packet filters on a host besides our tables. */
 export interface Foreign {
   readonly chains: readonly ForeignChain[]
-  /** Rules that certainly defeat ours: `table inet x, chain y: tcp dport 443 drop blocks 443/tcp, which provision opens`. */
+  /**
+   * Rules that certainly defeat ours: `table inet x, chain y: tcp dport 443 drop blocks 443/tcp, which provision opens`. If only the first are
+   * listed, the last line begins with the number of the others.
+   */
   readonly defeats: readonly string[]
   /** Tables of iptables-legacy, which nft does not show. */
   readonly legacy: readonly string[]
@@ -48,7 +51,7 @@ export const foreignNotices = (rules: string, { chains, defeats, legacy }: Forei
   const isReported = ({ table, chain }: ForeignChain): boolean =>
     defeats.some((one) => one.startsWith(`table ${table}, chain ${chain}: policy drop `))
   return [
-    ...defeats.map((one) => `${one} (not a rule of provision, so it is kept)`),
+    ...defeats.map((one) => (/^\d/.test(one) ? one : `${one} (not a rule of provision, so it is kept)`)),
     ...droppingChains(chains.filter((chain) => !isReported(chain))).map(
       (where) => `${where} drops everything that its own table does not accept, also on ports that provision opens`,
     ),

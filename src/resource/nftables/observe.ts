@@ -26,6 +26,9 @@ export interface TableState extends TrialState {
   readonly foreign: Foreign
 }
 
+// A plan stays readable beside a host with its own large firewall.
+const SHOWN = 20
+
 export const idOf = ({ family, table }: TableName): string => `${family} ${table}`
 
 /** Name of the table in paths. */
@@ -72,10 +75,20 @@ for line in $listed; do case $line in ${join(
 )}) ;; 'table '*) foreign=1;; esac; done
 unset IFS; set +f
 fi; printf '\\0%s\\0' "$status"
-${names.map((name) => (hasDefeats(name.text) ? sh`[ -z "$foreign" ] || { ${defeatsScript(idOf(name), name.text)} >"$T/defeats" || [ $? = 1 ]; head -n 20 "$T/defeats"; }` : sh`:`))}
+${names.map((name) => (hasDefeats(name.text) ? sh`[ -z "$foreign" ] || { ${defeatsScript(idOf(name), name.text)} >"$T/defeats" || [ $? = 1 ]; sed -n ${`1,${SHOWN}p;$=`} "$T/defeats"; }` : sh`:`))}
 printf '\\0'
 ${trialScript(names.map(trialSlug))}
 `
+
+/** The first lines of each table, and the number of the others: the last line is the number of all. */
+const readDefeats = (answer: string): readonly string[] => [
+  ...new Set(
+    answer.split('\n').flatMap((line) => {
+      if (!/^\d*$/.test(line)) return [line]
+      return Number(line) > SHOWN ? [`${Number(line) - SHOWN} more rules of others defeat those of provision: nft list ruleset`] : []
+    }),
+  ),
+]
 
 /** Parses the output of `tablesScript` and the answers about `tableTexts`. */
 export const readTables = (answer: Buffer, answers: Answers, names: readonly TableName[]): ReadonlyMap<string, TableState> => {
@@ -89,7 +102,7 @@ export const readTables = (answer: Buffer, answers: Answers, names: readonly Tab
   const [own = '', chains = ''] = `\n${listing}`.split(DESCRIBED)
   const foreign: Foreign = {
     chains: readForeign(chains.slice(chains.indexOf('\n') + 1), new Set(names.map(idOf))),
-    defeats: [...new Set(defeats.split('\n').filter((line) => line !== ''))],
+    defeats: readDefeats(defeats),
     legacy: [...new Set(LEGACY.flatMap((path) => answers.texts.get(path) ?? []))],
   }
   return new Map(

@@ -105,7 +105,7 @@ describe('a directory that is declared absent', () => {
 
   it('and has something in it refuses the run at planning', () => {
     expect(planned([gone('/srv/app')], { '/srv/app': holding('a', 'b', 'c') }).refused).toEqual([`${refusal}a, b, c`])
-    expect(planned([gone('/srv/app')], { '/srv/app': holding('a', 'b', 'c', 'd') }).refused).toEqual([`${refusal}a, b, c, …`])
+    expect(planned([gone('/srv/app')], { '/srv/app': holding('a', 'b', 'c', 'd') }).refused).toEqual([`${refusal}a, b, c and 1 more`])
     expect(planned([directory({ path: '/srv/app' })], { '/srv/app': holding('a') })).toMatchObject({ refused: [], certain: [] })
   })
 

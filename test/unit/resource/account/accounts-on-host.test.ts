@@ -189,6 +189,18 @@ rm -rf /home/* /srv/* /etc/sudoers.d "$BIN"/*; chmod 755 /srv /home`)
     }
   })
 
+  it('name the first of the processes that must end, and the number of the others', () => {
+    host.run('useradd -M -u 4001 ann')
+    const busyOf = (processes: number): string | undefined => {
+      const query = user.kind.observe([user({ name: 'ann', state: 'absent' }).spec])
+      const start = `for i in $(seq ${processes}); do setpriv --reuid 4001 --regid 4001 --clear-groups sleep 9 >/dev/null 2>&1 & done; sleep 0.2`
+      const states = query.parse(host.ask(`SUDO_USER=root; ${start}; ${query.script}`), NOTHING)
+      return states.get('ann')?.busy?.replaceAll(/\(\d+\)/g, '(n)')
+    }
+    const five = Array.from({ length: 5 }, () => 'sleep (n)').join(', ')
+    expect([busyOf(5), busyOf(7)]).toEqual([five, `${five} and 2 more`])
+  })
+
   it('go with their jobs, and not while they run something', () => {
     host.run('useradd -m -u 4001 ann; mkdir -p /var/lib/systemd/linger; touch /var/lib/systemd/linger/ann')
     const gone = user({ name: 'ann', state: 'absent' })

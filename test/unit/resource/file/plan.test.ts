@@ -59,7 +59,7 @@ describe('planning a directory', () => {
     const full = { ...(inode('d') as Inode), within: ['a', 'b', 'c', 'd'] }
     expect(plan({ state: 'absent' }, full)).toEqual({
       ...{ action: 'delete', certainty: 'dependent', differences: [] },
-      reason: 'declared absent, not empty: a, b, c, …',
+      reason: 'declared absent, not empty: a, b, c and 1 more',
     })
     expect(plan({ state: 'absent' }, full, { deletes: (path) => path !== '/d/c' })?.reason).toBe('declared absent, not empty: c')
     expect(plan({ state: 'absent' }, full, { deletes: () => true })).toMatchObject({ certainty: 'exact', reason: 'declared absent' })

@@ -235,6 +235,20 @@ done`,
     expect(processes()).toHaveLength(2)
   })
 
+  it('names the first of them, and the number of the others', () => {
+    const rivals = (count: number): string =>
+      Array.from({ length: count }, (_, i) =>
+        RIVAL.replace('rival', `rival${i}`).replace('policy drop;\n', 'policy accept;\n\t\ttcp dport 443 drop\n'),
+      ).join('')
+    const one = [nftables({ rules: 'chain input { type filter hook input priority filter; tcp dport 443 accept; }' }).spec]
+    const found = (count: number): readonly string[] => {
+      nft({ provision: listing(443) }, CHAIN + rivals(count))
+      return observe(one).get('inet provision')?.foreign.defeats ?? []
+    }
+    expect(found(20).map((line) => line.split(',')[0])).toEqual(Array.from({ length: 20 }, (_, i) => `table inet rival${i}`))
+    expect(found(23)).toEqual([...found(20), '3 more rules of others defeat those of provision: nft list ruleset'])
+  })
+
   it('finds the interrupted changes of each table', () => {
     nft({ provision: listing(22), other: listing(443).replace('provision', 'other') }, CHAIN + RIVAL)
     host.run(`cd /var/lib/provision/nftables || mkdir -p /var/lib/provision/nftables && cd /var/lib/provision/nftables

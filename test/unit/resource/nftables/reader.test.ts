@@ -172,6 +172,13 @@ describe('packet filters of others', () => {
     expect(notices({ legacy: ['filter'], defeats: ['x'] }, output)).toEqual([])
   })
 
+  it('are kept, and those that are only counted are no rule', () => {
+    expect(notices({ defeats: ['table ip x, chain c: drop blocks 443/tcp', '3 more rules of others'] })).toEqual([
+      'table ip x, chain c: drop blocks 443/tcp (not a rule of provision, so it is kept)',
+      '3 more rules of others',
+    ])
+  })
+
   it('are mentioned once: by the rule, not by its chain', () => {
     const chains = ['c', 'd'].map((chain) => ({ ...base, chain, policy: 'drop' }))
     const defeats = ['table ip x, chain c: policy drop blocks 443/tcp, which provision opens']

@@ -129,7 +129,7 @@ describe('the outcome for an orphan', () => {
     ['a file in place of a link', 'link:/l /l ->x', {}, 'somebody else changed it'],
     ['a directory in place of a file', FILE, { inode: inode('d') }, 'somebody else changed it'],
     ['three names', 'directory:/d', { inode: inode('d'), within: ['a', 'b', 'c'] }, 'it is not empty: a, b, c'],
-    ['four names', 'directory:/d', { inode: inode('d'), within: ['a', 'b', 'c', 'd'] }, 'it is not empty: a, b, c, …'],
+    ['four names', 'directory:/d', { inode: inode('d'), within: ['a', 'b', 'c', 'd'] }, 'it is not empty: a, b, c and 1 more'],
   ])('keeps %s', (_, line, more, why) => {
     expect(outcome(line, more)).toEqual({ is: 'stays', why })
   })

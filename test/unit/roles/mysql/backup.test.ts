@@ -105,6 +105,11 @@ describe('a backup', () => {
 
   it.each<[string, Record<string, string>, string]>([
     ['a table differs after the restore', { RESTORED: 'shop.t	43' }, 'the restored tables differ from the databases'],
+    [
+      'many tables differ after the restore',
+      { RESTORED: Array.from({ length: 30 }, (_, i) => `shop.t${i}	43`).join('\n') },
+      'more lines differ\nthe restored tables differ from the databases',
+    ],
     ['the dump fails', { DUMP: '2' }, ''],
     [
       'the restore is refused',

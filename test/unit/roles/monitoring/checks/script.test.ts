@@ -259,17 +259,24 @@ describe('the checks of a host', { timeout: 20_000 }, () => {
     expect(readFileSync(at('given'), 'utf8')).toBe('sysctl:kernel.ostype disk\nsysctl:net.*.no.such disk\nfile:/a /a sysctl\n')
   })
 
-  it('print at most fifty wrong files, with names that break no line', () => {
+  it('print at most fifty wrong files, and whether there are more, with names that break no line', () => {
     program(
       'reader',
       'case $1 in owned) i=0; while [ $i -lt 60 ]; do printf "missing\\t/a/%s\\n" $i; i=$((i+1)); done; printf "changed\\t/last\\n"; echo watched 61;; esac',
     )
-    expect(run().named('provision_file_wrong')).toEqual(
-      Array.from({ length: 50 }, (_, i) => `provision_file_wrong{what="missing",path="/a/${i}"}`),
-    )
+    expect(run().named('provision_file_wrong')).toEqual([
+      ...Array.from({ length: 50 }, (_, i) => `provision_file_wrong{what="missing",path="/a/${i}"}`),
+      'provision_file_wrong{what="only 50 are listed",path="another file"}',
+    ])
     program('reader', String.raw`case $1 in owned) printf 'changed\t/a"\\\\\001\303\244b\n'; echo watched 1;; esac`)
     expect(run().named('provision_file_wrong')).toEqual(['provision_file_wrong{what="changed",path="/a???b"}'])
     program('dpkg', 'i=0; while [ $i -lt 60 ]; do echo "??5??????   /usr/bin/$i"; i=$((i+1)); done; exit 1')
+    rmSync(at('state/packages'))
+    expect(run().named('provision_package_file_wrong')).toEqual([
+      ...Array.from({ length: 50 }, (_, i) => `provision_package_file_wrong{path="/usr/bin/${i}"}`),
+      'provision_package_file_wrong{path="another file (only 50 are listed)"}',
+    ])
+    program('dpkg', 'i=0; while [ $i -lt 50 ]; do echo "??5??????   /usr/bin/$i"; i=$((i+1)); done; exit 1')
     rmSync(at('state/packages'))
     expect(run().named('provision_package_file_wrong')).toHaveLength(50)
   })
