@@ -37,7 +37,7 @@ export default defineConfig({
     include: ['test/unit/**/*.test.ts'],
     reporters: ['dot'],
     ...(mutant === null
-      ? { setupFiles: [`${root}scripts/mutants/reach-setup.ts`], testTimeout: 60_000 }
-      : { bail: 1, testTimeout: 20_000 }),
+      ? { setupFiles: [`${root}scripts/mutants/reach-setup.ts`], testTimeout: 60_000, maxWorkers: 4 }
+      : { bail: 1, testTimeout: 20_000, maxWorkers: 1 }),
   },
 })
