@@ -61,7 +61,9 @@ export const authorizedKeys = defineKind({
   },
 
   accounts: ({ user, keys }) => (keys.length === 0 ? {} : { users: [user] }),
-  orphan: { keep: 'deleting keys could lock somebody out; declare it with an empty list of keys to remove them' },
+  orphan: {
+    keep: 'deleting keys could lock somebody out; to remove them, declare the account with state: absent in the options of its role, or the keys as a resource with an empty list',
+  },
   apply: applyKeys,
 
   diff: ({ spec, state }) => {

@@ -69,7 +69,9 @@ export const group = defineKind({
   },
 
   forbids: (spec, state: GroupState, context) => refusalOf(spec, state, context),
-  orphan: { keep: 'its files would lose their group; declare it with state: absent to delete it' },
+  orphan: {
+    keep: 'its files would lose their group; declare it with state: absent to delete it, in the options of its role or as a resource',
+  },
   apply: (work: readonly Work<GroupSpec, GroupState>[]) =>
     inTurn(work, scriptOf, { doing: 'changing groups', failed: (id) => `group ${id} not changed`, fix: (code) => FIXES[code] }),
 })

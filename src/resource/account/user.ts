@@ -20,7 +20,9 @@ export const user = defineKind({
   plan: planUser,
   forbids: forbidsUser,
   accounts: ({ state, group, groups }) => (state === 'absent' ? {} : { groups: [...(group === undefined ? [] : [group]), ...groups] }),
-  orphan: { keep: 'its files would lose their owner; declare it with state: absent to delete it' },
+  orphan: {
+    keep: 'its files would lose their owner; declare it with state: absent to delete it, in the options of its role or as a resource',
+  },
   apply: (work: readonly Work<UserSpec, UserState>[]) =>
     inTurn(work, scriptOf, {
       doing: 'changing users',

@@ -66,7 +66,9 @@ export const databaseAccount = defineKind({
         )
       : [],
 
-  orphan: { keep: 'an application may still use it; declare it with state: absent to delete it' },
+  orphan: {
+    keep: 'an application may still use it; declare it with state: absent to delete it, in the options of its role or as a resource',
+  },
 
   *apply(work: readonly Work<AccountSpec, AccountState>[]): Steps {
     const done: string[] = []

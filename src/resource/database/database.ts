@@ -115,7 +115,7 @@ export const database = defineKind({
         ]
       : [],
 
-  orphan: { keep: 'it holds data; declare it with state: absent to delete it' },
+  orphan: { keep: 'it holds data; declare it with state: absent to delete it, in the options of its role or as a resource' },
   apply: (work: readonly Work<DatabaseSpec, DatabaseState>[]) =>
     withTrueFix(
       inTurn(work, (one) => executeScript(`${compareSql(one)}${sqlOf(one.spec)}`), {

@@ -53,7 +53,10 @@ const decideFile: Decision = (owned, { inode, sha256, package: owner }, _, note)
   if (inode.type !== 'f' || owned.digest !== sha256) return keep('somebody else changed it')
   if (owner !== undefined) return keep(`it belongs to the package ${owner}`)
   // It may be what lets this run become root.
-  if (place.startsWith('/etc/sudoers.d/')) return keep('its account would lose sudo; declare the file with state: absent to delete it')
+  if (place.startsWith('/etc/sudoers.d/'))
+    return keep(
+      'its account would lose sudo; to delete it, declare the account with state: absent in the options of its role, or the file as a resource with state: absent',
+    )
   return { is: 'delete', ...(note !== undefined && { note }) }
 }
 

@@ -32,7 +32,9 @@ export const pkg = defineKind({
     return impossibilityOf(spec, simulated)
   },
 
-  orphan: { keep: 'other software may need the package; declare it with state: absent to delete it' },
+  orphan: {
+    keep: 'other software may need the package; declare it with state: absent to delete it, in the options of its role or as a resource',
+  },
   apply: installPackages,
 })
 

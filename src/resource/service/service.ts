@@ -44,7 +44,7 @@ export const service = defineKind({
   },
 
   orphan: {
-    keep: 'services are never stopped automatically; declare it with running: false to stop it',
+    keep: 'services are never stopped automatically; declare it as a resource with running: false to stop it',
     goesWith: (unit) => `/etc/systemd/system/${unit}`,
   },
   apply: applyServices,

@@ -141,7 +141,7 @@ describe('an orphan', () => {
       'a right of sudo',
       thingOf(recordLine('file:/etc/sudoers.d/ops', '/etc/sudoers.d/ops', SUM)),
       { inode: inode('f'), sha256: SUM },
-      'its account would lose sudo; declare the file with state: absent to delete it',
+      'its account would lose sudo; to delete it, declare the account with state: absent in the options of its role, or the file as a resource with state: absent',
     ],
     ['a file with other bytes', file(), { sha256: 'b'.repeat(64) }, 'somebody else changed it'],
     ['a link in place of a file', file(), { inode: inode('l', '/etc/shadow'), sha256: SUM }, 'somebody else changed it'],

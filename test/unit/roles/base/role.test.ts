@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { rebootTime } from '../../../../roles/base/reboot.ts'
 import base from '../../../../roles/base/role.ts'
 import type { HostRefusal } from '../../../../src/resource/kind/step.ts'
+import { outcomeOf } from '../../../../src/resource/ownership/plan.ts'
 import type { Facts, HostContext, HostView } from '../../../../src/role/role.ts'
 import { isRoot, throwaway } from '../../resource/account/throwaway.ts'
 import { NOTHING } from '../../resource/answers.ts'
@@ -88,6 +89,24 @@ describe('administrators', () => {
   it('are reported if listed twice', () => {
     const twice = { name: 'ann', keys: [KEY] }
     expect(faults({ administrators: [twice, twice] })).toEqual(['administrators.1.name: ann is listed twice'])
+  })
+
+  it('who are deleted from the list keep all they have, and the run names the entry that removes it', () => {
+    const SUM = 'a'.repeat(64)
+    const there = resources({ administrators: [{ name: 'bob', keys: [KEY] }] }).filter(({ id }) => /bob$/.test(id))
+    const hints = there.map(({ kind, id }) => {
+      const owned = { key: `${kind.name}:${id}`, ...(kind.name === 'file' && { path: id, digest: SUM }) }
+      const inode = { type: 'f', mode: '440', owner: 'root', group: 'root', target: '' } as const
+      return outcomeOf({ role: 'base', owned, prune: true } as never, { inode, sha256: SUM, within: [] } as never, {})
+    })
+    expect(hints).toHaveLength(3)
+    for (const hint of hints)
+      expect(hint).toEqual({
+        is: 'stays',
+        why: expect.stringMatching(/declare (it|the account) with state: absent .*in the options of its role/),
+      })
+    // The entry deletes the same resources.
+    expect(keys(resources({ administrators: [{ name: 'bob', state: 'absent' }] }))).toEqual(expect.arrayContaining([...keys(there)]))
   })
 
   it('of a host are those of both lists', () => {
