@@ -1,6 +1,7 @@
 import { asText } from '../kind/content.ts'
 import { ABSENT, planUnreached, typeName } from '../kind/inode.ts'
-import { type Change, type Difference, type DiffTexts, defineKind, type Work } from '../kind/kind.ts'
+import { type Change, type Difference, type DiffTexts, defineKind, type PlanContext, type Work } from '../kind/kind.ts'
+import { HostRefusal } from '../kind/step.ts'
 import { excerptScript, readExcerpts } from '../kind/walk-read.ts'
 import { applyReleases, revertReleases } from './apply.ts'
 import { deltaOf, liveOf, observeReleases, previousOf, type ReleaseDelta, type ReleaseState } from './observe.ts'
@@ -16,8 +17,11 @@ export const release = defineKind({
   id: ({ root }) => root,
   observe: observeReleases,
 
-  plan: (spec: ReleaseSpec, state: ReleaseState): Change | undefined =>
-    spec.which === 'latest' ? planLatest(spec, state) : planPrevious(state),
+  plan: (spec: ReleaseSpec, state: ReleaseState, context): Change | undefined =>
+    planUnreached(state.current) ?? (spec.which === 'latest' ? planLatest(spec, state) : planPrevious(state, context)),
+  forbids: (spec, state, context) => (isWithoutPrevious(spec, state) && !stays(state, context) ? noPrevious(spec, state) : undefined),
+  // Other releases of the host are rolled back, so this is no error.
+  notices: (spec, state, context) => (isWithoutPrevious(spec, state) && stays(state, context) ? [stayingText(spec)] : []),
 
   orphan: { keep: 'content is never deleted automatically' },
   apply: applyReleases,
@@ -49,8 +53,6 @@ type ReleaseWork = Work<ReleaseSpec, ReleaseState>
 const isUpload = ({ spec }: ReleaseWork): boolean => spec.which === 'latest'
 
 const planLatest = (spec: ReleaseSpec, state: ReleaseState): Change | undefined => {
-  const unreached = planUnreached(state.current)
-  if (unreached !== undefined) return unreached
   const delta = deltaOf(spec, state)
   const live = liveOf(state)
   const isWhole = delta.added.length + delta.changed.length + delta.removed.length + delta.misdated.length === 0
@@ -78,12 +80,41 @@ const planLatest = (spec: ReleaseSpec, state: ReleaseState): Change | undefined 
   }
 }
 
-const planPrevious = (state: ReleaseState): Change | undefined => {
+const planPrevious = (state: ReleaseState, context: PlanContext): Change | undefined => {
   const [live, previous] = [liveOf(state), previousOf(state)]
-  if (previous !== undefined && live === previous) return undefined
-  const reason = previous === undefined ? 'no release before the newest deployment' : 'rolls back to the previous release'
-  return { action: 'update', certainty: 'exact', reason, differences: previous === undefined ? [] : [releaseDifference(live, previous)] }
+  // `forbids` refuses this change.
+  const refused: Change = { action: 'update', certainty: 'exact', reason: 'no release before the newest deployment', differences: [] }
+  if (previous === undefined) return stays(state, context) ? undefined : refused
+  if (live === previous) return undefined
+  const reason = 'rolls back to the previous release'
+  return { action: 'update', certainty: 'exact', reason, differences: [releaseDifference(live, previous)] }
 }
+
+const isWithoutPrevious = ({ which }: ReleaseSpec, state: ReleaseState): boolean =>
+  which === 'previous' && previousOf(state) === undefined && planUnreached(state.current) === undefined
+
+/** Whether the only deployment is live, and no other host has an earlier one: all hosts serve the same then. */
+const stays = (state: ReleaseState, { members }: PlanContext): boolean => {
+  const live = liveOf(state)
+  const others = [...members().values()] as readonly ReleaseState[]
+  return live !== undefined && state.history.at(-1) === live && others.every((other) => previousOf(other) === undefined)
+}
+
+const stayingText = ({ root }: ReleaseSpec): string =>
+  `release ${root} is not rolled back: it was deployed once, so it has no earlier release; to change it, ${FIX_CONTENT}`
+
+const noPrevious = ({ root }: ReleaseSpec, state: ReleaseState): HostRefusal =>
+  new HostRefusal(
+    `${root} cannot be rolled back`,
+    state.history.length === 0
+      ? 'it was never deployed to this host'
+      : liveOf(state) === state.history.at(-1)
+        ? 'it was deployed to this host once, and other hosts have an earlier release'
+        : 'it was deployed to this host once, and that release is not live',
+    FIX_CONTENT,
+  )
+
+const FIX_CONTENT = 'restore the files in the project, and run the playbook of the site'
 
 const releaseDifference = (from: string | undefined, to: string): Difference => ({
   key: 'release',

@@ -159,7 +159,6 @@ describe('planning a release', () => {
     expect(reason({}, { ...state, history: [newer, 'c'.repeat(64), older] }, { which: 'previous' })).toBe(
       'rolls back to the previous release',
     )
-    expect(reason({}, { ...state, history: [older] }, { which: 'previous' })).toBe('no release before the newest deployment')
     const change = (given: ReleaseState) => release.kind.plan(wanted({}, { which: 'previous' }), given, context)
     expect(change({ ...state, history: [newer, older] })).toEqual({
       ...{ action: 'update', certainty: 'exact', reason: 'rolls back to the previous release' },
@@ -168,8 +167,49 @@ describe('planning a release', () => {
     expect(change({ ...state, current: 'absent', history: [newer, older] })?.differences).toEqual([
       { key: 'release', to: newer.slice(0, 12) },
     ])
-    expect(change({ ...state, history: [older] })).toMatchObject({ action: 'update', differences: [] })
-    expect(change({ ...state, current: 'absent', history: [] })?.reason).toBe('no release before the newest deployment')
+    expect(change({ ...state, current: unreached('/srv', 'eve', 'can be replaced by another account') })?.reason).toContain('replaced')
+  })
+
+  describe('to be rolled back', () => {
+    const [only, newer] = [wanted(SITE).digest, 'b'.repeat(64)]
+    const once = live(SITE, {})
+    const twice = live(SITE, {}, { history: [newer, only] })
+    const about = (state: ReleaseState, others: readonly ReleaseState[] = [], which = 'previous') => {
+      const members = new Map([state, ...others].map((one, i) => [`web-0${i}`, one]))
+      const [spec, around] = [wanted({}, { which }), { ...context, members: () => members }]
+      const { what, why, fix } = release.kind.forbids?.(spec, state, around) ?? {}
+      const forbidden = what === undefined ? undefined : [what, why, fix]
+      return { forbidden, notices: release.kind.notices?.(spec, state, around), action: release.kind.plan(spec, state, around)?.action }
+    }
+
+    it('stays with a warning if it was deployed once everywhere, so that the others of the host are rolled back', () => {
+      const stays = {
+        forbidden: undefined,
+        notices: [
+          'release /srv/site is not rolled back: it was deployed once, so it has no earlier release; to change it, restore the files in the project, and run the playbook of the site',
+        ],
+        action: undefined,
+      }
+      expect(about(once)).toEqual(stays)
+      expect(about(once, [once, { ...once, current: 'absent', history: [] }])).toEqual(stays)
+    })
+
+    it.each<[string, ReleaseState, readonly ReleaseState[], string]>([
+      ['another host has an earlier one', once, [twice], 'it was deployed to this host once, and other hosts have an earlier release'],
+      ['it was never deployed', { ...once, current: 'absent', history: [] }, [], 'it was never deployed to this host'],
+      ['nothing is live', { ...once, current: 'absent' }, [], 'it was deployed to this host once, and that release is not live'],
+      ['another one is live', { ...once, history: [newer] }, [], 'it was deployed to this host once, and that release is not live'],
+    ])('is refused before anything changes if %s', (_, state, others, why) => {
+      const fix = 'restore the files in the project, and run the playbook of the site'
+      expect(about(state, others)).toEqual({ forbidden: ['/srv/site cannot be rolled back', why, fix], notices: [], action: 'update' })
+    })
+
+    it('is neither refused nor kept if it has an earlier one, is deployed, or is at a path of another account', () => {
+      expect(about(twice, [once])).toEqual({ forbidden: undefined, notices: [], action: 'update' })
+      expect(about({ ...once, history: [] }, [twice], 'latest')).toMatchObject({ forbidden: undefined, notices: [] })
+      const current = unreached('/srv', 'eve', 'can be replaced by another account')
+      expect(about({ ...once, current, history: [] }, [twice])).toEqual({ forbidden: undefined, notices: [], action: 'update' })
+    })
   })
 })
 
