@@ -198,25 +198,40 @@ const sizesOf = (paths: readonly string[], sizes: ReadonlyMap<string, number>): 
 const listsWith = (paths: readonly string[], patterns: readonly string[]): readonly (readonly string[])[] =>
   paths.length === 0 && patterns.length > 0 ? [[]] : argumentLists(paths, PATHS_AT_ONCE)
 
+/** Patterns that are no path of the list; those that may match a file of another have one slash more than the one before. */
+const distinguished = (paths: readonly string[], patterns: readonly string[]): readonly string[] => {
+  const asked = new Set(paths)
+  const wild = patterns.filter((pattern) => pattern.includes('*'))
+  return [
+    ...patterns.filter((pattern) => !pattern.includes('*') && !asked.has(pattern)),
+    ...wild.map((pattern, i) => `${'/'.repeat(i + 1)}${pattern}`),
+  ]
+}
+
 /**
  * One `grep` for up to a thousand files. It prints the path before every line, so no line can be taken for one of another file, and skips devices and
- * pipes. Its exit status is 0, 1 or 2 if all, none or some of the files exist.
+ * pipes. Its exit status is 0, 1 or 2 if all, none or some of the files exist. A file may be asked by its path and match patterns: each
+ * pattern has its own number of slashes at the beginning, and only one of these answers counts.
  */
 const askTexts = (paths: readonly string[], patterns: readonly string[]): PathQueries['texts'] => ({
   script: sh`${listsWith(paths, patterns).map(
     (some, i, { length }) => sh`set -- ${some}
 ! theirs "$@" || { ${reader('texts', '')}; set -- ; }
-c=0; grep -saHZ -d skip -D skip '' "$@" ${i === length - 1 ? join(sh` `, patterns.map(glob)) : sh``} /dev/null || c=$?; [ "$c" -lt 3 ]${i === length - 1 ? sh`; echo "end:$c"` : sh``}`,
+c=0; grep -saHZ -d skip -D skip '' "$@" ${i === length - 1 ? join(sh` `, distinguished(paths, patterns).map(glob)) : sh``} /dev/null || c=$?; [ "$c" -lt 3 ]${i === length - 1 ? sh`; echo "end:$c"` : sh``}`,
   )}`,
   read: (stdout) => {
-    const texts = new Map<string, string[]>()
+    const texts = new Map<string, { readonly slashes: number; readonly lines: string[] }>()
     const lines = stdout.toString().split('\n').slice(0, -1)
     if (paths.length + patterns.length > 0 && !/^end:[012]$/.test(lines.pop() ?? '')) throw new Error('the host could not read all files')
     for (const line of lines) {
       const end = line.indexOf('\0')
-      const path = line.slice(0, end)
-      texts.set(path, [...(texts.get(path) ?? []), line.slice(end + 1)])
+      let slashes = 1
+      while (line[slashes] === '/') slashes += 1
+      const path = line.slice(slashes - 1, end)
+      const known = texts.get(path)
+      if (known === undefined || slashes < known.slashes) texts.set(path, { slashes, lines: [line.slice(end + 1)] })
+      else if (slashes === known.slashes) known.lines.push(line.slice(end + 1))
     }
-    return texts
+    return new Map([...texts].map(([path, { lines: text }]) => [path, text]))
   },
 })

@@ -302,6 +302,23 @@ printf '#!/bin/sh\\necho "$#" >>"$T/programs"\\nexec /usr/bin/sha256sum "$@"\\n'
     sh('rm bin/sha256sum')
   })
 
+  it('is the text of each file once, also of one that several questions name', () => {
+    sh(`mkdir texts; cd texts; printf 'one\\n\\none\\n' >a.conf; echo two >b.conf; : >c.conf; echo no >other`)
+    const path = (name: string): string => at(`texts/${name}`)
+    const read = (...asks: readonly { readonly texts?: readonly string[]; readonly patterns?: readonly string[] }[]) => {
+      const { inodes, texts } = pathQueries(mergeQueries(asks))
+      const { stdout } = run(`{ ${inodes.script}\n} >/dev/null\n${texts.script}`)
+      return Object.fromEntries([...texts.read(stdout)].map(([name, lines]) => [name.slice(path('').length), lines]))
+    }
+    const [a, b] = [['one', '', 'one'], ['two']]
+    const all = { 'a.conf': a, 'b.conf': b }
+    const [named, matched] = [{ texts: [path('a.conf'), path('none')] }, { patterns: [path('*.conf')] }]
+    expect([read(named), read(matched), read(named, matched)]).toEqual([{ 'a.conf': a }, all, all])
+    // Two patterns, and patterns without a star.
+    expect(read(named, matched, { patterns: [path('a*'), path('a.conf'), path('b.conf')] })).toEqual(all)
+    expect(read({ patterns: [path('b.conf'), path('b*'), path('none')] })).toEqual({ 'b.conf': b })
+  })
+
   it('is limited where root owns the directory and not the file', () => {
     sh(`mkdir limits; cd limits; truncate -s 1048577 large; yes 0123456 | head -c 70000 >long; echo d >small; chown 1 *`)
     const ask = (...names: readonly string[]) => {

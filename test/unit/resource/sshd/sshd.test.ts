@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { readTrial } from '../../../../src/resource/guarded/trial.ts'
 import { sha256Hex } from '../../../../src/resource/kind/content.ts'
+import { pathQueries } from '../../../../src/resource/kind/path-queries.ts'
+import { mergeQueries } from '../../../../src/resource/kind/queries.ts'
 import { STAMPS } from '../../../../src/resource/kind/stamp.ts'
 import type { SshdState } from '../../../../src/resource/sshd/observe.ts'
 import { sshd } from '../../../../src/resource/sshd/sshd.ts'
@@ -247,7 +249,7 @@ describe('the account of the run', () => {
     expect(() => parse('\0ops\0')).toThrow('did not report the account of the run')
   })
 
-  it.skipIf(!isRoot)('is the one that called sudo, with all its groups', () => {
+  it.skipIf(!isRoot)('is the one that called sudo, with all its groups; the text is that of the file', () => {
     const machine = throwaway()
     try {
       machine.run(`printf 'root:x:0:0::/:/bin/sh\\nops:x:7:70::/:/bin/sh\\n' >/etc/passwd
@@ -256,6 +258,14 @@ printf 'root:x:0:\\nops:x:70:\\nadm:x:4:eve,ops\\nsudo:x:27:opsx\\nlast:x:9:ops\
       expect(login('SUDO_USER=ops')).toEqual({ account: 'ops', groups: ['ops', 'adm', 'last'] })
       expect(login('unset SUDO_USER')).toEqual({ account: 'root', groups: ['root'] })
       expect(login('SUDO_USER=jane')).toEqual({ account: 'jane', groups: undefined })
+
+      // The file is asked by its path, and is one of those in its directory.
+      const there = spec.text.replace('MaxAuthTries', 'X11Forwarding yes\nMaxAuthTries')
+      machine.run(`mkdir -p /etc/ssh/sshd_config.d\nprintf '%s' '${there}' >${spec.path}`)
+      const { inodes, texts } = pathQueries(mergeQueries([sshd.kind.observe([spec]).shared]))
+      const answer = machine.ask(`{ ${inodes.script}\n} >/dev/null\n${texts.script}`)
+      const state = parse('\0ops\0 ops \0', Object.fromEntries(texts.read(answer))).get(spec.path)
+      expect(state?.text).toBe(there)
     } finally {
       machine.end()
     }
