@@ -1,6 +1,7 @@
 import { sh } from '../../shell/sh.ts'
 import { trialHistory } from '../guarded/trial.ts'
 import { sha256Hex } from '../kind/content.ts'
+import { describeDifferences } from '../kind/differences.ts'
 import { type Change, type Difference, defineKind } from '../kind/kind.ts'
 import { applyTable } from './apply.ts'
 import { describeDifference } from './describe.ts'
@@ -77,7 +78,8 @@ const differencesOf = ({ text }: NftablesSpec, state: TableState): readonly Diff
   return [{ key: 'rules' }, ...(state.ours === undefined || state.pending === 'this boot' || state.unkept ? [] : drifted)]
 }
 
-const reasonOf = ({ key, from }: Difference): string =>
-  key === 'drift' || (key === 'table' && from !== 'gone')
-    ? (from ?? '')
-    : ({ table: 'table deleted' }[key] ?? `${key} differ${key.endsWith('s') ? '' : 's'}`)
+const reasonOf = (difference: Difference): string => {
+  const { key, from } = difference
+  if (key === 'drift' || (key === 'table' && from !== 'gone')) return from ?? ''
+  return key === 'table' ? 'table deleted' : describeDifferences([difference])
+}

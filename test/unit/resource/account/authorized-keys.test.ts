@@ -64,9 +64,9 @@ describe('planning keys', () => {
   it.each<[string, readonly string[], KeysState, string | undefined]>([
     ['the declared keys', [KEY], ann(), undefined],
     ['the declared keys, with another comment', [`${KEY} you@desk`], ann(), undefined],
-    ['the same key with restrictions', [`restrict ${KEY}`], ann(), 'update exact keys differs'],
+    ['the same key with restrictions', [`restrict ${KEY}`], ann(), 'update exact keys differ'],
     ['another key of somebody else', [KEY], ann([`${KEY} me`, MALLORY]), undefined],
-    ['one of ours that is not wanted any more', [], ann(), 'update exact keys differs'],
+    ['one of ours that is not wanted any more', [], ann(), 'update exact keys differ'],
     ['there, but not known for ours', [KEY], ann(undefined, { ours: [] }), 'update exact record differs'],
     [
       'one of ours in the second file',
@@ -142,7 +142,7 @@ describe('planning keys', () => {
     const state = second(`# mine\n${MALLORY}\n`)
     expect(texts([KEY], state)).toEqual([`${KEY} me@laptop\n`, `# mine\n${MALLORY}\n`])
     expect(texts([KEY], state, true)).toEqual([`${KEY} me@laptop\n`, ''])
-    expect(plan([KEY], state, true)).toBe('update exact keys in .ssh/authorized_keys2 differs')
+    expect(plan([KEY], state, true)).toBe('update exact keys in .ssh/authorized_keys2 differ')
   })
 
   it.each([
@@ -157,7 +157,7 @@ describe('planning keys', () => {
   ])('removes a revoked key whose line was edited: %s', (_, line) => {
     const state = ann(['# note', line, MALLORY])
     expect(texts([], state)[0]).toBe(`# note\n${MALLORY}\n`)
-    expect(plan([], state)).toBe('update exact keys differs')
+    expect(plan([], state)).toBe('update exact keys differ')
   })
 
   it.each([

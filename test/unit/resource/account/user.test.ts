@@ -24,7 +24,7 @@ describe('planning a user', () => {
     ['without optional settings', { name: 'ann' }, state({ shell: '/bin/zsh', password: 'set' }), undefined],
     ['primary group wanted as one besides', { name: 'ann', groups: ['ann'] }, state(), undefined],
     ['not there', { name: 'ann' }, state('absent'), 'create exact missing'],
-    ['missing in a group', { name: 'ann', groups: ['adm', 'www'] }, state(), 'update exact groups differs'],
+    ['missing in a group', { name: 'ann', groups: ['adm', 'www'] }, state(), 'update exact groups differ'],
     ['other shell and number', { name: 'ann', uid: 7, shell: '/bin/sh' }, state(), 'update exact uid and shell differ'],
     ['a password that opens it', { name: 'ann', password: 'locked' }, state({ password: 'empty' }), 'update exact password differs'],
     [

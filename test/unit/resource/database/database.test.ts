@@ -198,7 +198,7 @@ describe('an account', () => {
     ['to go, from a server that does not run', { state: 'absent' }, UNKNOWN, 'delete server not running, checked once it runs'],
     ['without TLS', {}, found({ tls: false }), 'update tls required differs'],
     ['locked', {}, found({ locked: true }), 'update locked differs'],
-    ['with GRANT OPTION', {}, found({ grants: ['SELECT on a.* (grantable)'] }), 'update grants differs'],
+    ['with GRANT OPTION', {}, found({ grants: ['SELECT on a.* (grantable)'] }), 'update grants differ'],
   ])('%s', (_, options, of, expected) => {
     expect(wordsOf(plan(options, of))).toBe(expected)
   })
@@ -318,12 +318,12 @@ describe('an account', () => {
       ['is created', found('absent', ['shop.orders']), {}, 'create missing'],
       ['is converged without it while the table is missing', has(['shop.orders'], 'INSERT on shop_1.*'), {}, undefined],
       ['keeps it while the table is missing', has(['shop.orders'], 'INSERT on shop_1.*', 'SELECT on shop.orders'), {}, undefined],
-      ['gets it once the table exists', has([], 'INSERT on shop_1.*'), {}, 'update grants differs'],
+      ['gets it once the table exists', has([], 'INSERT on shop_1.*'), {}, 'update grants differ'],
       [
         'gets it if the run creates the table',
         has(['shop.orders'], 'INSERT on shop_1.*'),
         { arriving: ['shop.orders'] },
-        'update grants differs',
+        'update grants differ',
       ],
     ])('%s', (_, of, more, expected) => {
       expect(wordsOf(plan({ ...granted, ...more }, of))).toBe(expected)
