@@ -3,6 +3,7 @@ import type { Identities } from '../keystore/identities.ts'
 import { type Problem, Problems } from '../problem.ts'
 import { isOrphan } from '../resource/ownership/orphan.ts'
 import { projectFiles } from '../role/files.ts'
+import { playbooksIn } from '../site/project-playbooks.ts'
 import { onHost } from './failure.ts'
 import { borrowing } from './observe/borrow.ts'
 import { observe, openSessions, type Session } from './observe/session.ts'
@@ -38,7 +39,11 @@ export const plan = async (prepared: Prepared, options: PlanOptions): Promise<Ru
       selected: (role) => roles.length === 0 || roles.includes(role),
       allowDataLoss: new Set(prepared.allowDataLoss),
     }
-    const { examined, lost: failed } = await examineHosts(observed, { ...scope, prune: options.prune ?? false })
+    const { examined, lost: failed } = await examineHosts(observed, {
+      ...scope,
+      prune: options.prune ?? false,
+      project: playbooksIn(prepared.root),
+    })
     const { lost, ...run } = await planRun(examined, scope, { prepared, options, declaration })
     return { ...run, unreachable: [...unreachable, ...failed, ...lost], borrow, close }
   } catch (error) {
@@ -166,6 +171,7 @@ const observeHost = async (
       records: session.owned,
       declared,
       ...playedOn(name, prepared),
+      project: playbooksIn(prepared.root),
       prune: options.prune ?? false,
     })
     const observation = await observe(session, resources)

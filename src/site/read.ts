@@ -138,7 +138,7 @@ const copyCommand = (root: string, inventory: string): string => {
 }
 
 /** Returns the status of a path; undefined if it does not exist. Throws a `Problem` if it cannot be read. */
-const statPath = (root: string, path: string): Stats | undefined =>
+export const statPath = (root: string, path: string): Stats | undefined =>
   orUnreadable(path, () => statSync(resolve(root, path), { throwIfNoEntry: false }))
 
 const orUnreadable = <T>(path: string, act: () => T): T => {

@@ -1,8 +1,10 @@
 import { Problem, Problems } from '../../problem.ts'
 import { keyOf } from '../../resource/kind/kind.ts'
+import { isOrphan } from '../../resource/ownership/orphan.ts'
+import type { ProjectPlaybooks } from '../../site/project-playbooks.ts'
 import { onHost } from '../failure.ts'
 import type { Observation } from '../observe/host-query.ts'
-import { type Orphan, orphanNotices, orphansOn } from './orphans.ts'
+import { missingOf, type Orphan, orphanNotices, orphansOn } from './orphans.ts'
 import { forbiddenOn, noticesOf, type Selection, unfinishedOf } from './plan-host.ts'
 import { failuresOf, type ObservedHost, observationsOf } from './plan-hosts.ts'
 import { unknownAuthorities } from './unknown-authority.ts'
@@ -20,6 +22,7 @@ export interface ExamineOptions {
   readonly selected: Selection
   readonly allowDataLoss: ReadonlySet<string>
   readonly prune: boolean
+  readonly project: ProjectPlaybooks
 }
 
 /**
@@ -77,11 +80,13 @@ const reachedOf = ({ session: { host }, resources, observation }: ObservedHost) 
 const examine = (
   one: ObservedHost,
   observations: ReadonlyMap<string, Observation>,
-  { selected, allowDataLoss, prune }: ExamineOptions,
+  { selected, allowDataLoss, prune, project }: ExamineOptions,
 ): ExaminedHost => {
   const { resources, observation } = one
   const beside = { observations, allowDataLoss }
   const orphans = prune ? [] : orphansOn(resources, observation, selected)
+  const bound = new Set(resources.flatMap(({ role, resource }) => (isOrphan(resource) ? [] : [role])))
+  const missing = (role: string) => (bound.has(role) ? [] : missingOf(role, { records: one.session.owned, project }))
   // The authorities of all hosts are judged together. This call shows only whether a kind fails on this host.
   unknownAuthorities([reachedOf(one)], selected, new Date())
   return {
@@ -91,7 +96,7 @@ const examine = (
     notices: [
       ...noticesOf(resources, observation, beside),
       ...unfinishedOf({ resources, observation, selected, ...beside, now: new Date() }),
-      ...orphanNotices(orphans),
+      ...orphanNotices(orphans, missing),
     ],
   }
 }

@@ -1,9 +1,9 @@
-import { normalize } from 'node:path'
 import { Problem } from '../../problem.ts'
 import { type Kind, keyOf } from '../../resource/kind/kind.ts'
 import { isOrphan, orphan, orphanOutcome } from '../../resource/ownership/orphan.ts'
 import { changeOf, type OrphanOutcome } from '../../resource/ownership/plan.ts'
 import { OWNED, type OwnedRecord, type OwnedResource, readRecord, recordPath } from '../../resource/ownership/record.ts'
+import type { ProjectPlaybooks } from '../../site/project-playbooks.ts'
 import type { Observation } from '../observe/host-query.ts'
 import type { DeclaredResource } from './declared.ts'
 import type { WithheldDeletion } from './plan.ts'
@@ -37,6 +37,9 @@ const unreadable = (host: string, role: string, format: number): Problem =>
     fix: `use the version that wrote it, or run rm ${recordPath(role)} on the host; provision then no longer owns the resources listed there`,
   })
 
+/** A host can have anything in its records. */
+const MAX_PLAYBOOKS = 100
+
 export interface Recorded {
   readonly host: string
   readonly records: OwnedRecords
@@ -44,6 +47,7 @@ export interface Recorded {
   readonly declared: readonly DeclaredResource[]
   /** The playbooks of this run. */
   readonly playbooks: readonly string[]
+  readonly project: ProjectPlaybooks
   /** The first play of the host. */
   readonly firstPlay: number
   readonly prune: boolean
@@ -52,10 +56,10 @@ export interface Recorded {
 /**
  * A host's declared resources together with its orphans. Orphans of a role that is still bound to the host follow the role's ownership
  * record, before its services reload. Orphans of a role that was removed from the host come first; they are listed only if this run
- * includes all playbooks that bound the role.
+ * includes all playbooks that bound the role and still exist.
  */
 export const withOrphans = (recorded: Recorded): readonly DeclaredResource[] => {
-  const { declared, records, playbooks, firstPlay, prune } = recorded
+  const { declared, records, playbooks, project, firstPlay, prune } = recorded
   const keys = new Set(declared.map(({ resource }) => keyOf(resource)))
   const paths = new Set(declared.flatMap(({ resource }) => pathsOf(resource)))
   const isUndeclared = ({ key, path }: OwnedResource): boolean =>
@@ -70,9 +74,10 @@ export const withOrphans = (recorded: Recorded): readonly DeclaredResource[] => 
       )
   }
   const bound = new Set(declared.map(({ role }) => role))
-  const included = playbooks.map((playbook) => normalize(playbook))
+  const included = new Set(playbooks.map((playbook) => project.nameOf(playbook)))
+  const isDone = (playbook: string): boolean => included.has(project.nameOf(playbook)) || project.isMissing(playbook)
   const removedRoles = [...records].flatMap(([role, { playbooks: from }]) =>
-    !bound.has(role) && from.length > 0 && from.every((playbook) => included.includes(normalize(playbook))) ? [role] : [],
+    !bound.has(role) && from.length > 0 && from.length <= MAX_PLAYBOOKS && from.every(isDone) ? [role] : [],
   )
   const all = [
     ...removedRoles.flatMap((role) => orphansOf(role, firstPlay)),
@@ -110,21 +115,45 @@ export const withheldOn = (host: string, orphans: readonly Orphan[]): readonly W
     return { host, role, resource, action, reason }
   })
 
-/** The orphans as warnings: for each role one sentence about those that `--prune` deletes, and one for each reason to keep others. */
-export const orphanNotices = (orphans: readonly Orphan[]): readonly { readonly role: string; readonly what: string }[] =>
+/**
+ * The orphans as warnings: for each role one sentence about those that `--prune` deletes, and one for each reason to keep others. `missing`
+ * returns the playbooks that bound the role and do not exist any more.
+ */
+export const orphanNotices = (
+  orphans: readonly Orphan[],
+  missing: (role: string) => readonly string[],
+): readonly { readonly role: string; readonly what: string }[] =>
   [...Map.groupBy(orphans, ({ role }) => role)].flatMap(([role, ofRole]) => {
     const named = (some: typeof ofRole): string => some.map(({ resource }) => resource.replace(':', ' ')).join(', ')
     const deletable = ofRole.filter(({ outcome }) => outcome.is === 'delete')
     const kept = Map.groupBy(ofRole, ({ outcome }) => (outcome.is === 'stays' ? outcome.why : ''))
+    const gone = goneText(missing(role))
     return [
-      ...(deletable.length === 0 ? [] : [{ role, what: `no longer declares ${named(deletable)}; --prune deletes ${itOrThem(deletable)}` }]),
+      ...(deletable.length === 0
+        ? []
+        : [{ role, what: `no longer declares ${named(deletable)}; --prune deletes ${itOrThem(deletable)}${gone}` }]),
       ...[...kept]
         .filter(([why]) => why !== '')
         .map(([why, some]) => ({
           role,
-          what: `no longer declares ${named(some)}; kept: ${why} (--prune drops ${itOrThem(some)} from the ownership record)`,
+          what: `no longer declares ${named(some)}; kept: ${why} (--prune drops ${itOrThem(some)} from the ownership record)${gone}`,
         })),
     ]
   })
+
+/** The playbooks that bound a removed role and do not exist any more. */
+export const missingOf = (
+  role: string,
+  { records, project }: { readonly records: OwnedRecords; readonly project: ProjectPlaybooks },
+): readonly string[] => (records.get(role)?.playbooks ?? []).filter((playbook) => project.isMissing(playbook))
+
+const MAX_NAMES = 3
+
+const goneText = (playbooks: readonly string[]): string => {
+  if (playbooks.length === 0) return ''
+  const more = playbooks.length > MAX_NAMES ? ` and ${playbooks.length - MAX_NAMES} more` : ''
+  const [its, exist] = playbooks.length === 1 ? ['its playbook', 'exists'] : ['its playbooks', 'exist']
+  return `; ${its} ${playbooks.slice(0, MAX_NAMES).join(', ')}${more} no longer ${exist}`
+}
 
 const itOrThem = (some: readonly unknown[]): string => (some.length === 1 ? 'it' : 'them')

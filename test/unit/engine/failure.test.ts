@@ -11,11 +11,14 @@ import { RunProgress } from '../../../src/engine/progress.ts'
 import type { Run, RunHost } from '../../../src/engine/run-state.ts'
 import { verify } from '../../../src/engine/verify.ts'
 import type { Problem } from '../../../src/problem.ts'
+import { file } from '../../../src/resource/file/file.ts'
 import { ABSENT } from '../../../src/resource/kind/inode.ts'
-import { type Change, defineKind, type Kind, keyOf } from '../../../src/resource/kind/kind.ts'
+import { type Change, defineKind, type Kind, keyOf, type Resource } from '../../../src/resource/kind/kind.ts'
 import { HostRefusal } from '../../../src/resource/kind/step.ts'
 import { orphan } from '../../../src/resource/ownership/orphan.ts'
+import { readRecord } from '../../../src/resource/ownership/record.ts'
 import { sh } from '../../../src/shell/sh.ts'
+import { playbooksIn } from '../../../src/site/project-playbooks.ts'
 import { localShell } from './local-shell.ts'
 
 type State = 'new' | 'old'
@@ -54,7 +57,7 @@ const planOf = async (seed: Seed) => {
     return { session, resources: [{ play: 0, role: 'garden', resource }], observation: new Map([[keyOf(resource), 'old']]) }
   })
   const scope = { selected: () => true, allowDataLoss: new Set<string>() }
-  const { examined, lost } = await examineHosts(observed, { ...scope, prune: false })
+  const { examined, lost } = await examineHosts(observed, { ...scope, prune: false, project: playbooksIn('/project') })
   const { planned, observations, lost: failed } = await planHosts(examined, scope)
   return { planned, observations, lost: [...lost, ...failed] }
 }
@@ -102,17 +105,37 @@ describe('a state that forbids a change', () => {
 })
 
 describe('the warnings about a host', () => {
-  it('include its orphans, unless the run deletes them', async () => {
+  it('include its orphans and the playbooks that do not exist any more, unless the run deletes them', async () => {
     const owned = { key: 'certificate:/etc/x.pem', text: 'certificate:/etc/x.pem' }
-    const noticesOf = async (prune: boolean) => {
+    const records = new Map([['garden', readRecord(['# {"provision":2,"playbooks":["playbooks/gone.yaml"]}', owned.text])]])
+    const noticesOf = async (prune: boolean, more: readonly Resource[] = []) => {
       const resource = orphan({ role: 'garden', owned, prune })
-      const session = { host: 'a', shell: localShell('a') } as unknown as Session
+      const session = { host: 'a', shell: localShell('a'), owned: records } as unknown as Session
       const state = { recorded: true, inode: ABSENT, within: [] }
-      const observed = { session, resources: [{ play: 0, role: 'garden', resource }], observation: new Map([[keyOf(resource), state]]) }
-      const { examined } = await examineHosts([observed], { selected: () => true, allowDataLoss: new Set(), prune })
+      const observed = {
+        session,
+        resources: [...more, resource].map((one) => ({ play: 0, role: 'garden', resource: one })),
+        observation: new Map<string, unknown>([
+          [keyOf(resource), state],
+          ['file:/etc/motd', ABSENT],
+        ]),
+      }
+      const { examined } = await examineHosts([observed], {
+        selected: () => true,
+        allowDataLoss: new Set(),
+        prune,
+        project: playbooksIn('/project'),
+      })
       return examined.flatMap(({ notices }) => notices.map(({ role, what }) => `${role} ${what}`))
     }
-    expect(await noticesOf(false)).toEqual([expect.stringMatching(/^garden no longer declares certificate \/etc\/x\.pem; kept: /)])
+    const [notice, ...others] = await noticesOf(false)
+    expect(others).toEqual([])
+    expect(notice).toMatch(
+      /^garden no longer declares certificate \/etc\/x\.pem; kept: .*; its playbook playbooks\/gone\.yaml no longer exists$/,
+    )
+    // A role that another playbook binds has left only some resources.
+    const [bound] = await noticesOf(false, [file({ path: '/etc/motd', content: '' })])
+    expect(bound).toMatch(/^garden no longer declares certificate \/etc\/x\.pem; kept: .* from the ownership record\)$/)
     expect(await noticesOf(true)).toEqual([])
   })
 })

@@ -8,6 +8,7 @@ import { readOwned, withOrphans } from '../../../src/engine/plan/orphans.ts'
 import { planHost } from '../../../src/engine/plan/plan-host.ts'
 import { AnswerReader } from '../../../src/host/shell/frame.ts'
 import { Problem } from '../../../src/problem.ts'
+import { playbooksIn } from '../../../src/site/project-playbooks.ts'
 import { onOneHost } from './every-kind.ts'
 
 setFlagsFromString('--expose-gc')
@@ -213,6 +214,7 @@ describe('a random observation', () => {
           () => {
             const all = withOrphans({
               host: 'h',
+              project: playbooksIn('/project'),
               records: readOwned('h', stdout),
               declared: [],
               playbooks: ['site.yaml'],

@@ -2,11 +2,11 @@ import { spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { describe, expect, it, onTestFinished, test } from 'vitest'
+import { afterAll, describe, expect, it, onTestFinished, test } from 'vitest'
 import '../../../../src/index.ts'
 import { queryHost } from '../../../../src/engine/observe/host-query.ts'
 import type { DeclaredResource } from '../../../../src/engine/plan/declared.ts'
-import { orphanNotices, orphansOn, readOwned, withheldOn, withOrphans } from '../../../../src/engine/plan/orphans.ts'
+import { missingOf, orphanNotices, orphansOn, readOwned, withheldOn, withOrphans } from '../../../../src/engine/plan/orphans.ts'
 import { ownedBy } from '../../../../src/engine/plan/owned.ts'
 import { planHost } from '../../../../src/engine/plan/plan-host.ts'
 import { Problem } from '../../../../src/problem.ts'
@@ -22,6 +22,10 @@ import { isOrphan, orphan } from '../../../../src/resource/ownership/orphan.ts'
 import { outcomeOf } from '../../../../src/resource/ownership/plan.ts'
 import { readRecord, recordHead, recordLine } from '../../../../src/resource/ownership/record.ts'
 import { unit } from '../../../../src/resource/service/unit.ts'
+import { playbooksIn } from '../../../../src/site/project-playbooks.ts'
+
+/** A project that still has all playbooks. */
+const PROJECT = { ...playbooksIn('/project'), isMissing: () => false }
 
 const SUM = 'a'.repeat(64)
 const inode = (type: string, target = '') => ({ type, mode: '644', owner: 'root', group: 'root', target })
@@ -61,7 +65,7 @@ describe('a record', () => {
   it('with any content is read without an error', () => {
     const lines = ['', ' ', ':', '%', 'file:', 'file:../../etc/passwd x', `link:/x /x ->`, '\u0000', 'file:/a '.repeat(1000)]
     const owned = readOwned('h', [recordHead([]).trim(), ...lines].map((line) => `/var/lib/provision/owned/r:${line}\n`).join(''))
-    const placed = withOrphans({ host: 'h', records: owned, declared: [], playbooks: [], firstPlay: 0, prune: true })
+    const placed = withOrphans({ host: 'h', project: PROJECT, records: owned, declared: [], playbooks: [], firstPlay: 0, prune: true })
     expect(placed).toEqual([])
   })
 })
@@ -220,7 +224,7 @@ describe('a host with orphans', () => {
       ? []
       : [ownedBy('app', ['site.yaml'], resources), ...resources].map((resource) => ({ play: 1, role: 'app', resource }))
   const left = (declared: readonly DeclaredResource[], playbooks = ['site.yaml'], prune = true): readonly string[] =>
-    withOrphans({ host: 'h', records: record(['site.yaml'], ...all), declared, playbooks, firstPlay: 0, prune }).map(
+    withOrphans({ host: 'h', project: PROJECT, records: record(['site.yaml'], ...all), declared, playbooks, firstPlay: 0, prune }).map(
       ({ play, resource }) => `${play} ${keyOf(resource)}`,
     )
 
@@ -245,7 +249,15 @@ describe('a host with orphans', () => {
     const former = [file({ path, content: 'x' }), link({ path: '/etc/app', target: 'x' })]
     const now = [unit({ name: 'app.service', content: 'x' }), file({ path: '/etc/app', content: 'x' })]
     const orphans = (declared: readonly DeclaredResource[]): readonly string[] =>
-      withOrphans({ host: 'h', records: record(['site.yaml'], ...former), declared, playbooks: ['site.yaml'], firstPlay: 0, prune: true })
+      withOrphans({
+        host: 'h',
+        project: PROJECT,
+        records: record(['site.yaml'], ...former),
+        declared,
+        playbooks: ['site.yaml'],
+        firstPlay: 0,
+        prune: true,
+      })
         .filter(({ resource }) => isOrphan(resource))
         .map(({ resource }) => keyOf(resource))
     expect(orphans(declaredBy(a))).toEqual(['link:/etc/app', `file:${path}`])
@@ -255,9 +267,80 @@ describe('a host with orphans', () => {
 
   it('of a removed role that several playbooks shared come only in a run of all of them', () => {
     const orphans = (...playbooks: readonly string[]): number =>
-      withOrphans({ host: 'h', records: record(['a.yaml', 'b.yaml'], a), declared: [], playbooks, firstPlay: 0, prune: true }).length
+      withOrphans({
+        host: 'h',
+        project: PROJECT,
+        records: record(['a.yaml', 'b.yaml'], a),
+        declared: [],
+        playbooks,
+        firstPlay: 0,
+        prune: true,
+      }).length
     expect([orphans('a.yaml'), orphans('b.yaml'), orphans('a.yaml', 'c.yaml')]).toEqual([0, 0, 0])
     expect([orphans('a.yaml', 'b.yaml'), orphans('./b.yaml', 'x/../a.yaml', 'c.yaml')]).toEqual([1, 1])
+  })
+
+  describe('whose playbook does not exist any more', () => {
+    const root = mkdtempSync(join(tmpdir(), 'provision-playbooks-'))
+    afterAll(() => rmSync(root, { recursive: true }))
+    const inside = join(root, 'project')
+    mkdirSync(join(inside, 'playbooks'), { recursive: true })
+    for (const path of ['project/playbooks/site.yaml', 'project/playbooks/web.yaml', 'elsewhere.yaml']) writeFileSync(join(root, path), '')
+    const playbooks = playbooksIn(inside)
+    const orphans = (from: readonly string[], played: readonly string[] = ['playbooks/site.yaml']): number =>
+      withOrphans({ host: 'h', project: playbooks, records: record(from, a), declared: [], playbooks: played, firstPlay: 0, prune: true })
+        .length
+
+    it.each<[string, readonly string[], number]>([
+      ['that alone', ['playbooks/motd.yaml'], 1],
+      ['by its absolute path', [join(inside, 'playbooks/motd.yaml')], 1],
+      ['with a playbook of the run', ['playbooks/motd.yaml', './playbooks/site.yaml'], 1],
+      ['with a playbook of the run by its absolute path', ['playbooks/motd.yaml', join(inside, 'playbooks/site.yaml')], 1],
+      ['with one that exists and is not in the run', ['playbooks/motd.yaml', 'playbooks/web.yaml'], 0],
+      ['with one that exists, by its absolute path', [join(inside, 'playbooks/web.yaml')], 0],
+      ['with one that exists, by another path', ['playbooks/none/../web.yaml'], 0],
+      ['none at all', [], 0],
+    ])('come in a run of the others: %s', (_, from, expected) => {
+      expect(orphans(from)).toBe(expected)
+    })
+
+    it('come in a run by an absolute path as well', () => {
+      expect(orphans(['playbooks/site.yaml'], [join(inside, 'playbooks/site.yaml')])).toBe(1)
+      expect(orphans(['playbooks/web.yaml'], [join(inside, 'playbooks/site.yaml')])).toBe(0)
+    })
+
+    it.each([
+      ['outside the project', '../none.yaml'],
+      ['outside, through a directory of the project', 'playbooks/../../none.yaml'],
+      ['of another checkout', '/home/somebody/none.yaml'],
+      ['that is the project', '.'],
+      ['that is its parent', '..'],
+      ['with a null character', 'playbooks/\0'],
+      ['that is too long', `playbooks/${'x'.repeat(300)}`],
+      ['below a file that cannot be one', `${'x'.repeat(254)}/${'y'.repeat(254)}`],
+    ])('do not come for a name %s', (_, name) => {
+      expect([playbooks.isMissing(name), orphans([name])]).toEqual([false, 0])
+    })
+
+    it('do not come for more names than anybody has playbooks', () => {
+      const names = (count: number) => Array.from({ length: count }, (_, i) => `playbooks/${i}.yaml`)
+      expect([orphans(names(100)), orphans(names(101))]).toEqual([1, 0])
+    })
+
+    it('are named with it', () => {
+      const records = record(['playbooks/motd.yaml', 'playbooks/site.yaml'], a)
+      expect([missingOf('app', { records, project: playbooks }), missingOf('other', { records, project: playbooks })]).toEqual([
+        ['playbooks/motd.yaml'],
+        [],
+      ])
+      const said = (...names: readonly string[]) =>
+        orphanNotices([{ role: 'app', resource: 'file:/d/b', outcome: { is: 'delete' } }], () => names).map(({ what }) => what)
+      expect([...said('a.yaml'), ...said('a', 'b', 'c'), ...said('a', 'b', 'c', 'd')]).toEqual([
+        'no longer declares file /d/b; --prune deletes it; its playbook a.yaml no longer exists',
+        'no longer declares file /d/b; --prune deletes it; its playbooks a, b, c no longer exist',
+        'no longer declares file /d/b; --prune deletes it; its playbooks a, b, c and 1 more no longer exist',
+      ])
+    })
   })
 
   const state = new Map<string, unknown>([
@@ -273,6 +356,7 @@ describe('a host with orphans', () => {
   const placed = (prune: boolean) =>
     withOrphans({
       host: 'h',
+      project: PROJECT,
       records: record(['site.yaml'], ...all),
       declared: declaredBy(a),
       playbooks: ['site.yaml'],
@@ -286,7 +370,12 @@ describe('a host with orphans', () => {
 
   it('reports orphans without --prune and plans no change', () => {
     expect(planned(false)).toEqual([])
-    expect(orphanNotices(orphansOn(placed(false), state, () => true)).map(({ what }) => what)).toEqual([
+    expect(
+      orphanNotices(
+        orphansOn(placed(false), state, () => true),
+        () => [],
+      ).map(({ what }) => what),
+    ).toEqual([
       'no longer declares file /d/b; --prune deletes it',
       'no longer declares link /l; kept: somebody else changed it (--prune drops it from the ownership record)',
       'no longer declares directory /d; kept: it is not empty: a (--prune drops it from the ownership record)',
@@ -329,7 +418,7 @@ describe('the deletion of an orphan', () => {
     const pair = certificate.kind.files?.(placeholder({ path: '/x/a.pem', names: ['a.test'] }).spec) ?? []
     const text = `${recordHead(['site.yaml'])}${pair.map(({ path }) => `${recordLine('certificate:/x/a.pem', path, 'disk')}\n`).join('')}package:p\n`
     const records = new Map([['r', readRecord(text.trim().split('\n'))]])
-    const placed = withOrphans({ host: 'h', records, declared: [], playbooks: ['site.yaml'], firstPlay: 0, prune: true })
+    const placed = withOrphans({ host: 'h', project: PROJECT, records, declared: [], playbooks: ['site.yaml'], firstPlay: 0, prune: true })
     const orphans = placed.filter(({ resource }) => keyOf(resource) === 'certificate:/x/a.pem')
     expect(orphans).toHaveLength(1)
     writeFileSync(join(scratch, 'r'), text)
@@ -369,7 +458,15 @@ describe('the deletion of an orphan', () => {
     const lines = Array.from({ length: 3_000 }, (_, i) => recordLine(`file:/srv/${i}`, `/srv/${i}`, SUM))
     const said = [recordHead(['site.yaml']).trim(), ...lines].map((line) => `/var/lib/provision/owned/r:${line}`).join('\n')
     const records = readOwned('web-01', said)
-    const orphans = withOrphans({ host: 'web-01', records, declared: [], playbooks: ['site.yaml'], firstPlay: 0, prune: true })
+    const orphans = withOrphans({
+      host: 'web-01',
+      project: PROJECT,
+      records,
+      declared: [],
+      playbooks: ['site.yaml'],
+      firstPlay: 0,
+      prune: true,
+    })
     expect(orphans).toHaveLength(3_000)
     const change = { action: 'delete', certainty: 'exact', reason: '', differences: [] } as const
     const state = { recorded: true, inode: inode('f'), within: [] }
