@@ -1,6 +1,6 @@
-import { readFile } from 'node:fs/promises'
 import { append } from '../../disk/append.ts'
 import { PRIVATE } from '../../disk/folder.ts'
+import { readNamed } from '../../disk/read.ts'
 import { Problem } from '../../problem.ts'
 import type { Target } from '../target/connection.ts'
 import { type KnownHost, knownName, parseKnownHosts, statusOfKey, typeOf } from './known-hosts.ts'
@@ -44,8 +44,11 @@ const add = async (file: string, target: Target, keys: readonly Buffer[]): Promi
   append(file, `${text === '' || text.endsWith('\n') ? '' : '\n'}${lines.join('')}`, { mode: 0o600, directory: PRIVATE })
 }
 
+/** Some hundred thousand hosts. */
+const MAX_BYTES = 2 ** 26
+
 const textOf = async (file: string): Promise<string> =>
-  await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+  await readText(file).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return ''
     throw new Problem({
       class: 'input',
@@ -54,3 +57,5 @@ const textOf = async (file: string): Promise<string> =>
       fix: 'replace it with a file that your account can read',
     })
   })
+
+const readText = async (file: string): Promise<string> => readNamed(file, MAX_BYTES)

@@ -1,4 +1,5 @@
-import { readFile, stat } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
+import { readNamed } from '../../disk/read.ts'
 import { Problem } from '../../problem.ts'
 import type { Secret } from '../../secret/secret.ts'
 import { fingerprint, typeOf } from '../known-hosts/known-hosts.ts'
@@ -26,7 +27,7 @@ const wrong = (path: string, what: string, fix: string, why?: string): Problem =
  */
 export const readKeyFile = async (path: string): Promise<KeyFile> => {
   const beside = await publicKeyIn(`${path}.pub`)
-  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+  const text = await textOf(path).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT' && beside !== undefined) return undefined
     if (error.code === 'ENOENT')
       throw wrong(
@@ -82,7 +83,12 @@ const tokenProblem = (path: string): Problem =>
 
 const onToken = (publicKey: Buffer | undefined): boolean => publicKey !== undefined && (typeOf(publicKey)?.startsWith('sk-') ?? false)
 
-const publicKeyIn = async (path: string): Promise<Buffer | undefined> => await readFile(path, 'utf8').then(publicKeyOf, () => undefined)
+/** Keys have at most some kilobytes. */
+const MAX_BYTES = 2 ** 20
+
+const textOf = async (path: string): Promise<string> => readNamed(path, MAX_BYTES)
+
+const publicKeyIn = async (path: string): Promise<Buffer | undefined> => await textOf(path).then(publicKeyOf, () => undefined)
 
 /** The key of a line `TYPE BASE64 COMMENT`; undefined for any other text. */
 const publicKeyOf = (text: string): Buffer | undefined => {

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
@@ -61,4 +62,15 @@ test('a file that cannot be read is an input problem, also for the next writer',
     what: 'host has no known_hosts file to which its keys can be added',
     fix: 'set one in the inventory (known_hosts: path)',
   })
+})
+
+test('a known_hosts file that is a device or a pipe is not read, and /dev/null is empty', { timeout: 10_000 }, async () => {
+  const pipe = join(scratch(), 'pipe')
+  execFileSync('mkfifo', [pipe])
+  for (const file of [pipe, '/dev/zero'])
+    expect(await problemOf(readKnownHosts([file]))).toMatchObject({
+      where: { file },
+      what: 'known_hosts cannot be read (not a regular file)',
+    })
+  expect(await readKnownHosts(['/dev/null'])).toEqual([])
 })

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { chmodSync, existsSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
@@ -204,4 +205,13 @@ test('a new key can be used, and has its comment', async () => {
   expect(typeOf(file.publicKey ?? Buffer.alloc(0))).toBe('ssh-ed25519')
   expect(publicKey).toBe(`ssh-ed25519 ${file.publicKey?.toString('base64')} me@laptop`)
   expect(privateKey).toMatch(/END OPENSSH PRIVATE KEY-----\n$/)
+})
+
+test('a key file that is a device, a pipe or too large is not read', { timeout: 10_000 }, async () => {
+  const [pipe, large] = ['pipe', 'large'].map((name) => join(scratch(), name))
+  execFileSync('mkfifo', [pipe ?? ''])
+  writeFileSync(large ?? '', 'x'.repeat(2 ** 20 + 1))
+  for (const path of [pipe ?? '', '/dev/zero'])
+    expect((await problemOf(readKeyFile(path))).what).toBe('key file cannot be read (not a regular file)')
+  expect((await problemOf(readKeyFile(large ?? ''))).what).toBe('key file cannot be read (larger than 1 MB)')
 })
