@@ -9,7 +9,7 @@ interface Gaps {
   readonly gap: RegExp
   /** The end of a text that may be the beginning of a gap. */
   readonly begun: RegExp
-  /** Minimum number of characters for an incomplete form. Fewer would match any text. */
+  /** Minimum number of characters of a form, also of an incomplete one. Fewer would match any text. */
   readonly minimum: number
   /** Set for hexadecimal digits, which match in either case. */
   readonly digits?: Digits
@@ -62,7 +62,7 @@ export const HEAD = 4
 /** Returns the possible beginnings of a form, and the number of characters that each skips: those before a gap. */
 export const headsOf = ({ characters, gaps }: Form): readonly (readonly [head: string, skip: number])[] => {
   if (gaps === undefined) return [[characters.slice(0, HEAD), 0]]
-  const skips = [...Array(HEAD).keys()].filter((skip) => skip === 0 || characters.length - skip >= gaps.minimum)
+  const skips = [...Array(HEAD).keys()].filter((skip) => characters.length - skip >= gaps.minimum)
   const { digits } = gaps
   if (digits === undefined) return skips.map((skip) => [characters.slice(skip, skip + HEAD), skip])
   return skips.flatMap((skip) =>

@@ -40,5 +40,6 @@ test('the beginning of a short secret is held back until the next piece of a tex
 })
 
 test('in the output of a host, short secrets of its own are masked as well', () => {
+  expect(masked('port 8443', [new Secret('8443')])).toBe('port •••')
   expect(masked('port 8443, key ab', [new Secret('8443'), new Secret('ab')])).toBe('port •••, key •••')
 })

@@ -123,6 +123,20 @@ describe('a secret that is longer than a line is masked', () => {
     }
   })
 
+  it('except for its first byte if a line ends there', () => {
+    for (const [name, write] of WAYS.filter(([name]) => /xxd$|hexdump -C|od -An|^bytes with/.test(name)))
+      for (const before of [13, 14, 15]) {
+        const text = write(`${'.'.repeat(before)}short pass word!`)
+        expect(leftOf(formsFor('short pass word!').mask(text), 'short pass word!'), name).toEqual([])
+        expect(formsFor('short pass word!').mask(text)).toContain(MASK)
+      }
+  })
+
+  it('without the text after digits in one piece', () => {
+    const digits = bytesOf(SECRET).join('')
+    expect(forms.mask(`${digits}  is hidden\n`)).toBe(`${MASK}  is hidden\n`)
+  })
+
   it('except for a few characters if its first or last lines are missing', () => {
     for (const [, write] of WAYS.filter(([name]) => ['base64', 'openssl base64', 'xxd -p'].includes(name))) {
       const lines = write(SECRET.repeat(6)).split('\n')

@@ -68,6 +68,12 @@ describe('a secret is masked', () => {
     expect(shown('<abcdef12ef12xyz9>', 'abcdef12', 'ef12xyz9')).toBe(`<${MASK}${MASK}>`)
   })
 
+  it('twice in a text that ends within a third one', () => {
+    const redactor = redactorOf('abcdef12', 'ef12xyz9')
+    expect(redactor.push('<abcdef12> <abcdef12> abcdef12xy')).toBe(`<${MASK}> <${MASK}> `)
+    expect(redactor.push('z9>') + redactor.end()).toBe(`${MASK}>`)
+  })
+
   it('wherever the chunks of a text end', { timeout: 30_000 }, () => {
     const word = fc.string({ unit: 'binary-ascii', minLength: 8, maxLength: 30 }).filter((text) => text.trim().length >= 8)
     const form = fc.constantFrom<(text: string) => string>(
