@@ -16,8 +16,14 @@ export default defineConfig({
     experimental: { diagnostics: false },
     projects: [
       { resolve: { alias }, test: { name: 'floors', include: ['test/floors.test.ts'] } },
-      // Most of their time is spent waiting for programs.
-      { resolve: { alias }, test: { name: 'unit', include: ['test/unit/**/*.test.ts'], maxWorkers: 4 } },
+      {
+        resolve: { alias },
+        test: {
+          ...{ name: 'unit', include: ['test/unit/**/*.test.ts'] },
+          // Most of their time is spent waiting for programs.
+          ...{ maxWorkers: 4, testTimeout: 20_000, hookTimeout: 60_000 },
+        },
+      },
       {
         resolve: { alias },
         test: {
