@@ -10,11 +10,11 @@ import type { Prepared } from '../../../src/engine/prepare.ts'
 import { RunProgress } from '../../../src/engine/progress.ts'
 import type { Run, RunHost } from '../../../src/engine/run-state.ts'
 import { verify } from '../../../src/engine/verify.ts'
-import type { Problem } from '../../../src/problem.ts'
+import { Problem } from '../../../src/problem.ts'
 import { file } from '../../../src/resource/file/file.ts'
 import { ABSENT } from '../../../src/resource/kind/inode.ts'
 import { type Change, defineKind, type Kind, keyOf, type Resource } from '../../../src/resource/kind/kind.ts'
-import { HostRefusal } from '../../../src/resource/kind/step.ts'
+import { ControllerFailure, HostRefusal } from '../../../src/resource/kind/step.ts'
 import { orphan } from '../../../src/resource/ownership/orphan.ts'
 import { readRecord } from '../../../src/resource/ownership/record.ts'
 import { sh } from '../../../src/shell/sh.ts'
@@ -256,6 +256,14 @@ describe('an error that concerns one host', () => {
   it('is a refusal of the host in the words of the kind', () => {
     expect(problemsOn('a', new HostRefusal('no room', 'the disk is full', 'free space'))).toMatchObject([
       { class: 'task', where: { host: 'a' }, what: 'no room', why: 'the disk is full', fix: 'free space' },
+    ])
+  })
+
+  it('is the problem of this machine if that failed in its part of the change', () => {
+    const cause = new Problem({ class: 'input', where: { file: 'acme.yaml' }, what: 'is wrong', fix: 'mend it' })
+    expect(problemsOn('a', new ControllerFailure(cause, [], 'certificate'))).toEqual([cause])
+    expect(problemsOn('a', new ControllerFailure(new TypeError('ours'), [], 'certificate'))).toMatchObject([
+      { class: 'task', where: { host: 'a' }, what: 'run on this host failed: TypeError: ours' },
     ])
   })
 

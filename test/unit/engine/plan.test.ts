@@ -12,7 +12,7 @@ import { project } from '../site/project.ts'
 
 const lock: Holder = { user: 'jane', machine: 'laptop', command: 'provision run', since: '2026-11-29T10:00:00Z' }
 const MISSING = '/nonexistent-provision-test'
-const ROLE = (name: string, body: string): string => `import { defineRole, file, z } from 'provision'
+const ROLE = (name: string, body: string): string => `import { defineRole, file, text, z } from 'provision'
 export default defineRole({ name: '${name}', summary: 's', options: z.strictObject({}), resources: (context) => { ${body} } })
 `
 
@@ -74,6 +74,19 @@ describe('the plan of a run', () => {
     ])
     await close()
     expect(host.remains()).toEqual([])
+  })
+
+  it('begins with the identities that it will make', async () => {
+    const body = `const edge = context.authority({ domain: 'edge' })
+return [file({ path: '${MISSING}-authority', content: text\`\${edge.certificate}\` })]`
+    const { events, run } = await planned(body)
+    const { plan: shown, close } = await run()
+    expect(shown.changes.map(({ host, resource }) => `${host} ${resource}`).slice(0, 2)).toEqual([
+      'controller authority:edge',
+      'a owned:first',
+    ])
+    expect(warnings(events)).toEqual([])
+    await close()
   })
 
   it('leaves out a host that cannot be reached', async () => {

@@ -64,6 +64,22 @@ describe('planning a host', () => {
     expect(plan(resources, { 'note:a': '', 'note:b': 'y' })).toEqual(['update b x', 'create a x'])
   })
 
+  it('tells the kind that a change comes after scripts, which may have changed its state', () => {
+    const script = kindOfText('script', { plan: () => ({ action: 'run', certainty: 'opaque', reason: 'it runs', differences: [] }) })
+    const resources = [place(note({ id: 'a', want: 'x' })), place(script({ id: 's', want: '' })), place(note({ id: 'b', want: 'x' }))]
+    const observation = new Map([
+      ['note:a', ''],
+      ['script:s', ''],
+      ['note:b', ''],
+    ])
+    const pending = planHost({ resources, observation, observations: new Map(), selected: () => true, now: new Date(0) })
+    expect(pending.map(({ resource, afterScripts }) => [resource.id, afterScripts])).toEqual([
+      ['a', false],
+      ['s', false],
+      ['b', true],
+    ])
+  })
+
   it('reports pending packages to later resources of the same role only', () => {
     const resources = [
       place(note({ id: 'a', want: '<coming>' })),

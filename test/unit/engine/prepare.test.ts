@@ -98,6 +98,13 @@ describe('a prepared run', () => {
     expect(warnings.map(({ what }) => what)).toEqual(['`sudo_password` is too short to be masked within other text'])
   })
 
+  it('needs keys that can be used, of hosts outside the run too', async () => {
+    const missing = (host: string): string =>
+      INVENTORY.replace(/(?<=: \{ address: )[\d.]+/g, (address) => address).replace(`${host}: { `, `${host}: { vars: { key: gone }, `)
+    await expect(prepared({ limit: ['web-01'] }, PLAYBOOK, missing('lb-01'))).rejects.toThrow('gone')
+    await expect(prepared({ limit: ['web-01'] }, PLAYBOOK, missing('idle'))).resolves.toBeDefined()
+  })
+
   it('keeps the roles and the hosts whose rows may be lost', async () => {
     const { roles, allowDataLoss } = await prepared({ roles: ['app'], allowDataLoss: ['web-02'] })
     expect([roles, allowDataLoss]).toEqual([['app'], ['web-02']])

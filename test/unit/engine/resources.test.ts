@@ -63,8 +63,14 @@ describe('the resources of a host', () => {
   })
 
   it('are recorded with every playbook that binds the role to this host', () => {
+    const web = roleOf('web', () => [motd('y', '/etc/y')])
     const app = roleOf('app', () => [motd('x')])
-    const { surroundings } = surroundingsOf(['a', app, 'two.yaml'], ['a', app, 'one.yaml'], ['b', app, 'three.yaml'])
+    const { surroundings } = surroundingsOf(
+      ['a', app, 'two.yaml'],
+      ['a', app, 'one.yaml'],
+      ['b', app, 'three.yaml'],
+      ['a', web, 'four.yaml'],
+    )
     const [record] = resourcesOf('a', facts, surroundings)
     expect(record?.resource.spec).toMatchObject({ role: 'app', playbooks: ['one.yaml', 'two.yaml'] })
   })

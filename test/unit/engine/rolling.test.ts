@@ -147,7 +147,14 @@ const roll = async ({
   }
   const progress = new RunProgress(listen)
   const { problems, hosts: outcomes } = await apply({ ...planned, progress, listen, signal: signal ?? new AbortController().signal })
-  return { problems: problems.map(({ message }) => message), whys: problems.map(({ why }) => why), warnings, doing, hosts: outcomes }
+  return {
+    problems: problems.map(({ message }) => message),
+    classes: problems.map((problem) => problem.class),
+    whys: problems.map(({ why }) => why),
+    warnings,
+    doing,
+    hosts: outcomes,
+  }
 }
 
 describe('a rolling play', () => {
@@ -322,10 +329,10 @@ describe('at the end of a run', () => {
     ['in batches', [1]],
     ['at once', []],
   ])('a service that does not answer fails the run that changed its hosts %s', async (_, serial) => {
-    const { problems } = await roll({ gifts: { a: ['x'], b: ['x'] }, serial, serves: ill() })
+    const { problems, classes } = await roll({ gifts: { a: ['x'], b: ['x'] }, serial, serves: ill() })
     expect(log().filter((line) => line === 'asked')).toEqual(['asked'])
     expect(log().at(-1)).toBe('asked')
-    expect(problems).toEqual([PROBLEM])
+    expect([problems, classes]).toEqual([[PROBLEM], ['task']])
   })
 
   it('a service is asked after a failed change too, and nothing is asked if nothing changed', async () => {

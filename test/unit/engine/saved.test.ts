@@ -77,6 +77,7 @@ describe('a saved plan', () => {
     // One slow digest per side: every guess costs time, and the parts cannot be guessed one by one.
     expect(Object.keys({ ...only?.wanted })).toEqual(['state'])
     expect(Object.keys({ ...only?.seen })).toEqual(['state'])
+    expect(Object.keys({ ...only?.shown })).toEqual(['state'])
   })
 
   test.each<[string, Run, Run, string]>([
@@ -118,6 +119,12 @@ describe('a saved plan', () => {
     ],
   ])('is refused when %s', (_, before, now, problem) => {
     expect(compared(before, now)).toEqual([expect.stringContaining(problem)])
+  })
+
+  test('has changes of every action', () => {
+    const actions = ['create', 'update', 'delete', 'run'] as const
+    const text = saved(plannedOf(...actions.map((action) => [...motd(action), { action }] as const)))
+    expect(readPlan('p', text).changes.map(({ action }) => action)).toEqual(actions)
   })
 
   test('a changed secret is a difference', () => {

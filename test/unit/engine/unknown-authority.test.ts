@@ -63,6 +63,7 @@ describe('an authority that signed certificates of hosts and is not in identitie
     expect(problem?.message).toBe(
       `web-01 › nginx › certificate:${PATH}: certificate is signed by generation 1 of authority edge, which is not in identities/ (on web-02, web-03 as well)`,
     )
+    expect(problem?.fix).toContain(`If web-01 belonged to another site, run rm ${PATH} there`)
     const [many] = said(Array.from({ length: 6 }, (_, i) => host(`web-${i}`, first, [])))
     expect(many?.message).toContain('(on web-1, web-2, web-3 and 2 more as well)')
     expect(problem?.fix).toContain('ssh web-01 cat /etc/ssl/nginx/authority.pem >identities/authority-edge-1.lost.pem and run again')

@@ -1,5 +1,5 @@
-import { execFileSync, spawn } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { execFileSync, spawn, spawnSync } from 'node:child_process'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { type AddressInfo, createServer, connect as openSocket, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -32,8 +32,11 @@ export const agentWith = async (
   const socket = join(directory, 'agent.sock')
   const agent = spawn('ssh-agent', ['-D', '-a', socket], { stdio: 'ignore', env: { ...process.env, ...env } })
   onTestFinished(() => void agent.kill())
-  await expect.poll(() => statSync(socket, { throwIfNoEntry: false })?.isSocket()).toBe(true)
-  for (const key of keys) execFileSync('ssh-add', ['-q', key], { env: { ...process.env, SSH_AUTH_SOCK: socket }, stdio: 'ignore' })
+  const ask = (...words: readonly string[]) =>
+    spawnSync('ssh-add', words, { env: { ...process.env, SSH_AUTH_SOCK: socket }, stdio: 'ignore' }).status
+  // Its status is 2 until the agent listens, and 1 while it has no key.
+  await expect.poll(() => ask('-l'), { timeout: 10_000 }).toBe(1)
+  for (const key of keys) expect(ask('-q', key)).toBe(0)
   return socket
 }
 
