@@ -88,11 +88,10 @@ export class Forms {
   /** Returns the ranges of values, with overlapping ones merged, and the start of a value that may be incomplete. */
   #search(text: string, whole: boolean): { readonly found: readonly (readonly [number, number])[]; readonly begun: number } {
     const found: [number, number][] = []
-    if (this.#byHead.size === 0) return { found, begun: text.length }
     const last = (): [number, number] | undefined => found.at(-1)
     const heldFrom = (at: number): { readonly found: readonly [number, number][]; readonly begun: number } => {
-      const [from, to] = last() ?? [0, 0]
-      return to > at ? { found: found.slice(0, -1), begun: from } : { found, begun: at }
+      const previous = last()
+      return previous !== undefined && at < previous[1] ? { found: found.slice(0, -1), begun: previous[0] } : { found, begun: at }
     }
     const table = this.#table
     const bits = table.length - 1

@@ -132,6 +132,14 @@ describe('a secret that is longer than a line is masked', () => {
       }
   })
 
+  it('and what only began like it is shown as soon as it differs', () => {
+    for (const beginning of ['it is', Buffer.from(SECRET).toString('base64').slice(0, 8), bytesOf(SECRET).slice(0, 9).join(' ')])
+      for (const more of ['~', '\n~', ' ~', ':~', ', ~']) {
+        const redactor = new Redactor(() => forms)
+        expect(redactor.push(`<${beginning}${more}`)).toBe(`<${beginning}${more}`)
+      }
+  })
+
   it('without the text after digits in one piece', () => {
     const digits = bytesOf(SECRET).join('')
     expect(forms.mask(`${digits}  is hidden\n`)).toBe(`${MASK}  is hidden\n`)
