@@ -23,7 +23,7 @@ const floors = [
   ['disk'],
   ['problem'],
   ['os-error'],
-  ['shell', 'hidden', 'environment'],
+  ['shell', 'hidden', 'environment', 'first-names'],
   ['secret'],
 ]
 const heightOf = (room: string): number => floors.toReversed().findIndex((rooms) => rooms.includes(room))

@@ -1,3 +1,4 @@
+import { firstNames } from '../../first-names.ts'
 import { keyOf } from '../../resource/kind/kind.ts'
 import type { Run, RunHost } from '../run-state.ts'
 import { type AppliedBatch, kindOf, problemsOfChange, stepContextOf, workOf } from './play.ts'
@@ -31,9 +32,4 @@ export const revert = async (run: Run, runHost: RunHost, made: readonly AppliedB
   return some
 }
 
-const MAX_NAMES = 5
-
-const stays = (kept: readonly string[]): string => {
-  const more = kept.length > MAX_NAMES ? ` and ${kept.length - MAX_NAMES} more` : ''
-  return `these changes cannot be reverted and stay: ${kept.slice(0, MAX_NAMES).join(', ')}${more}`
-}
+const stays = (kept: readonly string[]): string => `these changes cannot be reverted and stay: ${firstNames(kept, 5)}`

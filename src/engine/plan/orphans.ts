@@ -1,3 +1,4 @@
+import { firstNames } from '../../first-names.ts'
 import { Problem } from '../../problem.ts'
 import { type Kind, keyOf } from '../../resource/kind/kind.ts'
 import { isOrphan, orphan, orphanOutcome } from '../../resource/ownership/orphan.ts'
@@ -147,13 +148,10 @@ export const missingOf = (
   { records, project }: { readonly records: OwnedRecords; readonly project: ProjectPlaybooks },
 ): readonly string[] => (records.get(role)?.playbooks ?? []).filter((playbook) => project.isMissing(playbook))
 
-const MAX_NAMES = 3
-
 const goneText = (playbooks: readonly string[]): string => {
   if (playbooks.length === 0) return ''
-  const more = playbooks.length > MAX_NAMES ? ` and ${playbooks.length - MAX_NAMES} more` : ''
   const [its, exist] = playbooks.length === 1 ? ['its playbook', 'exists'] : ['its playbooks', 'exist']
-  return `; ${its} ${playbooks.slice(0, MAX_NAMES).join(', ')}${more} no longer ${exist}`
+  return `; ${its} ${firstNames(playbooks)} no longer ${exist}`
 }
 
 const itOrThem = (some: readonly unknown[]): string => (some.length === 1 ? 'it' : 'them')

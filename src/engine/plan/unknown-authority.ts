@@ -1,5 +1,6 @@
 import { X509Certificate } from 'node:crypto'
 import { generationNamed } from '../../authority/generation.ts'
+import { firstNames } from '../../first-names.ts'
 import { Problem } from '../../problem.ts'
 import { latersIn } from '../../resource/kind/content.ts'
 import { keyOf, type Signature } from '../../resource/kind/kind.ts'
@@ -59,8 +60,7 @@ const unknown = (found: readonly Found[]): Problem => {
   if (first === undefined) throw new Error('an unknown authority without certificates')
   const { host, role, resource, path, domain, generation, trusted } = first
   const hosts = [...new Set(found.map((one) => one.host))]
-  const others =
-    hosts.length > 1 ? ` (on ${hosts.slice(1, 4).join(', ')}${hosts.length > 4 ? ` and ${hosts.length - 4} more` : ''} as well)` : ''
+  const others = hosts.length > 1 ? ` (on ${firstNames(hosts.slice(1))} as well)` : ''
   const lost = `identities/authority-${domain}-${generation}.lost.pem`
   const again =
     trusted === undefined

@@ -1,5 +1,6 @@
 import { gunzipSync } from 'node:zlib'
 import { z } from 'zod'
+import { firstNames } from '../../first-names.ts'
 import { sh } from '../../shell/sh.ts'
 import type { LocalFile } from '../kind/content.ts'
 import { counted } from '../kind/differences.ts'
@@ -121,8 +122,7 @@ ${spec.loseRowsWrittenSince ? sh`mkdir -p ${parentOf(RECORD)} && printf '%s\\n' 
 const missingIn = ({ tables }: DumpSpec, { tables: there }: Exclude<DumpState, string>): readonly string[] =>
   tables.filter((name) => !there.includes(name))
 
-const abbreviated = (names: readonly string[]): string =>
-  names.length > 10 ? `${names.slice(0, 10).join(', ')} and ${names.length - 10} more` : names.join(', ')
+const abbreviated = (names: readonly string[]): string => firstNames(names, 10)
 
 /** The tables of a dump, as `database.table`, in its order. */
 export const tablesIn = (content: LocalFile): readonly string[] => {

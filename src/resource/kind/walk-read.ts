@@ -40,7 +40,8 @@ sub copy {
 /**
  * Program that reads below directories of other accounts. Arguments: a question, the directory with the lists `others.*` of places where
  * root is not alone, the expected sizes (`digests`) or the maximum number of names (`names`), and the paths.
- * Questions: `held` prints paths behind a link of another account (`held`) or in a directory of another account (`others`), `guarded` paths that another account can replace, `names` the entries of
+ * Questions: `held` prints paths behind a link of another account (`held`) or in a directory of another account (`others`), `guarded` paths
+ * that another account can replace, `names` the entries of
  * directories, `digests` the output of `sha256sum -z`, `texts` that of `grep -HZ ''`.
  */
 export const READ_OTHERS = String.raw`${ENTER}
@@ -172,7 +173,3 @@ export const readNames = (stdout: string): ReadonlyMap<string, readonly string[]
   }
   return names
 }
-
-/** The first names for a message, and the number of others: `a, b, c and 2 more`. */
-export const firstNames = (names: readonly string[]): string =>
-  `${names.slice(0, 3).join(', ')}${names.length > 3 ? ` and ${names.length - 3} more` : ''}`

@@ -1,7 +1,7 @@
+import { firstNames } from '../../first-names.ts'
 import { ABSENT, reasonUnreached } from '../kind/inode.ts'
 import type { Change, PlanContext } from '../kind/kind.ts'
 import { orphanPolicyOf } from '../kind/orphan-policy.ts'
-import { firstNames } from '../kind/walk-read.ts'
 import { type OrphanSpec, type OrphanState, placeOf, recordedUnit } from './observe.ts'
 import type { OwnedResource } from './record.ts'
 

@@ -1,3 +1,4 @@
+import { firstNames } from '../../first-names.ts'
 import type { Script } from '../../shell/script.ts'
 import { sh } from '../../shell/sh.ts'
 import type { Work } from '../kind/kind.ts'
@@ -37,9 +38,7 @@ export function* installPackages(work: readonly PackageWork[], { seconds, times 
 
 const doingOf = (work: readonly PackageWork[]): string => {
   const names = work.filter(({ spec, state }) => spec.state === 'present' && state.status !== 'installed').map(({ id }) => id)
-  return names.length === 0
-    ? 'changing packages'
-    : `installing ${names.slice(0, 3).join(', ')}${names.length > 3 ? ` and ${names.length - 3} more` : ''}`
+  return names.length === 0 ? 'changing packages' : `installing ${firstNames(names)}`
 }
 
 // The words of apt decide; a state of the host (a full mount, lists that were not fetched) is named only where they fit.

@@ -1,3 +1,4 @@
+import { firstNames } from '../../first-names.ts'
 /** Returns the known word that is most similar, or undefined if none is similar enough. */
 export const nearest = (word: string, known: Iterable<string>): string | undefined => {
   const limit = Math.max(1, Math.floor(word.length / 3))
@@ -17,8 +18,7 @@ export const suggestion = (word: string, known: Iterable<string>, fallback: stri
 }
 
 /** Joins words with commas, at most twelve of them. */
-export const list = (words: readonly string[]): string =>
-  words.length > 12 ? `${words.slice(0, 12).join(', ')} and ${words.length - 12} more` : words.join(', ')
+export const list = (words: readonly string[]): string => firstNames(words, 12)
 
 // `Web_01`, `web01` and `web-01` are the same word here.
 const plain = (word: string): string => word.toLowerCase().replaceAll(/[_-]/g, '')
