@@ -28,8 +28,8 @@ export const readPlain = (path: string, most: number, isFrom: (uid: number) => b
 }
 
 /**
- * Reads a file that the user names, also behind a link. Waits for no pipe, and reads no device; `/dev/null` is empty. Throws an error with the reason as its
- * `code` if there is no regular file of at most `most` bytes.
+ * Reads a file that the user names, also behind a link. Waits for no pipe, and reads no device; `/dev/null` is empty. Throws an error with
+ * the reason as its `code` if there is no regular file of at most `most` bytes.
  */
 export const readNamed = (path: string, most: number): string => {
   if (path === '/dev/null') return ''

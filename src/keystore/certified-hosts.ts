@@ -37,7 +37,7 @@ export const readCertifiedHosts = (root: string): CertifiedHosts => {
   }
 }
 
-/** An inventory file has one name in the record, whatever path `-i` has: `inventory/site.yaml`, also for `./inventory/site.yaml`. */
+/** Returns the name of an inventory file in the record: `inventory/site.yaml`, also if the path of `-i` is `./inventory/site.yaml`. */
 export const recordedName = (root: string, inventory: string): string => relative(root, resolve(root, inventory))
 
 /** Whether an inventory file of the record still exists. */

@@ -29,7 +29,7 @@ export interface KeysState {
   readonly ours: readonly string[]
   /** This run logged in as the user. */
   readonly isRunAccount: boolean
-  /** The data of the key with which this run logged in, or of several keys, one of which was accepted. */
+  /** The data of the key with which this run logged in. If an agent offered several keys, the data of all: sshd accepted one of them. */
   readonly loginKeys?: readonly string[]
 }
 

@@ -140,8 +140,8 @@ function verifySums(sums: string): Script {
 }
 
 /**
- * Activates the staged release, unless another one was made live during the upload. A damaged live release is replaced while a copy of links is live. The history is written before the
- * switch, so it stays correct if a run is interrupted between the two.
+ * Activates the staged release, unless another one was made live during the upload. A damaged live release is replaced while a copy of links
+ * is live. The history is written before the switch, so it stays correct if a run is interrupted between the two.
  */
 const activateScript = ({ root, digest, keep }: ReleaseSpec): Script => sh`
 [ "$(readlink current)" = "$live" ] || { printf '%s/current is not as it was observed\\n' ${root} >&2; exit ${CHANGED}; }

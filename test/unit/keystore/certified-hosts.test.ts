@@ -64,7 +64,7 @@ test.each([
   expect(await problemOf(() => readCertifiedHosts(root))).toMatchObject({ what: 'identity is not a list of hosts' })
 })
 
-test('an inventory has one name in the record, whatever path it was given by', () => {
+test('an inventory has the same name in the record for each path to it', () => {
   const root = project({ [A]: '', [FILE]: `{"./${A}":{"web-01":["authority:edge"]},"${A}":{"web-01":["authority:metrics"]}}` })
   recordCertified(root, join(root, A), 'web-02', 'authority:edge')
   recordCertified(root, `./inventory/../${A}`, 'web-01', 'authority:edge')

@@ -39,7 +39,7 @@ test.each([
   expect(spanOf(ms)).toBe(span)
 })
 
-test('a process is named by its command, of which five are named, each by 200 characters', () => {
+test('a problem names five processes, each by 200 characters of its command', () => {
   const output = [1, 2, 3, 4, 5, 6].map((pid) => `ended ${pid} ${'x'.repeat(250)}\n`).join('')
   const what = problemIn('web-01', output, '6 s')?.what ?? ''
   expect(what.match(/`x{200}` \(pid \d\)/g)).toHaveLength(5)

@@ -113,7 +113,7 @@ describe('becoming root', () => {
     expect(await problemOf(openShell({ ...host.target, user: 'ops' }))).toMatchObject({ why: 'This account is not available.' })
   })
 
-  test('a password is sent once, whatever sudo prints before and after its prompt', async () => {
+  test('a password is sent once, also if sudo prints text before and after its prompt', async () => {
     const sudo = `#!/bin/sh
 echo lecture >&2; sleep 0.05; printf %s "$3" >&2; IFS= read -r password; sleep 0.05; echo thanks >&2; sleep 0.05
 [ "$password" = 'pass word' ] || exit 1

@@ -210,7 +210,7 @@ describe('a step that exceeds its deadline', () => {
     await expect.poll(() => host.sockets[0]?.destroyed).toBe(true)
   })
 
-  test('has ten minutes by default, whatever is requested after it', async () => {
+  test('has ten minutes by default, also if other requests follow it', async () => {
     const host = await passiveHost()
     const shell = await opened(host)
     vi.useFakeTimers(TIMERS)

@@ -41,7 +41,7 @@ const exists = (pid: number): boolean => {
   }
 }
 
-test('a process is known by its state, its parent and its start, whatever its name is', async () => {
+test('a process is known by its state, its parent and its start, also if its name has special characters', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'provision-family-'))
   onTestFinished(() => rmSync(directory, { recursive: true }))
   for (const name of ['plain', 'a) b', 'a\\) S 1 1', '1) Z\n2) Z 3']) {

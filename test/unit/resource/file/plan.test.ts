@@ -93,7 +93,7 @@ describe('a directory that is not empty', () => {
     ['a group may write to it', {}, { mode: '775' }],
     ['everybody may write to it', {}, { mode: '757' }],
     ['another account can replace it', { isRootsAlone: () => false }, {}],
-    ['nobody knows who can replace it', { isRootsAlone: undefined } as unknown as object, {}],
+    ['it is unknown whether another account can replace it', { isRootsAlone: undefined } as unknown as object, {}],
     ['it is empty', {}, { within: [] }],
   ])('is left to its host where %s', (_, more, state) => {
     expect(forbids(more, { ...full, ...state })).toBeUndefined()

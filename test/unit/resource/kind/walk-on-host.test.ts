@@ -142,7 +142,7 @@ describe.skipIf(!isRoot)('paths that are compared before a change', () => {
     expect(verdicts([path])).toEqual(['a 68'])
   })
 
-  it('are below directories that root alone can change, of which each is walked once', () => {
+  it('are below directories that root alone can change; each directory is walked once', () => {
     sh(`rm -rf p; mkdir -p p/deep open; chmod 777 open`)
     const guard = (...directories: readonly string[]) => {
       const { status, stderr } = run(String(guardObserved(directories.map(at), [{ path: at('p/a'), inode: 'absent' }])))

@@ -318,7 +318,7 @@ describe('what a plan says of a package', () => {
     ['sudo', 'SUDO_USER=ops', true],
     ['sudo', '', false],
     ['nginx', 'SUDO_USER=ops', false],
-  ])('refuses to remove what the account of the run needs, whatever apt says: %s, %s', (name, login, isRefused) => {
+  ])('refuses to remove what the account of the run needs, also if apt would remove it: %s, %s', (name, login, isRefused) => {
     const host = packageHost([`${name} amd64 1 install ok installed`])
     const declared = spec({ name, state: 'absent' })
     const query = pkg.kind.observe([declared])

@@ -107,7 +107,7 @@ describe.runIf(process.getuid?.() === 0)('a release on a real file system', { ti
     expect(statSync(join(root, 'current/css/dark/style.css')).ino).toBe(before)
   })
 
-  it('has directories that every account may enter, whatever mode they got by hand', () => {
+  it('has directories that every account may enter, also if their mode was changed by hand', () => {
     deploy(ONE)
     const modes = () => sh(`cd '${root}/current/' && find . -type d -printf '%P %m\n' | sort`).stdout.toString()
     const asDeployed = modes()
