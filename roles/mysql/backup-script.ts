@@ -31,7 +31,7 @@ rm -rf work; mkdir work
 checker= server=
 trap 'code=$?; set +e; trap - EXIT; exec 3>&-; kill $checker $server 2>/dev/null; wait; rm -rf work; exit $code' EXIT
 
-mkfifo work/queries
+mkfifo work/queries; : >work/answers
 $client --unbuffered <work/queries >work/answers & checker=$!
 exec 3>work/queries
 printf '%s\\n' 'SET SESSION lock_wait_timeout = 60;' 'FLUSH TABLES WITH READ LOCK;' 'START TRANSACTION WITH CONSISTENT SNAPSHOT;' "SELECT 'locked';" >&3
