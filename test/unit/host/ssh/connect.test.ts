@@ -356,7 +356,7 @@ describe('a connection', () => {
     const directory = scratch()
     const key = keygen(join(directory, 'key'))
     let logins = 0
-    let begin: () => void = () => {}
+    let begin: (() => void) | undefined
     const server = await sshServer({ directory, accepts: wireOf(key), holdsLogins: () => (logins += 1) })
     const port = await peer((socket) => {
       const further = openSocket(server.port, '127.0.0.1')
@@ -367,6 +367,7 @@ describe('a connection', () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
     let isOver = false
     const problem = problemOf(connect(target)).finally(() => (isOver = true))
+    while (begin === undefined) await sleep(5)
     await sleep(50)
     await vi.advanceTimersByTimeAsync(9_000)
     begin()
