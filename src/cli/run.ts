@@ -12,6 +12,7 @@ import { quote } from '../shell/quote.ts'
 import { type Arguments, type CommandContext, type CommandResult, defineCommand } from './command.ts'
 import { holder } from './holder.ts'
 import { conflictingOptions, options, restrictions, scopeOf } from './run/options.ts'
+import { requireOwnPaths } from './run/saved-paths.ts'
 import { INTERRUPTED, statusOf, unlessInterrupted } from './status.ts'
 
 /** The functions of the engine that the command uses. Tests pass their own. */
@@ -75,6 +76,8 @@ export const runSite = async <Ready extends Prepared, Planned extends PlannedRun
     if (conflicts.length > 0) throw new Problems(conflicts)
     const saved = values.plan === undefined ? undefined : (await import('./plan-file.ts')).loadPlan(context.directory, values.plan)
     const scope = saved?.scope ?? scopeOf(values, positionals)
+    const kept = values.plan ?? values.save
+    if (kept !== undefined) requireOwnPaths(context.directory, kept, scope)
     const { inventory, playbooks, limit, roles, prune, allowDataLoss, retire } = scope
     // Nothing is written before the plan is shown, so that an interruption ends the run at once.
     const preparing = engine.prepare({

@@ -1,4 +1,5 @@
 import type { Problem } from '../problem.ts'
+import { shownText } from '../shown-name.ts'
 import { matchTerms, type PatternScope, type Term } from './inventory/pattern.ts'
 import { isNothing, keepValid } from './schema/keep-valid.ts'
 import { playSchema } from './schema/settings.ts'
@@ -34,7 +35,7 @@ const readPlay = (item: SourceNode, index: number, context: PlayContext): Play =
   const name = named?.is === 'scalar' && typeof named.value === 'string' ? named.value : undefined
   const play = keepValid(
     item,
-    { label: name === undefined ? `play ${index + 1}` : `play "${name}"`, schema: playSchema, hint: ansibleHint },
+    { label: name === undefined ? `play ${index + 1}` : `play "${shownText(name)}"`, schema: playSchema, hint: ansibleHint },
     problems,
   )
   const terms = termsOf(entryOf(play, 'hosts')?.node)
@@ -97,7 +98,9 @@ const readRole = (item: SourceNode, { knownRoles, problems, optionsOf }: PlayCon
     return undefined
   }
   if (!knownRoles.includes(name)) {
-    problems.push(inputProblem(where, `unknown role \`${name}\``, suggestion(name, knownRoles, `create roles/${name}/role.ts`)))
+    problems.push(
+      inputProblem(where, `unknown role \`${shownText(name)}\``, suggestion(name, knownRoles, `create roles/${shownText(name)}/role.ts`)),
+    )
     return undefined
   }
   const node = entry === undefined || isNothing(entry.node) ? undefined : entry.node

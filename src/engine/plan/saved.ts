@@ -4,6 +4,7 @@ import packageJson from '../../../package.json' with { type: 'json' }
 import { escapeHidden } from '../../hidden.ts'
 import { Problem } from '../../problem.ts'
 import { keyOf } from '../../resource/kind/kind.ts'
+import { shownName, shownText } from '../../shown-name.ts'
 import type { Run } from '../run-state.ts'
 import { type Digests, differingFields, digestsOf, isGuarded } from './digest.ts'
 import type { PlannedChange } from './plan.ts'
@@ -125,13 +126,17 @@ export const readPlan = (file: string, text: string): SavedPlan => {
   if (format !== FORMAT || provision !== VERSION)
     throw unusable(
       file,
-      `plan was saved by provision ${String(provision)} (format ${String(format)})`,
+      `plan was saved by provision ${shownText(String(provision))} (format ${shownText(String(format))})`,
       `this is provision ${VERSION} (format ${FORMAT}), which might apply the same plan differently`,
     )
   const read = schema.safeParse(given)
   if (read.success) return read.data
   const [issue] = read.error.issues
-  throw unusable(file, 'plan is damaged', `${issue?.path.join('.') ?? ''}: ${issue?.message ?? ''}`)
+  throw unusable(
+    file,
+    'plan is damaged',
+    `${issue?.path.map((step) => shownName(String(step))).join('.') ?? ''}: ${issue?.code === 'unrecognized_keys' ? `unknown option \`${shownName(issue.keys[0] ?? '')}\`` : (issue?.message ?? '')}`,
+  )
 }
 
 const parsed = (text: string): unknown => {

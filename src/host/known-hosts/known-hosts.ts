@@ -1,4 +1,5 @@
 import { createHash, createHmac } from 'node:crypto'
+import { shownName, shownText } from '../../shown-name.ts'
 import type { Connection } from '../target/connection.ts'
 
 /** One line of a known_hosts file. */
@@ -31,9 +32,9 @@ export const parseKnownHosts = (file: string, text: string): { entries: KnownHos
     const marker = words[0]?.startsWith('@') ? words.shift() : undefined
     const [names = '', type = '', key] = words
     if (marker === '@cert-authority') ignored.push({ ...place, why: 'host certificates are not supported' })
-    else if (marker !== undefined && marker !== '@revoked') ignored.push({ ...place, why: `unknown marker ${marker}` })
+    else if (marker !== undefined && marker !== '@revoked') ignored.push({ ...place, why: `unknown marker ${shownText(marker)}` })
     else if (key === undefined) ignored.push({ ...place, why: 'not a known_hosts line' })
-    else if (typeOf(Buffer.from(key, 'base64')) !== type) ignored.push({ ...place, why: `not a key of type ${type}` })
+    else if (typeOf(Buffer.from(key, 'base64')) !== type) ignored.push({ ...place, why: `not a key of type ${shownName(type)}` })
     else entries.push({ ...place, revoked: marker === '@revoked', names, type, key })
   }
   return { entries, ignored }

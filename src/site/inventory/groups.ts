@@ -1,4 +1,5 @@
 import type { Problem } from '../../problem.ts'
+import { shownText } from '../../shown-name.ts'
 import { inputProblem } from '../source/input-problem.ts'
 import { suggestion } from '../source/suggest.ts'
 import type { GroupDraft, Inventory, NameReference } from './inventory.ts'
@@ -35,18 +36,18 @@ const unknownHosts = ({ name, hosts }: GroupDraft, inventory: Inventory): readon
   hosts.flatMap((host) => {
     if (inventory.hosts.has(host.name)) return []
     const fix = inventory.groups.has(host.name)
-      ? `move \`${host.name}\` to \`children\`, because it is a group`
+      ? `move \`${shownText(host.name)}\` to \`children\`, because it is a group`
       : suggestion(host.name, inventory.hosts.keys(), 'add the host under `hosts`')
-    return [inputProblem(host.place, `group ${name} contains the unknown host \`${host.name}\``, fix)]
+    return [inputProblem(host.place, `group ${shownText(name)} contains the unknown host \`${shownText(host.name)}\``, fix)]
   })
 
 const checkedChildren = ({ name, children }: GroupDraft, inventory: Inventory, problems: Problem[]): NameReference[] =>
   children.filter((child) => {
     if (inventory.groups.has(child.name)) return true
     const fix = inventory.hosts.has(child.name)
-      ? `move \`${child.name}\` to \`hosts\`, because it is a host`
+      ? `move \`${shownText(child.name)}\` to \`hosts\`, because it is a host`
       : suggestion(child.name, inventory.groups.keys(), 'add the group under `groups`')
-    problems.push(inputProblem(child.place, `group ${name} contains the unknown group \`${child.name}\``, fix))
+    problems.push(inputProblem(child.place, `group ${shownText(name)} contains the unknown group \`${shownText(child.name)}\``, fix))
     return false
   })
 
@@ -58,11 +59,11 @@ const breakCycles = (children: Map<string, NameReference[]>, problems: Problem[]
     const path = [...above, name]
     const acyclic = (children.get(name) ?? []).filter((child) => {
       if (!path.includes(child.name)) return true
-      const cycle = [...path.slice(path.indexOf(child.name)), child.name].join(' › ')
+      const cycle = [...path.slice(path.indexOf(child.name)), child.name].map((name) => shownText(name)).join(' › ')
       problems.push(
         inputProblem(
           child.place,
-          `group ${child.name} contains itself`,
+          `group ${shownText(child.name)} contains itself`,
           'remove one of these groups from the `children` of the group before it',
           cycle,
         ),

@@ -1,4 +1,5 @@
 import type { Problem } from '../../problem.ts'
+import { shownName } from '../../shown-name.ts'
 import { ansibleHint, isNothing, keepValid } from '../schema/keep-valid.ts'
 import { groupNameProblem, hostNameProblem } from '../schema/names.ts'
 import { ADDRESS_SETTINGS, CONNECTION_SETTINGS, groupSchema, hostSchema, inventorySchema } from '../schema/settings.ts'
@@ -53,7 +54,7 @@ export const readInventory = (roots: readonly SourceNode[], readVars: VarsReader
     all = mergedVars(all, withOrigin(readVars(entryOf(file, 'vars'), 'variables of all hosts'), 'all'), problems)
     for (const [name, entry] of entriesOf(entryOf(file, 'hosts')?.node)) {
       const existing = hosts.get(name)
-      if (existing !== undefined) problems.push(duplicateProblem(`host \`${name}\``, entry.key, existing.place))
+      if (existing !== undefined) problems.push(duplicateProblem(`host \`${shownName(name)}\``, entry.key, existing.place))
       else hosts.set(name, readHost(name, entry, readVars, problems))
     }
     for (const [name, entry] of entriesOf(entryOf(file, 'groups')?.node)) {
@@ -68,7 +69,7 @@ export const readInventory = (roots: readonly SourceNode[], readVars: VarsReader
       problems.push(
         inputProblem(
           place,
-          `\`${name}\` is both a group and a host`,
+          `\`${shownName(name)}\` is both a group and a host`,
           'rename one of them, because a pattern could match either',
           `the host is at ${host.place.file}:${host.place.line}`,
         ),
@@ -80,7 +81,7 @@ export const readInventory = (roots: readonly SourceNode[], readVars: VarsReader
 const readHost = (name: string, { key: place, node }: SourceEntry, readVars: VarsReader, problems: Problem[]): HostDraft => {
   const fault = hostNameProblem(name)
   if (fault !== undefined) problems.push(inputProblem(place, fault.what, fault.fix))
-  const label = `host ${name}`
+  const label = `host ${shownName(name)}`
   const body = keepValid(node, { label, schema: hostSchema, hint: (key) => ansibleHint(key) ?? readVars.roleHint(key) }, problems)
   const direct = normalizeSettings(pick(body, CONNECTION_SETTINGS), problems)
   const vars = readVars(entryOf(body, 'vars'), `variables of ${label}`)
@@ -88,7 +89,7 @@ const readHost = (name: string, { key: place, node }: SourceEntry, readVars: Var
     const other = vars.entries.get(key)
     if (other !== undefined) problems.push(duplicateProblem(`\`${key}\` of ${label}`, other.key, entry.key))
   }
-  return { name, place, where: pick(body, ADDRESS_SETTINGS), vars: withOrigin(mergeMaps(vars, direct), label) as SourceMap }
+  return { name, place, where: pick(body, ADDRESS_SETTINGS), vars: withOrigin(mergeMaps(vars, direct), `host ${name}`) as SourceMap }
 }
 
 const readGroup = (name: string, { key: place, node }: SourceEntry, readVars: VarsReader, problems: Problem[]): GroupDraft => {
@@ -97,7 +98,7 @@ const readGroup = (name: string, { key: place, node }: SourceEntry, readVars: Va
   const body = keepValid(
     node,
     {
-      label: `group ${name}`,
+      label: `group ${shownName(name)}`,
       schema: groupSchema,
       hint: (key) => readVars.roleHint(key) ?? (CONNECTION_SETTINGS.has(key) ? 'move it to `vars` of the group' : undefined),
     },
@@ -109,7 +110,7 @@ const readGroup = (name: string, { key: place, node }: SourceEntry, readVars: Va
       ? list.items.flatMap((item) => (item.is === 'scalar' ? [{ name: String(item.value), place: item.place }] : []))
       : []
   }
-  const vars = readVars(entryOf(body, 'vars'), `variables of group ${name}`)
+  const vars = readVars(entryOf(body, 'vars'), `variables of group ${shownName(name)}`)
   return { name, place, hosts: mentions('hosts'), children: mentions('children'), vars: withOrigin(vars, `group ${name}`) as SourceMap }
 }
 
@@ -132,7 +133,7 @@ const conflicts = (one: SourceMap, other: SourceMap): readonly Problem[] =>
     const existing = one.entries.get(key)
     if (existing === undefined) return []
     if (existing.node.is === 'map' && entry.node.is === 'map') return conflicts(existing.node, entry.node)
-    return [duplicateProblem(`\`${key}\``, entry.key, existing.key)]
+    return [duplicateProblem(`\`${shownName(key)}\``, entry.key, existing.key)]
   })
 
 const duplicateProblem = (what: string, place: Place, first: Place): Problem =>

@@ -1,4 +1,5 @@
 import { type Problem, Problems, type Where } from '../../problem.ts'
+import { shownText } from '../../shown-name.ts'
 import { inputProblem } from '../source/input-problem.ts'
 import { suggestion } from '../source/suggest.ts'
 
@@ -57,7 +58,11 @@ export const matchTerms = (site: PatternScope, terms: readonly Term[]): PatternM
   return {
     hosts,
     problems: [
-      inputProblem(first.where, `pattern \`${pattern}\` matches no host`, 'compare the pattern with `provision inventory --graph`'),
+      inputProblem(
+        first.where,
+        `pattern \`${shownText(pattern)}\` matches no host`,
+        'compare the pattern with `provision inventory --graph`',
+      ),
     ],
   }
 }
@@ -89,7 +94,7 @@ const resolvePart = (site: PatternScope, { name, where }: Part): { readonly host
   if (site.hosts.has(name)) return { hosts: [name] }
   if (/[*?]|\[.+\]/.test(name)) return matchGlob(site, name, where)
   const fix = suggestion(name, ['all', ...site.groups.keys(), ...site.hosts.keys()], 'use a host, a group or `all`')
-  return { hosts: [], problem: inputProblem(where, `unknown host or group \`${name}\``, fix) }
+  return { hosts: [], problem: inputProblem(where, `unknown host or group \`${shownText(name)}\``, fix) }
 }
 
 const matchGlob = (site: PatternScope, glob: string, where: Where): { readonly hosts: readonly string[]; readonly problem?: Problem } => {
@@ -99,7 +104,11 @@ const matchGlob = (site: PatternScope, glob: string, where: Where): { readonly h
   if (groups.length + hosts.length > 0) return { hosts: [...hosts, ...groups.flatMap(([, members]) => members)] }
   return {
     hosts: [],
-    problem: inputProblem(where, `glob \`${glob}\` matches no host or group`, 'compare the pattern with `provision inventory --graph`'),
+    problem: inputProblem(
+      where,
+      `glob \`${shownText(glob)}\` matches no host or group`,
+      'compare the pattern with `provision inventory --graph`',
+    ),
   }
 }
 

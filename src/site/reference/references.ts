@@ -1,6 +1,7 @@
 import type { Environment } from '../../environment.ts'
 import type { Problem } from '../../problem.ts'
 import { isSecret, Secret } from '../../secret/secret.ts'
+import { shownText } from '../../shown-name.ts'
 import { inputProblem, type Place } from '../source/input-problem.ts'
 import { entriesOf, entryOf, type SourceNode, type SourceScalar } from '../source/source-map.ts'
 import { nearest, suggestion } from '../source/suggest.ts'
@@ -39,7 +40,7 @@ export const resolveReferences = (text: string, bare: boolean, place: Place, sou
     const resolved = whole.startsWith('$$') ? escaped(whole, type) : resolve({ whole, type, name }, place, sources)
     if ('problem' in resolved) return resolved
     parts.push(resolved.part)
-    warnings.push(...shortSecretWarnings(resolved.part, place, truncated(whole)))
+    warnings.push(...shortSecretWarnings(resolved.part, place, shownText(whole)))
   }
   parts.push(text.slice(end))
   if (parts.some(isSecret)) return { value: new Secret(parts.map((part) => (isSecret(part) ? part.reveal() : part)).join('')), warnings }
@@ -69,8 +70,8 @@ const resolve = ({ whole, type, name }: Reference, place: Place, sources: Source
   return {
     problem: inputProblem(
       place,
-      `unknown reference type \`${type}:\``,
-      `did you mean \`\${${meant}:${name}}\`? For literal text, write \`$${whole}\``,
+      `unknown reference type \`${shownText(type)}:\``,
+      `did you mean \`\${${meant}:${shownText(name)}}\`? For literal text, write \`$${shownText(whole)}\``,
     ),
   }
 }
@@ -81,7 +82,7 @@ const fromEnvironment = (argument: string, place: Place, { env }: Sources): Part
     return {
       problem: inputProblem(
         place,
-        `invalid reference \`\${env:${argument}}\``,
+        `invalid reference \`\${env:${shownText(argument)}}\``,
         `write \${env:NAME} for a secret, or \${env:NAME:plain} for a value that is not secret`,
       ),
     }
@@ -89,7 +90,7 @@ const fromEnvironment = (argument: string, place: Place, { env }: Sources): Part
   const value = Object.hasOwn(env, name) ? env[name] : undefined
   if (value === undefined || value === '') {
     const state = value === undefined ? 'not set' : 'empty'
-    return { problem: inputProblem(place, `environment variable ${name} is ${state}`, `set it: export ${name}=…`) }
+    return { problem: inputProblem(place, `environment variable ${shownText(name)} is ${state}`, `set it: export ${shownText(name)}=…`) }
   }
   return { part: modifier === 'plain' ? value : new Secret(value) }
 }
@@ -108,27 +109,29 @@ const fromCommand = (line: string, place: Place, { command }: Sources): Part => 
   return {
     problem: inputProblem(
       place,
-      `command \`${truncated(line)}\` ${output.failed}`,
+      `command \`${shownText(line)}\` ${output.failed}`,
       'run it in a shell in the project directory; provision gives it no input and hides its output',
     ),
   }
 }
-
-const truncated = (words: string): string => (words.length > 60 ? `${words.slice(0, 60)}…` : words)
 
 const fromSecrets = (path: string, place: Place, { secrets, secretsPath, secretsUnreadable }: Sources): Part => {
   if (secretsUnreadable) return { problem: undefined }
   const edit = 'add it with `provision secrets edit`'
   if (secrets === undefined)
     return {
-      problem: inputProblem(place, `\`${path}\` cannot be read: ${secretsPath} does not exist`, 'create it with `provision secrets edit`'),
+      problem: inputProblem(
+        place,
+        `\`${shownText(path)}\` cannot be read: ${secretsPath} does not exist`,
+        'create it with `provision secrets edit`',
+      ),
     }
   let node: SourceNode = secrets
   for (const step of path.split('.')) {
     const next = entryOf(node, step)
     if (next === undefined) {
       const known = entriesOf(node).map(([key]) => key)
-      return { problem: inputProblem(place, `${secretsPath} has no \`${path}\``, suggestion(step, known, edit)) }
+      return { problem: inputProblem(place, `${secretsPath} has no \`${shownText(path)}\``, suggestion(step, known, edit)) }
     }
     node = next.node
   }
@@ -136,8 +139,8 @@ const fromSecrets = (path: string, place: Place, { secrets, secretsPath, secrets
     return {
       problem: inputProblem(
         place,
-        `\`${path}\` in ${secretsPath} is not a single value`,
-        `name a value in it, for example \${secret:${path}.password}`,
+        `\`${shownText(path)}\` in ${secretsPath} is not a single value`,
+        `name a value in it, for example \${secret:${shownText(path)}.password}`,
       ),
     }
   }

@@ -1,5 +1,6 @@
 import type { z } from 'zod'
 import type { Problem } from '../../problem.ts'
+import { shownName } from '../../shown-name.ts'
 import { inputProblem } from '../source/input-problem.ts'
 import { locatedValue, omitKeys, plainValue, type SourceMap, type SourceNode } from '../source/source-map.ts'
 import { zodProblems } from './zod.ts'
@@ -22,7 +23,7 @@ export const keepValid = (node: SourceNode, { label, schema, hint = () => undefi
   }
   const hinted = [...node.entries].flatMap(([key, entry]) => {
     const fix = hint(key)
-    return fix === undefined ? [] : [{ key, problem: inputProblem(entry.key, `unknown option \`${key}\` in ${label}`, fix) }]
+    return fix === undefined ? [] : [{ key, problem: inputProblem(entry.key, `unknown option \`${shownName(key)}\` in ${label}`, fix) }]
   })
   problems.push(...hinted.map(({ problem }) => problem))
   const rest = omitKeys(node, new Set(hinted.map(({ key }) => key)))

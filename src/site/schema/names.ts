@@ -1,4 +1,5 @@
 import { isIP, isIPv6 } from 'node:net'
+import { shownText } from '../../shown-name.ts'
 import { punycodeOf } from './punycode.ts'
 
 /** Returns why a text is not a valid host name, or undefined. Names are used in shells, file names and nft sets, so few characters are allowed. */
@@ -10,7 +11,7 @@ export const hostNameProblem = (name: string): { readonly what: string; readonly
   if (name.length <= 253 && /[a-z]/.test(name) && labels.every((label) => /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(label)))
     return undefined
   return {
-    what: `invalid host name \`${truncated(name)}\``,
+    what: `invalid host name \`${shownText(name)}\``,
     fix: `use lower-case letters, digits, dots and dashes, with at least one letter${proposal(name)}`,
   }
 }
@@ -20,7 +21,7 @@ export const groupNameProblem = (name: string): { readonly what: string; readonl
   if (name === 'all') return { what: 'group name `all` is reserved', fix: 'move variables of all hosts to the top-level `vars`' }
   if (/^[a-z][a-z0-9_-]{0,62}$/.test(name)) return undefined
   return {
-    what: `invalid group name \`${truncated(name)}\``,
+    what: `invalid group name \`${shownText(name)}\``,
     fix: 'start with a lower-case letter; use lower-case letters, digits, `_` and `-`',
   }
 }
@@ -52,8 +53,6 @@ const isDnsName = (name: string): boolean => {
     /[A-Za-z]/.test(labels.at(-1) ?? '')
   )
 }
-
-const truncated = (name: string): string => (name.length > 60 ? `${name.slice(0, 60)}…` : name)
 
 const proposal = (name: string): string => {
   const proper = (punycodeOf(name) ?? name)

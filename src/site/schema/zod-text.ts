@@ -1,5 +1,6 @@
 import type { z } from 'zod'
 import { isSecret, MASK } from '../../secret/secret.ts'
+import { shownName, shownText } from '../../shown-name.ts'
 
 type Issue = z.core.$ZodIssue
 type Path = readonly PropertyKey[]
@@ -41,7 +42,7 @@ export const typeName = (expected: string): string => TYPES[expected] ?? expecte
 export const formatted = (value: unknown, written?: string): string => {
   if (isSecret(value)) return `a secret (${MASK})`
   if (value === null) return 'empty'
-  if (typeof value === 'string') return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value)
+  if (typeof value === 'string') return JSON.stringify(shownText(value))
   if (Array.isArray(value)) return 'a list'
   return typeof value === 'object' ? 'a map' : (written ?? String(value))
 }
@@ -110,7 +111,7 @@ const paramsOf = (issue: Issue): Readonly<Record<'fix' | 'secret', unknown>> | u
 
 /** Returns a path as text: `certificates[0].names`. */
 export const nameOf = (path: Path): string =>
-  path.map((step, i) => (typeof step === 'number' ? `[${step}]` : `${i === 0 ? '' : '.'}${String(step)}`)).join('')
+  path.map((step, i) => (typeof step === 'number' ? `[${step}]` : `${i === 0 ? '' : '.'}${shownName(String(step))}`)).join('')
 
 /** Returns the value at a path. */
 export const valueAt = (value: unknown, path: Path): unknown =>

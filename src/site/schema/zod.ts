@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { Problem, Where } from '../../problem.ts'
 import { isSecret } from '../../secret/secret.ts'
+import { shownName } from '../../shown-name.ts'
 import { inputProblem } from '../source/input-problem.ts'
 import type { LocatedValue } from '../source/source-map.ts'
 import { list, nearest, suggestion } from '../source/suggest.ts'
@@ -61,7 +62,11 @@ const problemsOf = (issue: Issue, above: Path, subject: Subject): readonly Probl
 const unknownKey = (key: string, path: Path, { located, schema, label }: Subject): Problem => {
   const known = keysAt(schema, path)
   const inside = path.length === 0 ? label : `\`${nameOf(path)}\` of ${label}`
-  return inputProblem(located.whereOf([...path, key], 'key'), `unknown option \`${key}\` in ${inside}`, suggestion(key, known, 'remove it'))
+  return inputProblem(
+    located.whereOf([...path, key], 'key'),
+    `unknown option \`${shownName(key)}\` in ${inside}`,
+    suggestion(key, known, 'remove it'),
+  )
 }
 
 const keyProblems = (issue: Issue, path: Path, { located }: Subject): readonly Problem[] => [

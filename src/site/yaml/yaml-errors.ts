@@ -31,7 +31,7 @@ export const syntaxError = ({ path, text, document, lines }: ParsedText, content
       at(error.code === 'TAB_AS_INDENT' ? text.indexOf('\t', error.pos[0]) : error.pos[0]),
       what,
       fix,
-      contents === 'open' && !SELF_EXPLANATORY.has(error.code) ? error.message : undefined,
+      contents === 'open' && !SELF_EXPLANATORY.has(error.code) ? withoutExcerpt(error.message) : undefined,
     )
   }
   const { yaml } = document.directives ?? {}
@@ -56,6 +56,9 @@ const openQuote = (document: Document, error: number): number | undefined => {
   })
   return start
 }
+
+// A message may end with the rest of the file. Line and column point to it.
+const withoutExcerpt = (message: string): string => message.replace(/: .{6,}$/s, '')
 
 // The parser's message would add nothing.
 const SELF_EXPLANATORY: ReadonlySet<string> = new Set(['TAB_AS_INDENT', 'MISSING_CHAR', 'MULTIPLE_DOCS', 'MULTILINE_IMPLICIT_KEY'])

@@ -1,5 +1,6 @@
 import { type Alias, isAlias, isMap, isScalar, isSeq, type LineCounter, type Node, type Pair, type Scalar, type YAMLMap } from 'yaml'
 import type { Problem } from '../../problem.ts'
+import { shownName, shownText } from '../../shown-name.ts'
 import { resolveReferences, type Sources } from '../reference/references.ts'
 import { inputProblem, type Place } from '../source/input-problem.ts'
 import type { SourceEntry, SourceNode } from '../source/source-map.ts'
@@ -140,12 +141,16 @@ export class Reader {
     const target = this.#anchors.get(name)
     if (target === undefined) {
       this.problems.push(
-        inputProblem(place, `alias \`*${name}\` has no anchor above it`, `mark the value to repeat with \`&${name}\`, or quote the text`),
+        inputProblem(
+          place,
+          `alias \`*${shownName(name)}\` has no anchor above it`,
+          `mark the value to repeat with \`&${shownName(name)}\`, or quote the text`,
+        ),
       )
       return this.#unresolved(place)
     }
     if (this.#open.has(target))
-      throw new LimitExceeded(inputProblem(place, `alias \`*${name}\` contains itself`, 'replace the alias with its value'))
+      throw new LimitExceeded(inputProblem(place, `alias \`*${shownName(name)}\` contains itself`, 'replace the alias with its value'))
     this.#withinAlias++
     this.#open.add(target)
     const node = this.read(target, above, path)
@@ -170,14 +175,14 @@ export class Reader {
   }
 }
 
-const at = (place: Place, path: Path): Place => (path.length === 0 ? place : { ...place, key: path.join('.') })
+const at = (place: Place, path: Path): Place => (path.length === 0 ? place : { ...place, key: path.map(shownName).join('.') })
 
 // `12:` and `true:` are text keys.
 const keyText = (key: { readonly value: unknown; readonly source?: string }): string | undefined =>
   typeof key.value === 'string' ? key.value : key.value === null ? undefined : (key.source ?? String(key.value))
 
 const duplicate = (key: string, place: Place, first: Place): Problem =>
-  inputProblem(place, `\`${key}\` is defined twice`, 'remove one of the two', `the first is on line ${first.line}`)
+  inputProblem(place, `\`${shownName(key)}\` is defined twice`, 'remove one of the two', `the first is on line ${first.line}`)
 
 const keyProblem = (place: Place, key: string | undefined): Problem =>
   key === ''
@@ -189,11 +194,15 @@ const keyProblem = (place: Place, key: string | undefined): Problem =>
       )
 
 const inexact = (written: string, place: Place): Problem =>
-  inputProblem(place, `number ${written} has too many digits to be kept exactly`, `put it in quotes if it is text: '${written}'`)
+  inputProblem(
+    place,
+    `number ${shownText(written)} has too many digits to be kept exactly`,
+    `put it in quotes if it is text: '${shownText(written)}'`,
+  )
 
 const tagProblem = (tag: string, place: Place): Problem =>
   inputProblem(
     place,
-    `tag \`${tag}\` is not supported`,
+    `tag \`${shownText(tag)}\` is not supported`,
     tag === '!vault' ? `move the value to secrets.yaml (\`provision secrets edit\`) and write \${secret:name} here` : 'remove the tag',
   )

@@ -1,4 +1,8 @@
-import { describe, expect, test } from 'vitest'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import packageJson from '../../../package.json' with { type: 'json' }
 import { type Engine, runSite } from '../../../src/cli/run.ts'
 import type { Listener } from '../../../src/engine/events.ts'
 import type { Plan } from '../../../src/engine/plan/plan.ts'
@@ -146,6 +150,21 @@ describe('provision run', () => {
     await expect(run({}, { save: 'p' })).rejects.toMatchObject({ problems: [{ what: expect.stringContaining('--save needs --dry-run') }] })
     await expect(run({}, { plan: 'not-there.json' })).rejects.toMatchObject({ what: 'plan file does not exist' })
     await expect(run({}, { plan: '/dev/zero' })).rejects.toMatchObject({ what: 'plan file is not a regular file' })
+  })
+
+  test('paths that lead out of the project are refused with --plan and with --save, before the site is read', async () => {
+    const file = join(mkdtempSync(join(tmpdir(), 'provision-plan-')), 'plan.json')
+    onTestFinished(() => rmSync(dirname(file), { recursive: true }))
+    const scope = { inventory: '../shadow', playbooks: [], limit: [], roles: [], prune: false }
+    const plan = { format: 3, provision: packageJson.version, saved: '', salt: '0'.repeat(32), hosts: [], manners: [], changes: [] }
+    writeFileSync(file, JSON.stringify({ ...plan, scope }))
+    const prepare = () => {
+      throw new Error('the site was read')
+    }
+    const refusal = { what: 'plan is not one of this project: ../shadow is outside the project folder' }
+    await expect(run({ prepare }, { plan: file })).rejects.toMatchObject(refusal)
+    await expect(run({ prepare }, { 'dry-run': true, save: file, inventory: '../shadow' })).rejects.toMatchObject(refusal)
+    await expect(run({ prepare }, { 'dry-run': true, inventory: '../shadow' })).rejects.toThrow('the site was read')
   })
 
   test('with --json, invalid input is printed as JSON, and thrown for the exit status', async () => {

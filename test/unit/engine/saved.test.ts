@@ -249,11 +249,23 @@ describe('an invalid plan file', () => {
     ['an older version', good.replace(/"provision": "[^"]+"/, '"provision": "0.0.1"'), 'saved by provision 0.0.1 (format 3)'],
     ['an older format', good.replace('"format": 3', '"format": 2'), 'provision 0.1.0 (format 2)'],
     ['a newer format', good.replace('"format": 3', '"format": 4'), 'provision 0.1.0 (format 4)'],
+    [
+      'one of a long version',
+      good.replace(/"provision": "[^"]+"/, `"provision": "${'x'.repeat(99)}"`),
+      `by provision ${'x'.repeat(60)}… (`,
+    ],
     ['a damaged one', good.replace('"update"', '"explode"'), 'plan is damaged'],
   ])('%s is refused in words', (_, given, what) => {
     expect(() => readPlan('p.json', given)).toThrow(Problem)
     expect(() => readPlan('p.json', given)).toThrow(what)
     expect(() => readPlan('p.json', given)).toThrow(expect.objectContaining({ class: 'input', where: { file: 'p.json' } }))
+  })
+
+  test.each([
+    ['{', '{"root:$hash": 1,', ': unknown option `root…`'],
+    ['"scope": {', '"scope": {"$hash": 1,', 'scope: unknown option `…`'],
+  ])('a field that plans do not have is cut to the characters of a name: %s', (before, after, why) => {
+    expect(() => readPlan('p.json', good.replace(before, after))).toThrow(expect.objectContaining({ what: 'plan is damaged', why }))
   })
 })
 

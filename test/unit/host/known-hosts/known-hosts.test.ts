@@ -70,6 +70,11 @@ test('unusable lines are ignored with a reason: authorities, markers, invalid li
   ])
 })
 
+test('a line of another file is not shown: its words are cut', () => {
+  const { ignored } = parseKnownHosts('kh', `login $y$sesame words\n@${'x'.repeat(70)} ${line('web', ED)}`)
+  expect(ignored.map(({ why }) => why)).toEqual(['not a key of type …', `unknown marker @${'x'.repeat(59)}…`])
+})
+
 test('known types are listed in the order of the file', () => {
   const { entries } = parseKnownHosts('kh', [line('web', RSA), line('db', ED), `@revoked ${line('web', ED)}`].join('\n'))
   expect(knownTypes(entries, 'web')).toEqual(['ssh-rsa'])
