@@ -101,6 +101,28 @@ setpriv --reuid eve --regid eve --clear-groups mv /srv/den/bert /srv/den/home`)
     expect(await host.run('ls -A /etc/sudoers.d; visudo -cq')).toBe('90-cloud-init-users\nREADME\n')
   })
 
+  it.each([
+    ['/etc/ssh/sshd_config.d/zz.conf', 'Match Address 10.79.5.1\nAllowUsers ann\n', 'not allowed because not listed in AllowUsers'],
+    ['/etc/ssh/sshd_config.d/zz.conf', 'Port 2222\n', 'sshd would not accept connections at 10.79.5.11 port 22'],
+    ['/etc/ssh/sshd_config.d/zz.conf', 'Prt 22\n', 'Bad configuration option: Prt'],
+    ['/etc/pam.d/sudo', 'account required pam_deny.so\n', 'sudo: account validation failure'],
+    ['/etc/passwd', 'root:x:0:0::/root:/bin/sh\nsshd:x:100:65534::/run/sshd:/usr/sbin/nologin\n', 'Invalid user ops'],
+  ])('refuses %s with %j, before it goes live', async (path, content, why) => {
+    const state = 'cat /etc/ssh/sshd_config.d/* /etc/pam.d/sudo /etc/passwd; ls /etc/ssh/sshd_config.d; ip -4 addr; cat /proc/1/mountinfo'
+    const before = await host.run(state)
+    const refusal = await host.refused([file({ path, content })])
+    expect(refusal.what).toBe(`${path} would shut out ops, the account that this run uses`)
+    expect(refusal.why).toContain(why)
+    expect(await host.run(state)).toBe(before)
+  })
+
+  it('writes settings of sshd that admit the account of the run by its address', async () => {
+    const path = '/etc/ssh/sshd_config.d/zz.conf'
+    await host.apply([file({ path, content: 'Port 22\nPort 2222\nAllowUsers ops@10.79.5.1\n' })])
+    expect(await host.run('sshd -T | grep -E "^(port|allowusers)"')).toBe('port 22\nport 2222\nallowusers ops@10.79.5.1\n')
+    await host.apply([file({ path, state: 'absent' })])
+  })
+
   it('reports which changes of a batch were applied before a refusal', async () => {
     const { done, what } = await host.refused([group({ name: 'fine' }), group({ name: 'taken', gid: 0 }), group({ name: 'never' })])
     expect([done, what]).toEqual([['fine'], 'group taken not changed (exit 4)'])

@@ -30,6 +30,7 @@ const ALLOWED: Readonly<Record<string, string>> = {
   'src/resource/certificate/former-script.ts': GUARDED,
   'src/resource/system/command.ts': OURS,
   'src/resource/guarded/commit-confirm.ts': OURS,
+  'src/resource/guarded/login.ts': OURS,
   'src/resource/database/dump.ts': OURS,
   'src/resource/file/directory.ts': WALK,
   'src/resource/ownership/drained.ts': OURS,

@@ -1,5 +1,7 @@
 import type { Script } from '../../shell/script.ts'
 import { sh } from '../../shell/sh.ts'
+import { isLoginFile } from '../guarded/doors.ts'
+import { requireLogin, tryLogin } from '../guarded/login.ts'
 import { sha256Of } from '../kind/content.ts'
 import { ABSENT, refuseUnreached } from '../kind/inode.ts'
 import type { Work } from '../kind/kind.ts'
@@ -24,9 +26,10 @@ export function* applyFiles(work: readonly FileWork[]): Steps {
 }
 
 /** The name of what is checked together, if anything is. */
-const checkedWith = ({ id, spec }: FileWork): string | undefined => spec.set?.name ?? (isReadBySudo(id) ? '/etc/sudoers' : undefined)
+const checkedWith = ({ id, spec }: FileWork): string | undefined =>
+  spec.set?.name ?? (isReadBySudo(id) ? '/etc/sudoers' : isLoginFile(id) ? 'login' : undefined)
 
-/** Groups adjacent work of the same configuration set, or of none. Rules of sudo without a set are checked together as well. */
+/** Groups adjacent work of the same configuration set, or of none. Rules of sudo, and files of the login, are checked together as well. */
 const batchesOf = (work: readonly FileWork[]): readonly (readonly FileWork[])[] => {
   const runs: FileWork[][] = []
   for (const one of work) {
@@ -41,6 +44,7 @@ function* replace(work: readonly FileWork[], before: readonly string[]): Steps {
   const paths = work.map(({ id }) => id)
   const set = work[0]?.spec.set
   const areRules = set === undefined && work.some(({ id }) => isReadBySudo(id))
+  const areOfLogin = work.some(({ id }) => isLoginFile(id))
   const answer = yield {
     do: 'shell',
     input: filesAsInput(work.map(placed)),
@@ -49,9 +53,9 @@ function* replace(work: readonly FileWork[], before: readonly string[]): Steps {
         ? `writing ${paths.length === 1 ? paths[0] : `${paths.length} files`}`
         : `checking the new configuration of ${set.name}`,
     script: sh`set -u; mkdir -p -m 700 /var/lib/provision || exit 1
-${areRules ? checkSudoers(work) : sh``}
+${areRules ? checkSudoers(work) : sh``}${areOfLogin ? loginScript(work) : sh``}
 ${set === undefined ? sh`` : sh`${checkScript(set)}\n( set -e; ${saveScript(set.name, paths, digestsOf(work))} ) </dev/null || exit 1`}
-${placeScript({ alone: set !== undefined || areRules })}${
+${placeScript({ alone: set !== undefined || areRules || areOfLogin })}${
   set === undefined
     ? sh``
     : sh`\nstatus=$?; [ "$status" != ${PARTLY} ] || ( ${restoreScript(set.name)}
@@ -59,6 +63,7 @@ ${placeScript({ alone: set !== undefined || areRules })}${
 }`,
   }
   if (areRules) requireSudoers(answer, work, before)
+  if (areOfLogin) requireLogin(answer, paths, before)
   if (set !== undefined && answer.code === CHECK_FAILED)
     throw new HostRefusal(
       `${checkerOf(set)} rejected the new configuration`,
@@ -76,6 +81,12 @@ ${placeScript({ alone: set !== undefined || areRules })}${
   // The files of a set that were already written are restored.
   requireBatch(answer, work, { what: (id) => `${id ?? 'files'} not written`, before, restored: set !== undefined })
 }
+
+const loginScript = (work: readonly FileWork[]): Script =>
+  tryLogin(
+    work.map(({ id, spec }) => ({ path: id, isAbsent: spec.state === 'absent' })),
+    layOverScript('/etc', sh`"$work/new"`),
+  )
 
 /** The checker, for messages: its program, or the name of the set if that runs a script. */
 const checkerOf = ({ name, check }: NonNullable<FileSpec['set']>): string | undefined =>

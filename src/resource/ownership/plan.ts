@@ -1,4 +1,5 @@
 import { firstNames } from '../../first-names.ts'
+import { isLoginFile } from '../guarded/doors.ts'
 import { ABSENT, reasonUnreached } from '../kind/inode.ts'
 import type { Change, PlanContext } from '../kind/kind.ts'
 import { orphanPolicyOf } from '../kind/orphan-policy.ts'
@@ -57,14 +58,20 @@ const decideFile: Decision = (owned, { inode, sha256, package: owner }, _, note)
     return keep(
       'its account would lose sudo; to delete it, declare the account with state: absent in the options of its role, or the file as a resource with state: absent',
     )
-  return { is: 'delete', ...(note !== undefined && { note }) }
+  return decidesLogin(place) ? keepLogin : { is: 'delete', ...(note !== undefined && { note }) }
 }
+
+// Without a limit, an account can do more.
+const decidesLogin = (place: string): boolean => isLoginFile(place) && !place.startsWith('/etc/security/limits.')
+
+const keepLogin = keep('it decides who may log in; to delete it, declare it as a resource with state: absent')
 
 const decideLink: Decision = (owned, { inode, package: owner }) => {
   if (inode === ABSENT) return { is: 'gone' }
   if (owned.digest === undefined) return keep('the record does not contain its target')
   if (inode.type !== 'l' || `->${inode.target}` !== owned.digest) return keep('somebody else changed it')
-  return owner === undefined ? { is: 'delete' } : keep(`it belongs to the package ${owner}`)
+  if (owner !== undefined) return keep(`it belongs to the package ${owner}`)
+  return decidesLogin(placeOf(owned) ?? '') ? keepLogin : { is: 'delete' }
 }
 
 /** A directory counts as empty if everything in it is deleted earlier in this run. */

@@ -138,6 +138,8 @@ describe('an orphan', () => {
     expect(outcome(file(), { sha256: SUM })).toEqual({ is: 'delete' })
     expect(outcome(thingOf(recordLine('link:/x', '/x', '->a')), { inode: inode('l', 'a') })).toEqual({ is: 'delete' })
     expect(outcome(thingOf('directory:/x'), { inode: inode('d') })).toEqual({ is: 'delete' })
+    const limits = '/etc/security/limits.d/50-provision.conf'
+    expect(outcome(thingOf(recordLine(`file:${limits}`, limits, SUM)), { inode: inode('f'), sha256: SUM })).toEqual({ is: 'delete' })
   })
 
   test.each([
@@ -146,6 +148,18 @@ describe('an orphan', () => {
       thingOf(recordLine('file:/etc/sudoers.d/ops', '/etc/sudoers.d/ops', SUM)),
       { inode: inode('f'), sha256: SUM },
       'its account would lose sudo; to delete it, declare the account with state: absent in the options of its role, or the file as a resource with state: absent',
+    ],
+    [
+      'a file that decides who may log in',
+      thingOf(recordLine('file:/etc/pam.d/sshd', '/etc/pam.d/sshd', SUM)),
+      { inode: inode('f'), sha256: SUM },
+      'it decides who may log in; to delete it, declare it as a resource with state: absent',
+    ],
+    [
+      'a link that decides who may log in',
+      thingOf(recordLine('link:/etc/ssh/sshd_config', '/etc/ssh/sshd_config', '->b')),
+      { inode: inode('l', 'b') },
+      'it decides who may log in; to delete it, declare it as a resource with state: absent',
     ],
     ['a file with other bytes', file(), { sha256: 'b'.repeat(64) }, 'somebody else changed it'],
     ['a link in place of a file', file(), { inode: inode('l', '/etc/shadow'), sha256: SUM }, 'somebody else changed it'],
