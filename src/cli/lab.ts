@@ -12,6 +12,12 @@ import { loadHosts } from './site.ts'
 const options = {
   ...inventoryOption,
   name: { type: 'string', value: 'NAME', help: 'name of the lab, if there are several (default: lab)' },
+  release: {
+    type: 'string',
+    value: 'NAME',
+    help: 'release that all hosts boot, by codename or version: trixie, noble, 24.04 (default: `release` of the inventory)',
+  },
+  mirror: { type: 'string', value: 'URL', help: 'address of the packages of that release (default: the one of this machine)' },
   json: { type: 'boolean', help: 'print the status as one JSON object' },
 } as const satisfies Options
 
@@ -64,7 +70,12 @@ const actions: Readonly<Record<string, Action>> = {
 export const command = defineCommand({
   takesCommand: true,
   commandAfter: (action) => (action === 'ssh' ? 2 : undefined),
-  usage: ['lab up | down | status [--json] | ssh-config', 'lab reset [HOST...]', 'lab ssh HOST [COMMAND]'],
+  usage: [
+    'lab up [--release NAME] [--mirror URL]',
+    'lab down | status [--json] | ssh-config',
+    'lab reset [HOST...]',
+    'lab ssh HOST [COMMAND]',
+  ],
   options,
   notes: [
     '`up` creates and boots a host for each host of the inventory. `down` stops and deletes all of them. `reset` gives hosts a new disk, as if they had been replaced. `ssh-config` prints a configuration for ssh -F.',
@@ -96,10 +107,14 @@ const specOf = async ({ values }: Given, context: CommandContext): Promise<LabSp
   const spec = {
     name: values.name ?? 'lab',
     root: context.directory,
-    hosts: [...site.hosts.values()].map(({ name, connection, addresses, publicAddresses }) => ({
+    ...(values.release === undefined ? {} : { release: values.release }),
+    ...(values.mirror === undefined ? {} : { mirror: values.mirror }),
+    hosts: [...site.hosts.values()].map(({ name, connection, addresses, publicAddresses, release }) => ({
       name,
       user: connection.user,
       addresses: [...new Set([connection.address, ...addresses, ...publicAddresses])],
+      // The command line overrides the inventory, as it does for `run --user`.
+      ...(release === undefined ? {} : { release: values.release ?? release }),
     })),
   }
   checkSpec(spec)

@@ -9,6 +9,7 @@ import { Problem } from '../problem.ts'
 import { KEEP } from './keep.ts'
 import { enforceLimits } from './limits.ts'
 import { endGroup, makeGroup, membersOf } from './machine/cgroup.ts'
+import { needsUnified } from './machine/image.ts'
 import { addressOf, type LabHost, type LabSpec, layoutOf, portOf } from './spec.ts'
 
 /** The directory of a host's overlay and log. */
@@ -56,10 +57,12 @@ export const startHost = async (spec: LabSpec, host: LabHost): Promise<boolean> 
 
 const settingsOf = async (spec: LabSpec, host: LabHost) => {
   const layout = layoutOf(spec)
+  const image = (await diskOf(spec, host))?.image ?? ''
   const has = (prefix: 24 | 64) => host.addresses.some((address) => address.includes(':') === (prefix === 64))
   return {
     LAB_HOST_STATE: stateOf(spec, host),
-    LAB_IMAGE: (await diskOf(spec, host))?.image ?? '',
+    LAB_IMAGE: image,
+    ...((await needsUnified(image)) ? { SYSTEMD_NSPAWN_UNIFIED_HIERARCHY: '1' } : {}),
     LAB_HOST: host.name,
     // Shown only in this machine's list of processes, and limited to 64 characters.
     LAB_MACHINE: `${layout.switch}-${portOf(host)}`,

@@ -1,4 +1,5 @@
 import { readdir, rm } from 'node:fs/promises'
+import { Problem } from '../problem.ts'
 import { startArchive } from './archive.ts'
 import { type Authority, authorityOf, startAuthority } from './authority.ts'
 import { endHost, leaderOf, startHost, stateOf, untilReady } from './host.ts'
@@ -6,11 +7,12 @@ import { createKey, writeAccess } from './keys.ts'
 import { withLabLock } from './lock.ts'
 import { endGroup } from './machine/cgroup.ts'
 import { baseImage, tools } from './machine/image.ts'
-import { checkMachine, installNeeded, type OnProgress } from './machine/machine.ts'
+import { checkMachine, installNeeded, type OnProgress, raiseWatchers } from './machine/machine.ts'
+import { releaseOf } from './machine/release.ts'
 import { networkDown, networkIsUp, networkUp } from './network.ts'
 import { isPrepared, prepareHost } from './prepare.ts'
 import { checkBridgeReachable } from './reach.ts'
-import { checkAddressesFree, claim, removeLab } from './remains.ts'
+import { checkAddressesFree, claim, lastRelease, removeLab } from './remains.ts'
 import { addressOf, checkSpec, hostOf, type LabHost, type LabSpec, layoutOf } from './spec.ts'
 
 /** The hosts and the authority of a lab, and which hosts run. */
@@ -57,19 +59,40 @@ export const labStatus = async (spec: LabSpec): Promise<LabStatus> => {
 
 const bringUp = async (spec: LabSpec, onProgress: OnProgress) => {
   await installNeeded(onProgress)
-  const [image, toolsDirectory] = await Promise.all([baseImage(onProgress), tools(onProgress)])
+  await raiseWatchers(onProgress)
   const layout = layoutOf(spec)
+  const release = spec.release ?? (await lastRelease(layout)) ?? DEFAULT_RELEASE
+  const [images, toolsDirectory] = await Promise.all([imagesOf(spec, release, onProgress), tools(onProgress)])
   await createKey(spec)
-  await claim(spec, layout)
+  await claim(spec, layout, release)
   await removeExtraHosts(spec)
   await connectNetwork(spec)
   const services = [startArchive(layout, toolsDirectory), startAuthority(spec, toolsDirectory)]
-  const hosts = spec.hosts.map((host) => hostUp(spec, host, image, onProgress))
+  const hosts = spec.hosts.map((host) => hostUp(spec, host, images.get(host.name) ?? '', onProgress))
   await Promise.all([...services, ...hosts])
   await writeAccess(spec)
   await Promise.all(spec.hosts.map((host) => untilReady(spec, host)))
   await checkBridgeReachable(spec)
   onProgress(`ready: ${spec.hosts.map(({ name }) => name).join(', ')}`)
+}
+
+/** The release of hosts for which neither the inventory nor the command names one. */
+const DEFAULT_RELEASE = process.env.PROVISION_LAB_RELEASE ?? 'bookworm'
+
+/** Returns the base image of each host, by its name. Two hosts of one release share it. */
+const imagesOf = async (spec: LabSpec, release: string, onProgress: OnProgress): Promise<ReadonlyMap<string, string>> => {
+  const wanted = spec.hosts.map((host) => [host.name, releaseOf(host.release ?? release)] as const)
+  const [own] = wanted.map(([, { family }]) => family)
+  if (spec.mirror !== undefined && wanted.some(([, { family }]) => family !== own))
+    throw new Problem({
+      class: 'input',
+      where: { command: `lab ${spec.name}` },
+      what: `--mirror ${spec.mirror} cannot have the packages of both Debian and Ubuntu`,
+      fix: 'leave out --mirror, or give all hosts releases of one of them',
+    })
+  const images = new Map<string, string>()
+  for (const [name, each] of wanted) images.set(name, await baseImage(each, spec.mirror, onProgress))
+  return images
 }
 
 const connectNetwork = async (spec: LabSpec) => {
@@ -83,7 +106,7 @@ const connectNetwork = async (spec: LabSpec) => {
 }
 
 const hostUp = async (spec: LabSpec, host: LabHost, image: string, onProgress: OnProgress) => {
-  if (!(await isPrepared(spec, host))) {
+  if (!(await isPrepared(spec, host, image))) {
     await endHost(spec, host)
     onProgress(`${host.name}: new disk`)
     await prepareHost(spec, host, image)

@@ -1,16 +1,13 @@
-import { stat } from 'node:fs/promises'
+import { exists } from './machine/cache.ts'
 import { execute } from './machine/execute.ts'
 
 /**
- * Makes the limits of units effective on machines with version 1 of cgroups. There systemd-nspawn mounts the controllers read-only, so the
- * host's systemd shows limits without enforcing them. Mounts them writable and restarts systemd. Version 2 needs nothing.
+ * Makes the limits of units effective on a host with version 1 of cgroups. There systemd-nspawn mounts the controllers read-only, so the
+ * host's systemd shows limits without enforcing them. Mounts them writable and restarts systemd. A host with version 2 needs nothing.
  */
 export const enforceLimits = async (leader: number): Promise<void> => {
-  const isVersion1 = await stat('/sys/fs/cgroup/memory').then(
-    () => true,
-    () => false,
-  )
-  if (isVersion1) await execute(['nsenter', '--target', String(leader), '--mount', '--pid', 'sh', '-c', REMOUNT])
+  if (await exists(`/proc/${leader}/root/sys/fs/cgroup/memory`))
+    await execute(['nsenter', '--target', String(leader), '--mount', '--pid', 'sh', '-c', REMOUNT])
 }
 
 const REMOUNT = `

@@ -4,7 +4,6 @@ import { makeDirectory } from '../disk/folder.ts'
 import { writeWhole } from '../disk/write.ts'
 import { type Disk, diskOf, stateOf } from './host.ts'
 import { publicKeyFile } from './keys.ts'
-import { exists } from './machine/cache.ts'
 import { execute } from './machine/execute.ts'
 import { type LabHost, type LabSpec, layoutOf } from './spec.ts'
 
@@ -48,10 +47,10 @@ export const prepareHost = async (spec: LabSpec, host: LabHost, image: string): 
   await rename(fresh, state)
 }
 
-/** Whether the host has a disk for this user and key, and its base image still exists. */
-export const isPrepared = async (spec: LabSpec, host: LabHost): Promise<boolean> => {
+/** Whether the host has a disk of this base image, user and key. */
+export const isPrepared = async (spec: LabSpec, host: LabHost, image: string): Promise<boolean> => {
   const disk = await diskOf(spec, host)
-  return disk !== undefined && disk.user === host.user && disk.key === (await publicKeyOf(spec)) && (await exists(disk.image))
+  return disk !== undefined && disk.image === image && disk.user === host.user && disk.key === (await publicKeyOf(spec))
 }
 
 const publicKeyOf = (spec: LabSpec) => readFile(publicKeyFile(spec), 'utf8')

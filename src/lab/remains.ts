@@ -12,6 +12,8 @@ import { CGROUP, type LabSpec, type Layout, type Parts, partsOf, STATE, userDire
 interface Owner {
   readonly name: string
   readonly root: string
+  /** The release of its hosts at its last start. */
+  readonly release?: string
 }
 
 /** Removes a lab from this machine: processes, network, cgroups, overlays. Missing parts are skipped. */
@@ -24,8 +26,8 @@ export const removeLab = async (parts: Parts): Promise<void> => {
 }
 
 /** Records the project of a lab, and removes labs whose project directory does not exist any more. */
-export const claim = async (spec: LabSpec, layout: Layout): Promise<void> => {
-  const owner: Owner = { name: spec.name, root: spec.root }
+export const claim = async (spec: LabSpec, layout: Layout, release: string): Promise<void> => {
+  const owner: Owner = { name: spec.name, root: spec.root, release }
   makeDirectory(layout.state, 0o755)
   writeWhole(join(layout.state, 'owner.json'), JSON.stringify(owner), { mode: 0o644 })
   for (const id of await readdir(STATE)) {
@@ -57,6 +59,9 @@ export const checkAddressesFree = async (spec: LabSpec, layout: Layout): Promise
       : 'give the hosts of the lab addresses in another subnet',
   })
 }
+
+/** The release of a lab's hosts at its last start, or undefined if it was never started or is deleted. */
+export const lastRelease = async ({ id }: Layout): Promise<string | undefined> => (await ownerOf(id))?.release
 
 const ownerOf = async (id: string): Promise<Owner | undefined> => {
   const text = await readFile(join(STATE, id, 'owner.json'), 'utf8').catch(() => undefined)

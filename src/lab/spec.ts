@@ -9,6 +9,8 @@ export interface LabHost {
   readonly name: string
   readonly user: string
   readonly addresses: readonly string[]
+  /** The codename or version of its release, if another than the lab's: `noble`, `24.04`. */
+  readonly release?: string
 }
 
 /** The desired lab: its name, project and hosts. */
@@ -17,6 +19,10 @@ export interface LabSpec {
   /** The project's directory. The user's files of the lab are in `<root>/.provision/lab/<name>/`. */
   readonly root: string
   readonly hosts: readonly LabHost[]
+  /** The codename or version of the release of its hosts; by default the one of the last start, otherwise `DEFAULT_RELEASE`. */
+  readonly release?: string
+  /** The address of the packages of the release, for a base image that does not exist yet: `http://mirror.example.org/debian`. */
+  readonly mirror?: string
   /** Names that the lab's DNS resolves differently from the default, which is the first host. */
   readonly names?: Readonly<Record<string, string>>
   /** Lifetime of certificates of the lab's authority; 90 days by default. */
@@ -94,6 +100,12 @@ export const ofFamily = (family: 4 | 6, addresses: readonly string[]): readonly 
 
 /** Throws a problem for a lab that cannot be built, for example with invalid names or with addresses of two subnets. */
 export const checkSpec = (spec: LabSpec): void => {
+  if (spec.mirror !== undefined && !/^http:\/\/[^\s"\\]+$/.test(spec.mirror))
+    throw invalid(
+      spec,
+      `mirror ${JSON.stringify(spec.mirror)} is not an http address`,
+      'write, for example, http://deb.debian.org/debian: hosts reach it through the package cache of the lab, which reads no https',
+    )
   if (!/^[a-z0-9][a-z0-9-]{0,30}$/.test(spec.name))
     throw invalid(spec, `lab name "${spec.name}" is invalid`, 'use at most 31 lower-case letters, digits and dashes')
   if (hasControls(spec.root) || /["\\]|\$\{/.test(spec.root))

@@ -1,47 +1,64 @@
 import { createHash } from 'node:crypto'
-import { chmod } from 'node:fs/promises'
+import { chmod, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { CACHE, cached } from './cache.ts'
 import { execute } from './execute.ts'
+import { KEYRINGS, keyringOf } from './keyring.ts'
 import { type OnProgress, refreshLists } from './machine.ts'
+import { aptSources, archivesOf, type Mirror, mirrorOf } from './mirror.ts'
+import type { Release } from './release.ts'
 
-const RELEASE = 'bookworm'
-const KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg'
-
-// The packages of a bare cloud image: no python, no curl, no nftables.
+// The packages of a bare cloud image: no curl, no nftables; no python on Debian.
 const PACKAGES = 'systemd systemd-sysv dbus openssh-server iproute2 ca-certificates sudo procps libpam-systemd'.split(' ')
-
-const SOURCES = `Types: deb
-URIs: http://deb.debian.org/debian
-Suites: ${RELEASE} ${RELEASE}-updates
-Components: main
-Signed-By: ${KEYRING}
-
-Types: deb
-URIs: http://deb.debian.org/debian-security
-Suites: ${RELEASE}-security
-Components: main
-Signed-By: ${KEYRING}
-`
+// debootstrap's set for Ubuntu has neither apt nor the keys of its archive.
+const UBUNTU_PACKAGES = ['apt', 'ubuntu-keyring', 'ubuntu-minimal']
 
 // Host keys and machine id are created with each host. Package lists are empty, as on a new server.
-const CUSTOMIZE = `set -e
+const customize = (family: Release['family']) => `set -e
 rm -f "$1"/etc/ssh/ssh_host_* "$1"/etc/hostname "$1"/etc/resolv.conf
-mv "$1"/etc/apt/sources.list.d/*.sources "$1/etc/apt/sources.list.d/debian.sources"
+sed 's|^Signed-By: .*|Signed-By: ${KEYRINGS[family]}|' "$1"/etc/apt/sources.list.d/*.sources >"$1/etc/apt/sources"
+rm "$1"/etc/apt/sources.list.d/*.sources
+mv "$1/etc/apt/sources" "$1/etc/apt/sources.list.d/${family}.sources"
+# It calls udevadm, but no container has udev (Ubuntu 26.04).
+netplan=systemd/system/netplan-configure.service
+if [ -e "$1/usr/lib/$netplan" ]; then
+  mkdir "$1/etc/$netplan.d"
+  printf '[Unit]\\nConditionVirtualization=!container\\n' >"$1/etc/$netplan.d/container.conf"
+fi
 rm -f "$1"/var/lib/dbus/machine-id "$1"/var/log/*.log "$1"/var/log/apt/*
 : > "$1/etc/machine-id"`
 
-/** The base image of all hosts, built on first use. */
-export const baseImage = (onProgress: OnProgress): Promise<string> => {
+/** Returns the base image of a release's hosts, built on first use. `mirror` is the address of its packages, if another than the default. */
+export const baseImage = async (release: Release, mirror: string | undefined, onProgress: OnProgress): Promise<string> => {
+  const { family, codename, title } = release
+  const packages = family === 'ubuntu' ? [...PACKAGES, ...UBUNTU_PACKAGES] : PACKAGES
+  const usual = await mirrorOfMachine(family)
+  const archives = archivesOf(release, { ...usual, ...(mirror === undefined ? {} : { main: mirror }) })
+  const hook = customize(family)
   const recipe = createHash('sha256')
-    .update([RELEASE, ...PACKAGES, SOURCES, CUSTOMIZE].join('\n'))
+    .update([codename, ...packages, aptSources(archives, KEYRINGS[family]), hook].join('\n'))
     .digest('hex')
-  return cached(join(CACHE, `debian-${RELEASE}-${recipe.slice(0, 8)}`), async (directory) => {
-    onProgress('building the base image, only once (Debian 12, about 40 s)')
-    const options = ['--quiet', '--variant=minbase', `--include=${PACKAGES.join(',')}`, `--keyring=${KEYRING}`]
-    await execute(['mmdebstrap', ...options, `--customize-hook=${CUSTOMIZE}`, RELEASE, directory, '-'], { input: SOURCES })
+  return cached(join(CACHE, `${family}-${codename}-${recipe.slice(0, 8)}`), async (directory) => {
+    onProgress(`building the base image, only once (${title}, about 40 s)`)
+    const keyring = await keyringOf(family)
+    const options = ['--quiet', '--variant=minbase', `--include=${packages.join(',')}`, `--keyring=${keyring}`]
+    const input = aptSources(archives, keyring)
+    await execute(['mmdebstrap', ...options, `--customize-hook=${hook}`, codename, directory, '-'], { input })
     await chmod(directory, 0o755)
   })
+}
+
+const mirrorOfMachine = async (family: Release['family']): Promise<Mirror> =>
+  mirrorOf(family, await execute(['apt-get', 'indextargets', '--format', '$(ORIGIN) $(LABEL) $(REPO_URI)', 'Created-By: Packages']))
+
+/**
+ * Whether hosts of an image need a unified hierarchy of cgroups (version 2) on a machine that has both versions. systemd 258 supports no
+ * other, and the journal of systemd 249 does not start with version 1. Others get what the machine has: there version 1 has the limits.
+ */
+export const needsUnified = async (image: string): Promise<boolean> => {
+  const status = await readFile(join(image, 'var/lib/dpkg/status'), 'utf8')
+  const version = Number(/^Package: systemd\n(?:.+\n)*?Version: (\d+)/m.exec(status)?.[1])
+  return version >= 258 || version < 250
 }
 
 /**

@@ -13,8 +13,10 @@ const NEEDED = [
   ['nft', 'nftables'],
   ['openssl', 'openssl'],
   ['ssh-keygen', 'openssh-client'],
+  ['sysctl', 'procps'],
   ['unshare', 'util-linux'],
   ['/usr/share/keyrings/debian-archive-keyring.gpg', 'debian-archive-keyring'],
+  ['/usr/share/distro-info/debian.csv', 'distro-info-data'],
 ] as const
 
 const ALTERNATIVE = 'or use real hosts: list their addresses in an inventory and run provision run -i INVENTORY'
@@ -36,6 +38,17 @@ export const installNeeded = async (onProgress: OnProgress): Promise<void> => {
   onProgress(`installing on this machine: ${missing.join(' ')}`)
   await refreshLists()
   await apt('install', '--yes', '--no-install-recommends', ...missing)
+}
+
+// The systemd of every host watches files as root of this machine. With the kernel's 128, units of a second lab fail.
+const WATCHERS = 1024
+
+/** Raises the number of file watchers that this machine permits an account, until its next boot, and reports it. */
+export const raiseWatchers = async (onProgress: OnProgress): Promise<void> => {
+  const path = '/proc/sys/fs/inotify/max_user_instances'
+  if (Number(await readFile(path, 'utf8')) >= WATCHERS) return
+  onProgress(`setting fs.inotify.max_user_instances=${WATCHERS} on this machine, until its next boot`)
+  await execute(['sysctl', '--quiet', '--write', `fs.inotify.max_user_instances=${WATCHERS}`])
 }
 
 /** Updates apt's package lists. */

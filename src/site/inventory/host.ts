@@ -26,6 +26,8 @@ export interface Host {
   readonly addresses: readonly string[]
   /** Addresses for clients: the public ones if set, otherwise `addresses`. */
   readonly publicAddresses: readonly string[]
+  /** The release that `provision lab` boots for this host, if one is set. */
+  readonly release?: string
   /** All groups, nested ones included, sorted. */
   readonly groups: readonly string[]
   /** Merged variables by name (all, then groups from the outermost in, then the host; maps merge key by key). */

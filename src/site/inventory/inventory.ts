@@ -2,7 +2,7 @@ import type { Problem } from '../../problem.ts'
 import { shownName } from '../../shown-name.ts'
 import { ansibleHint, isNothing, keepValid } from '../schema/keep-valid.ts'
 import { groupNameProblem, hostNameProblem } from '../schema/names.ts'
-import { ADDRESS_SETTINGS, CONNECTION_SETTINGS, groupSchema, hostSchema, inventorySchema } from '../schema/settings.ts'
+import { ADDRESS_SETTINGS, groupSchema, HOST_SETTINGS, hostSchema, inventorySchema } from '../schema/settings.ts'
 import { inputProblem, type Place } from '../source/input-problem.ts'
 import { entriesOf, entryOf, type SourceEntry, type SourceMap, type SourceNode, withOrigin } from '../source/source-map.ts'
 import { mergeMaps } from './merge.ts'
@@ -83,7 +83,7 @@ const readHost = (name: string, { key: place, node }: SourceEntry, readVars: Var
   if (fault !== undefined) problems.push(inputProblem(place, fault.what, fault.fix))
   const label = `host ${shownName(name)}`
   const body = keepValid(node, { label, schema: hostSchema, hint: (key) => ansibleHint(key) ?? readVars.roleHint(key) }, problems)
-  const direct = normalizeSettings(pick(body, CONNECTION_SETTINGS), problems)
+  const direct = normalizeSettings(pick(body, HOST_SETTINGS), problems)
   const vars = readVars(entryOf(body, 'vars'), `variables of ${label}`)
   for (const [key, entry] of direct.entries) {
     const other = vars.entries.get(key)
@@ -100,7 +100,7 @@ const readGroup = (name: string, { key: place, node }: SourceEntry, readVars: Va
     {
       label: `group ${shownName(name)}`,
       schema: groupSchema,
-      hint: (key) => readVars.roleHint(key) ?? (CONNECTION_SETTINGS.has(key) ? 'move it to `vars` of the group' : undefined),
+      hint: (key) => readVars.roleHint(key) ?? (HOST_SETTINGS.has(key) ? 'move it to `vars` of the group' : undefined),
     },
     problems,
   )

@@ -1,7 +1,7 @@
 import type { Problem } from '../../problem.ts'
 import { Secret } from '../../secret/secret.ts'
 import { ansibleHint, isNothing, keepValid } from '../schema/keep-valid.ts'
-import { ADDRESS_SETTINGS, CONNECTION_SETTINGS, varsSchema } from '../schema/settings.ts'
+import { ADDRESS_SETTINGS, HOST_SETTINGS, varsSchema } from '../schema/settings.ts'
 import { inputProblem } from '../source/input-problem.ts'
 import type { SourceEntry, SourceMap, SourceNode } from '../source/source-map.ts'
 
@@ -43,7 +43,7 @@ export const varsReader = (knownRoles: readonly string[], problems: Problem[]): 
 export const normalizeSettings = (node: SourceMap, problems: Problem[]): SourceMap => {
   const entries = new Map<string, SourceEntry>()
   for (const [key, entry] of node.entries) {
-    if (!CONNECTION_SETTINGS.has(key)) entries.set(key, entry)
+    if (!HOST_SETTINGS.has(key)) entries.set(key, entry)
     else if (key === 'key' && node.entries.has('keys'))
       problems.push(inputProblem(entry.key, '`key` and `keys` are both set', 'move this file to `keys`, and remove `key`'))
     else entries.set(key === 'key' ? 'keys' : key, { key: entry.key, node: normalizeSetting(key, entry.node) })

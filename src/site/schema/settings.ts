@@ -51,6 +51,17 @@ const connection = {
   sudo_password: secret().optional().meta({ description: 'the password for sudo' }),
 }
 
+/** The release of a disposable host. It is allowed at every level. */
+const lab = {
+  release: text
+    .refine((value) => /^[a-z]{2,20}$|^\d{1,2}(\.\d\d)?$/.test(value), {
+      error: 'is not a release of Debian or Ubuntu',
+      params: { fix: 'write its codename or its quoted version, for example trixie, "13" or "24.04"' },
+    })
+    .optional()
+    .meta({ description: 'the release that `provision lab` boots', examples: ['trixie'] }),
+}
+
 /** Addresses of a host. They are allowed only in the host's own entry. */
 const addresses = {
   address: address
@@ -76,9 +87,9 @@ const anyMap = z.record(z.string(), z.unknown()).nullish()
 
 /** Returns the schema of `vars` for the available roles. Variables that begin with `x_` are removed before. */
 export const varsSchema = (knownRoles: readonly string[]) =>
-  z.strictObject({ ...connection, ...Object.fromEntries(knownRoles.map((role) => [role, anyMap])) })
+  z.strictObject({ ...connection, ...lab, ...Object.fromEntries(knownRoles.map((role) => [role, anyMap])) })
 
-export const hostSchema = z.strictObject({ ...addresses, ...connection, vars: anyMap })
+export const hostSchema = z.strictObject({ ...addresses, ...connection, ...lab, vars: anyMap })
 
 export const groupSchema = z.strictObject({
   hosts: z.array(text).nullish().meta({ description: 'names of hosts' }),
@@ -104,8 +115,8 @@ export const playSchema = z.strictObject({
     .meta({ description: 'the number of failed hosts after which the remaining batches are skipped', examples: [0] }),
 })
 
-/** Names of the connection settings. */
-export const CONNECTION_SETTINGS: ReadonlySet<string> = new Set(Object.keys(connection))
+/** Names of the settings that are allowed at every level. */
+export const HOST_SETTINGS: ReadonlySet<string> = new Set(Object.keys({ ...connection, ...lab }))
 
 /** Names of the settings that are allowed only in a host's own entry. */
 export const ADDRESS_SETTINGS: ReadonlySet<string> = new Set(Object.keys(addresses))
