@@ -2,7 +2,7 @@ import { runOnce } from '../../host/shell/run-once.ts'
 import type { Identities } from '../../keystore/identities.ts'
 import { Problem } from '../../problem.ts'
 import type { Answer, Step, Steps } from '../../resource/kind/step.ts'
-import { STEP_MARK } from '../../resource/kind/walk.ts'
+import { INSTALL_MARK, STEP_MARK } from '../../resource/kind/walk.ts'
 import { type Script, type ShellText, scriptOf } from '../../shell/script.ts'
 import { sh } from '../../shell/sh.ts'
 import type { Listener } from '../events.ts'
@@ -44,7 +44,7 @@ const perform = async (
       const on = step.on === undefined ? session : sessions.get(step.on)
       if (on === undefined) throw notInRun(step.on ?? '')
       doing(step.doing)
-      return on.shell.request(String(markedScript(step.script)), {
+      return on.shell.request(String(markedScript(step.script, step.installs)), {
         ...(step.input === undefined ? {} : { input: step.input }),
         deadlineMs: step.withinMs ?? STEP_MS,
         onLine: (line) => {
@@ -73,13 +73,19 @@ const perform = async (
 
 let marked = 0
 
-/** Encloses a step in two marks: a write that compares first needs to know what the run itself has made since the observation. */
-export const markedScript = (script: ShellText): Script => {
+/**
+ * Encloses a step in two marks: a write that compares first needs to know what the run itself has made since the observation. A step that
+ * installs packages sets the first mark itself, once nobody else can use dpkg: `: >"$installing.from"`.
+ */
+export const markedScript = (script: ShellText, installs = false): Script => {
   marked += 1
   const mark = (end: 'from' | 'to'): Script => sh`[ ! "\${T-}" ] || : >"$T/"${`${STEP_MARK}${marked}.${end}`}`
-  return sh`${mark('from')}
+  const [from, to] = installs
+    ? [sh`installing=\${T-}/${`${INSTALL_MARK}${marked}`}`, sh`[ ! -e "$installing.from" ] || : >"$installing.to"`]
+    : [mark('from'), mark('to')]
+  return sh`${from}
 ( ${scriptOf(script)}
-); status=$?; ${mark('to')}; exit "$status"`
+); status=$?; ${to}; exit "$status"`
 }
 
 /** Prefix of a line by which a script reports what it is doing. */

@@ -7,6 +7,7 @@ import { inTurn } from '../kind/one-by-one.ts'
 import { accountName } from '../kind/path.ts'
 import { HostRefusal } from '../kind/step.ts'
 import { CHANGED } from '../kind/walk.ts'
+import { type Appeared, refuseAppeared } from './appeared.ts'
 import { type AccountQuestion, type AccountRecords, accountsScript, readAccountRecords } from './observe-accounts.ts'
 
 const schema = z.strictObject({
@@ -73,7 +74,20 @@ export const group = defineKind({
     keep: 'its files would lose their group; declare it with state: absent to delete it, in the options of its role or as a resource',
   },
   apply: (work: readonly Work<GroupSpec, GroupState>[]) =>
-    inTurn(work, scriptOf, { doing: 'changing groups', failed: (id) => `group ${id} not changed`, fix: (code) => FIXES[code] }),
+    inTurn(work, scriptOf, {
+      doing: 'changing groups',
+      failed: (id) => `group ${id} not changed`,
+      fix: (code) => FIXES[code],
+      before: refuseAppeared('group', work.filter(isNew).map(appearedGroup)),
+    }),
+})
+
+const isNew = ({ spec, state: { group } }: Work<GroupSpec, GroupState>): boolean => spec.state === 'present' && typeof group !== 'object'
+
+// A group without a declared number is used as it is.
+const appearedGroup = ({ spec: { name, gid } }: Work<GroupSpec, GroupState>): Appeared => ({
+  name,
+  asDeclared: gid === undefined ? undefined : sh`[ "$(getent group ${name} | cut -d: -f 3)" = ${gid} ]`,
 })
 
 /** Exit statuses of groupadd, groupmod and groupdel (their manual pages). */

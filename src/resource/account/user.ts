@@ -3,6 +3,7 @@ import { sh } from '../../shell/sh.ts'
 import { defineKind, type Work } from '../kind/kind.ts'
 import { inTurn } from '../kind/one-by-one.ts'
 import { CHANGED, walk } from '../kind/walk.ts'
+import { refuseAppeared } from './appeared.ts'
 import { END_SESSIONS } from './end-sessions.ts'
 import { GUARD_HOME, MAKE_HOME } from './make-home.ts'
 import { observeUsers } from './user-observe.ts'
@@ -28,6 +29,12 @@ export const user = defineKind({
       doing: 'changing users',
       failed: (id) => `user ${id} not ${work.find((one) => one.id === id)?.spec.state === 'absent' ? 'deleted' : 'changed'}`,
       fix: (code) => FIXES[code],
+      before: refuseAppeared(
+        'passwd',
+        work
+          .filter(({ spec, state }) => spec.state === 'present' && state.account === NO_ACCOUNT)
+          .map(({ spec }) => ({ name: spec.name, asDeclared: isAsDeclared(spec) })),
+      ),
     }),
 })
 
@@ -39,6 +46,23 @@ const FIXES: Readonly<Record<number, string>> = {
   8: 'end the processes of the account first (or set `endSessions: true` with `state: absent`)',
   10: 'check that /etc is writable',
   12: 'check that the directory above its home exists and is writable',
+}
+
+/** Condition of the shell that an account that appeared has these settings already. */
+const isAsDeclared = ({ name, uid, group, home, shell, comment, password, groups }: UserSpec): Script => {
+  const has = (wanted: string | undefined, now: Script): readonly Script[] =>
+    wanted === undefined ? [] : [sh`[ "$(${now})" = ${wanted} ] &&`]
+  const field = (n: number): Script => sh`getent passwd ${name} | cut -d: -f ${n}`
+  return sh`${[
+    ...has(uid?.toString(), field(3)),
+    ...has(comment, field(5)),
+    ...has(home, field(6)),
+    ...has(shell, field(7)),
+    ...has(group, sh`id -gn ${name}`),
+    ...has(password && '*', sh`getent shadow ${name} | cut -d: -f 2`),
+    ...groups.map((one) => sh`id -nG ${name} | tr ' ' '\\n' | grep -qxF -e ${one} &&`),
+  ]}
+true`
 }
 
 // A package of this run may have created the account since the observation, so the script checks again and then only updates it.

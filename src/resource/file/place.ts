@@ -85,7 +85,7 @@ sub is_unchanged {
   return 0 unless is_as_observed($one->{name}, $inode, $scratch);
   return 1 if is_deleted($current, $scratch) && !lstat $one->{name};
   return is_as_observed($one->{name}, 'absent', $scratch) if $observed eq 'absent';
-  return $observed eq '' || digest_now($one) eq $observed;
+  return $observed eq '' || digest_now($one) eq $observed || is_of_this_run($one->{name}, $scratch, 1);
 }
 sub mark_of { my (@s) = @_; return @s ? join(' ', @s[0, 1, 2, 4, 5, 7, 9, 10]) : 'absent' }
 my $checked;

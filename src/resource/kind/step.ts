@@ -14,6 +14,11 @@ export interface ShellStep {
   readonly doing?: string
   /** Deadline in milliseconds. Default: 30 minutes. */
   readonly withinMs?: number
+  /**
+   * The script installs packages, and sets the mark `: >"$installing.from"` before it begins. What appears from then on at a path that a later
+   * resource declares is accepted only if it is the package's by the database of dpkg.
+   */
+  readonly installs?: true
 }
 
 /** A script over a new connection: it proves that the host still accepts logins. */

@@ -1,5 +1,6 @@
-import { raw, type Script } from '../../shell/script.ts'
+import type { Script } from '../../shell/script.ts'
 import { sh } from '../../shell/sh.ts'
+import { PACKAGED } from './compare/packaged.ts'
 
 /** Exit status of a program that refused a path, because another account could replace a part of it. The message names path and owner. */
 export const UNSAFE = 67
@@ -103,11 +104,15 @@ sub digest_of {
 /** Prefix of the marks that enclose each step of a run, in the directory of the shell: `step.7.from` and `step.7.to`. */
 export const STEP_MARK = 'step.'
 
+/** The same for a step that installs packages, from the moment at which it has dpkg to itself. */
+export const INSTALL_MARK = 'install.'
+
 /**
  * Routines for a write that compares first. `inode_of` describes a name of the working directory as `inodeWord` does. `is_as_observed`
- * accepts what was observed, and a path that was absent and was created during a step of this run: by a package that it installed.
+ * accepts what was observed, a path that was absent and was created during a step of this run, and what a package has at a path that was
+ * created or changed while this run installed packages.
  */
-export const OBSERVED = String.raw`
+export const OBSERVED = String.raw`${PACKAGED}
 sub described {
   my ($type, $s, @names) = @_;
   return sprintf '%s %o %s %s', $type, $s->[2] & 07777, @names;
@@ -122,14 +127,17 @@ sub inode_of {
   return map { my $owner = $_; map { described($type, \@s, $owner, $_) } @groups } (getpwuid($s[4]) // (), $s[4]);
 }
 sub is_of_this_run {
-  my ($name, $scratch) = @_;
-  return 0 if $scratch eq '';
-  my @marks = glob "$scratch/${STEP_MARK}*" or return 0;
+  my ($name, $scratch, $is_change) = @_;
+  return 0 if $scratch eq '' || !lstat $name;
+  my @marks = glob "$scratch/{${STEP_MARK},${INSTALL_MARK}}*" or return 0;
   open(my $times, '-|', 'stat', '-c', '%.9Z %.9Y %n', '--', "./$name", @marks) or return 0;
   my ($changed) = split / /, <$times> // return 0;
   my %steps;
-  while (<$times>) { my (undef, $at, $mark) = split / /; $steps{$1}{$2} = $at if $mark =~ m{/${STEP_MARK}(\d+)[.](from|to)$} }
-  return grep { defined $_->{from} && $_->{from} le $changed && $changed le ($_->{to} // $changed) } values %steps;
+  while (<$times>) { my (undef, $at, $mark) = split / /; $steps{$1}{$2}{$3} = $at if $mark =~ m{/(${STEP_MARK}|${INSTALL_MARK})(\d+)[.](from|to)$} }
+  my $is_in = sub { my ($from, $to) = @{$_[0]}{'from', 'to'}; return defined $from && $from le $changed && $changed le ($to // $changed) };
+  return 1 if !$is_change && grep { $is_in->($_) } values %{$steps{'${STEP_MARK}'}};
+  return 0 unless grep { defined $_->{to} && $is_in->($_) } values %{$steps{'${INSTALL_MARK}'}};
+  return is_of_package($name, $is_change);
 }
 # Paths that an earlier step of this run has deleted: what another kind declares there is created, although something was observed.
 sub remember_deleted {
@@ -147,22 +155,25 @@ sub is_as_observed {
   my @now = inode_of($name);
   return 1 if $now[0] eq 'absent' && is_deleted($current, $scratch);
   return 1 if $observed eq '' || grep { $_ eq $observed } @now;
-  return $observed eq 'absent' && is_of_this_run($name, $scratch);
+  return is_of_this_run($name, $scratch, $observed ne 'absent');
 }
 sub changed { my ($path, $name) = @_; fail("$path is not as it was observed" . owned($name), ${CHANGED}) }
 `
 
 /**
- * Shell function `in_step FROM [TO]`: whether these files have a time of their content within one step of this run. Of a directory, that is
- * the time of the last change of its entries. Builtins only.
+ * Shell functions `in_step FROM [TO]` and `in_install FROM [TO]`: whether these files have a time of their content within one step of this
+ * run; within one that installed packages. Of a directory, that is the time of the last change of its entries. Builtins only.
  */
-export const IN_STEP = sh`in_step() {
-  for from in "$T"/${raw(STEP_MARK)}*.from; do
-    [ -e "$1" ] && [ -e "$from" ] && ! [ "$from" -nt "$1" ] || continue
-    to=\${from%from}to; [ -e "$to" ] && [ "\${2:-$1}" -nt "$to" ] || return 0
+export const IN_STEP = sh`within() {
+  for from in "$T/$1"*.from; do
+    [ -e "$2" ] && [ -e "$from" ] && ! [ "$from" -nt "$2" ] || continue
+    to=\${from%from}to
+    if [ -e "$to" ]; then [ "\${3:-$2}" -nt "$to" ] || return 0; elif [ "$1" = ${STEP_MARK} ]; then return 0; fi
   done
   return 1
-}`
+}
+in_step() { within ${STEP_MARK} "$@"; }
+in_install() { within ${INSTALL_MARK} "$@"; }`
 
 /** Returns a Perl program with these routines as one shell command. Every account of the host can read its arguments. */
 export const walk = (program: string, ...words: readonly string[]): Script => sh`perl -e ${`${ENTER}${ACT}${program}`} -- ${words}`

@@ -25,7 +25,7 @@ const BUSY = 75
 export function* installPackages(work: readonly PackageWork[], { seconds, times }: WaitLimit = { seconds: 60, times: 10 }): Steps {
   const script = transactionScript(work, seconds)
   for (let i = 1; ; i += 1) {
-    const answer = yield { do: 'shell', script, doing: doingOf(work) }
+    const answer = yield { do: 'shell', script, doing: doingOf(work), installs: true }
     if (answer.code !== BUSY) return check(work, answer)
     if (i >= times)
       throw new HostRefusal(
@@ -106,6 +106,7 @@ ${IN_STEP}
 wait_until_free
 trap 'release; rm -rf "$work"' EXIT
 hold || exit 1
+begin
 finish_interrupted
 missing ${present}; install=$found
 ${changing.flatMap(comparison)}
@@ -130,7 +131,8 @@ const comparison = ({ spec, state }: PackageWork): readonly Script[] => {
 
 /** Shell functions of the transaction. They use dpkg's words for the state of a package. */
 const aptFunctions = (waitSeconds: number): Script => sh`
-updated= unfetched=
+updated= unfetched= finished=
+begin() { [ ! "\${installing-}" ] || : >"$installing.from"; }
 wait_until_free() { until_free ${waitSeconds} || { echo "$who" >&2; exit ${BUSY}; }; }
 states() { dpkg-query -W -f "$1\\n" >"$work/states" || { echo 'dpkg-query could not read the package database' >&2; exit 1; }; }
 unfinished() {
@@ -149,10 +151,11 @@ missing() {
 }
 # Whether NAME has the OBSERVED or the WANTED version, by the names of \`missing\`; an empty word stands for no package. dpkg writes the list
 # of its files with each version.
+by_this_run() { in_step "$1" || in_install "$1" || { [ "$finished" ] && [ "$1" -nt "\${installing-}.from" ]; }; }
 as_observed() {
-  case $names in *" $1 "*) ;; *) [ "$2" ] && [ "$3" ] && ! in_step /var/lib/dpkg/info || return 0; changed "$1" 'is not installed any more' ;; esac
+  case $names in *" $1 "*) ;; *) [ "$2" ] && [ "$3" ] && ! by_this_run /var/lib/dpkg/info || return 0; changed "$1" 'is not installed any more' ;; esac
   case $names in *" $1=$2 "*|*" $1=$3 "*) return ;; esac
-  for list in "/var/lib/dpkg/info/\${1%%:*}.list" "/var/lib/dpkg/info/\${1%%:*}":*.list; do ! in_step "$list" || return 0; done
+  for list in "/var/lib/dpkg/info/\${1%%:*}.list" "/var/lib/dpkg/info/\${1%%:*}":*.list; do ! by_this_run "$list" || return 0; done
   changed "$1" "has another version"
 }
 changed() { printf 'culprit\\0%s\\0' "$1"; echo "package $1 is not as it was observed: it $2" >&2; exit ${CHANGED}; }
@@ -176,7 +179,7 @@ update() {
 }
 finish_interrupted() {
   unfinished || return
-  doing 'finishing an interrupted installation'
+  finished=1; doing 'finishing an interrupted installation'
   dpkg --configure -a --force-confdef --force-confold >"$work/log" 2>&1 </dev/null
   ! unfinished || apt install -f
 }

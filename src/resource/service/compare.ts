@@ -29,6 +29,8 @@ const keptOf = ({ spec, state }: ServiceWork): string => {
  * changed: one can change another (PartOf=, Conflicts=, Also=). Then runs `systemctl daemon-reload`, only if unit files changed: it takes
  * a tenth of a second.
  *
+ * A step of the run itself can have changed the unit. While the run installs packages, only a package that has the unit can.
+ *
  * A service that failed was not stopped by hand, and the run starts it. What a trigger started (TriggeredBy=) neither. Links of SysV
  * services are not compared.
  */
@@ -42,16 +44,30 @@ differs() {
     disabled) case $file in enabled*) now=enabled ;; *) return 1 ;; esac ;;
   esac
 }
+# Whether a package that has one of these units was installed in this run.
+by_package() {
+  for list in $(for one do for unit in "$one" "\${one%%@*}@.\${one##*.}"; do printf '%s\n' "/lib/systemd/system/$unit" "/usr/lib/systemd/system/$unit" "/etc/init.d/\${unit%.service}"; done; done |
+    grep -lsxF -f - /var/lib/dpkg/info/*.list); do ! in_install "$list" || return 0; done
+  return 1
+}
 by_this_run() {
-  case $1 in
-    # A unit can stop a moment after the step that stopped it.
-    running|stopped) touch -d "$changed" "$T/changed" && touch -d "$changed 1 second ago" "$T/changed.before" && in_step "$T/changed" "$T/changed.before" ;;
-    *) for directory in /etc/systemd/system /etc/systemd/system/*.wants /etc/systemd/system/*.requires /run/systemd/system; do ! in_step "$directory" || return 0; done; return 1 ;;
+  case $2 in
+    # A unit can stop a moment after the step that stopped it. A package can stop a unit that needs one of its own.
+    running|stopped)
+      touch -d "$changed" "$T/changed" && touch -d "$changed 1 second ago" "$T/changed.before"
+      in_step "$T/changed" "$T/changed.before" && return
+      in_install "$T/changed" "$T/changed.before" && by_package "$1" $(systemctl show --value -p Requires,Requisite,BindsTo,PartOf,Conflicts,ConflictedBy -- "$1") ;;
+    *)
+      for directory in /etc/systemd/system /etc/systemd/system/*.wants /etc/systemd/system/*.requires /run/systemd/system; do
+        ! in_step "$directory" || return 0
+        ! in_install "$directory" || ! by_package "$1" || return 0
+      done
+      return 1 ;;
   esac
 }
 compare() {
   for kept in $2; do
-    ! differs "$kept" || by_this_run "$kept" || { printf 'culprit\\0%s\\0' "$1"; printf '%s is not as it was observed: it was %s meanwhile\\n' "$1" "$now" >&2; exit ${CHANGED}; }
+    ! differs "$kept" || by_this_run "$1" "$kept" || { printf 'culprit\\0%s\\0' "$1"; printf '%s is not as it was observed: it was %s meanwhile\\n' "$1" "$now" >&2; exit ${CHANGED}; }
   done
 }
 described=$(systemctl show --timestamp=us+utc -p LoadState,ActiveState,UnitFileState,NeedDaemonReload,StateChangeTimestamp,TriggeredBy -- ${work.map(({ id }) => id)}) || exit 1

@@ -82,7 +82,7 @@ export const onHost = (
           ? await comeInAnew(step)
           : step.do === 'identity'
             ? await sign(step)
-            : await session.shell.request(String(markedScript(step.script)), {
+            : await session.shell.request(String(markedScript(step.script, step.installs)), {
                 ...(step.input !== undefined && { input: step.input }),
                 onLine: hear,
               }),

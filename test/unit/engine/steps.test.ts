@@ -1,6 +1,10 @@
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { withMount } from '../../../src/engine/apply/mounts.ts'
-import { runSteps } from '../../../src/engine/apply/run-steps.ts'
+import { markedScript, runSteps } from '../../../src/engine/apply/run-steps.ts'
 import type { Event } from '../../../src/engine/events.ts'
 import type { Session } from '../../../src/engine/observe/session.ts'
 import { declaring, identityChanges, markStaleHosts } from '../../../src/engine/plan/identities.ts'
@@ -12,6 +16,7 @@ import { directory } from '../../../src/resource/file/directory.ts'
 import { file } from '../../../src/resource/file/file.ts'
 import { text } from '../../../src/resource/kind/content.ts'
 import { type Answer, HostRefusal, type Step } from '../../../src/resource/kind/step.ts'
+import { raw } from '../../../src/shell/script.ts'
 import { sh } from '../../../src/shell/sh.ts'
 import { localShell } from './local-shell.ts'
 
@@ -36,6 +41,27 @@ const run = async (steps: readonly Step[], identities: Partial<Identities> = {},
   await runSteps(each(), sessionOf('a'), context, 'doing something')
   return { answers, events }
 }
+
+describe('the marks of a step', () => {
+  const marksOf = (script: string, installs: boolean): string => {
+    const scratch = mkdtempSync(join(tmpdir(), 'marks-'))
+    const { status } = spawnSync('sh', ['-c', String(markedScript(sh`${raw(script)}`, installs))], { env: { ...process.env, T: scratch } })
+    const marks = readdirSync(scratch)
+      .toSorted()
+      .map((name) => name.replace(/\d+/, 'N'))
+    rmSync(scratch, { recursive: true })
+    return [...marks, `exit ${status}`].join(' ')
+  }
+
+  it('enclose it', () => {
+    expect(marksOf('[ -e "$T"/step.*.from ] && [ ! -e "$T"/step.*.to ] && exit 3', false)).toBe('step.N.from step.N.to exit 3')
+  })
+
+  it('enclose an installation from its beginning', () => {
+    expect(marksOf(': >"$installing.from"; [ ! -e "$installing.to" ] && exit 3', true)).toBe('install.N.from install.N.to exit 3')
+    expect(marksOf('exit 75', true)).toBe('exit 75')
+  })
+})
 
 describe('a step', () => {
   it('runs on its own host, on another host of the run, and not on a host outside it', async () => {

@@ -118,11 +118,75 @@ rm -rf /home/* /srv/* /etc/sudoers.d "$BIN"/*; chmod 755 /srv /home`)
     expect(execute(user.kind, deletion)?.why).toBe('user ann is not as it was observed')
   })
 
-  it('may be created by a package before', () => {
-    const work = workOf([user({ name: 'ann', groups: ['games'], shell: '/bin/sh' })])
-    host.run('useradd -M -G adm ann')
-    expect(execute(user.kind, work)).toBeUndefined()
-    expect(host.run('id -nG ann; getent passwd ann | cut -d: -f 7')).toBe('ann adm games\n/bin/sh\n')
+  describe('that appear after the observation', () => {
+    const postinst = (name: string): string =>
+      `mkdir -p /var/lib/dpkg/info; echo 'adduser --system "${name}"' >/var/lib/dpkg/info/x.postinst`
+    const installed = 'T=$(dirname "$BIN"); : >"$T/install.1.from"; : >"$T/install.1.to"'
+    const asked = { name: 'ann', groups: ['games'], shell: '/bin/sh' }
+    beforeEach(() => host.run('T=$(dirname "$BIN"); rm -rf "$T"/install.* "$T"/step.* /var/lib/dpkg; touch -d @1 /etc/passwd /etc/group'))
+
+    it.each<[string, string, boolean]>([
+      ['by a package', `useradd -M -G adm ann; ${installed}; ${postinst('ann')}`, true],
+      [
+        'by hand while a package is installed',
+        `useradd -M -G adm ann; ${installed}; ${postinst('joann')}; echo '/srv/ann x-ann' >>/var/lib/dpkg/info/x.postinst`,
+        false,
+      ],
+      ['by hand, with the name of an account of an earlier package', `useradd -M -G adm ann; ${postinst('ann')}`, false],
+      ['by a step that installs nothing', ': >"$(dirname "$BIN")/step.1.from"; useradd -M -G adm ann', true],
+      ['by hand', 'useradd -M -G adm ann', false],
+      ['by hand as declared', 'useradd -M -s /bin/sh -G adm,games ann', true],
+      ['by hand, with a group missing', 'useradd -M -s /bin/sh -G adm ann', false],
+    ])('%s', (_, make, isAccepted) => {
+      const work = workOf([user(asked)])
+      host.run(make)
+      const before = entry('ann')
+      const refusal = execute(user.kind, work)
+      if (!isAccepted) expect(refusal).toMatchObject({ why: 'user ann is not as it was observed', culprit: 'ann', done: [] })
+      expect(refusal === undefined).toBe(isAccepted)
+      expect(host.run('id -nG ann; getent passwd ann | cut -d: -f 7')).toBe(
+        isAccepted ? 'ann adm games\n/bin/sh\n' : `${before.split('\n')[1]}\n${before.split('\n')[0]?.split(':')[6]}\n`,
+      )
+    })
+
+    it('are compared before the first account is created', () => {
+      const work = workOf([user({ name: 'bob' }), user(asked)])
+      host.run('useradd -M ann')
+      expect(execute(user.kind, work)).toMatchObject({ culprit: 'ann', done: [] })
+      expect(host.run('getent passwd bob || echo none')).toBe('none\n')
+    })
+
+    it('are compared with each declared setting', () => {
+      const make = 'useradd -M -u 4001 -c Ann -d /srv/a -s /bin/sh -g games -p "*" ann'
+      const one = { name: 'ann', uid: 4001, comment: 'Ann', home: '/srv/a', shell: '/bin/sh', group: 'games', password: 'locked' as const }
+      const others = [{ uid: 4002 }, { comment: 'Eve' }, { home: '/srv/b' }, { shell: '/bin/dash' }, { group: 'adm' }]
+      const refusals = [{}, ...others].map((other) => {
+        host.run('userdel ann 2>/dev/null || :')
+        const work = workOf([user({ ...one, ...other })])
+        host.run(`${make}; touch -d @1 /etc/passwd`)
+        return execute(user.kind, work)?.why
+      })
+      expect(refusals).toEqual([undefined, ...others.map(() => 'user ann is not as it was observed')])
+      host.run('userdel ann')
+      const work = workOf([user(one)])
+      host.run(`${make.replace('"*"', 'x')}; touch -d @1 /etc/passwd`)
+      expect(execute(user.kind, work)?.why).toBe('user ann is not as it was observed')
+    })
+
+    it('may be groups', () => {
+      const appears = (resource: Resource, byHand: string) => {
+        host.run('groupdel team 2>/dev/null || :; touch -d @1 /etc/group')
+        const work = workOf([resource])
+        host.run(byHand)
+        return execute(group.kind, work)?.why
+      }
+      const team = group({ name: 'team', gid: 4100 })
+      expect(appears(team, 'groupadd -g 4200 team')).toBe('group team is not as it was observed')
+      expect(appears(team, 'groupadd -g 4100 team')).toBeUndefined()
+      expect(appears(group({ name: 'team' }), 'groupadd -g 4200 team')).toBeUndefined()
+      expect(appears(team, `groupadd -g 4200 team; ${installed}; ${postinst('team')}`)).toBeUndefined()
+      expect(host.run('getent group team')).toBe('team:x:4100:\n')
+    })
   })
 
   it('report what they lack before anything is changed', () => {

@@ -331,6 +331,17 @@ describe('the transaction', { timeout: 30_000 }, () => {
       expect(apply(again, { name: 'tree', version: '3' }, '1')?.why).toContain('package tree is not as it was observed')
     })
 
+    it('accepts what an earlier installation of this run has left, and not what others install while it waits for dpkg', () => {
+      const left = (...marks: readonly string[]) => {
+        const host = hostWith('2')
+        host.write('var/lib/dpkg/info/tree.list')
+        for (const mark of marks) host.write(`t/install.${mark}`)
+        return apply(host, { name: 'tree', version: '3' }, '1')?.why ?? ''
+      }
+      expect(left('1.from', '1.to')).not.toContain('observed')
+      expect(left('1.from')).toContain('package tree is not as it was observed')
+    })
+
     it('finishes an interrupted change by dpkg, of any version', () => {
       const host = packageHost(['tree amd64 2 install ok installed'])
       host.apt(INSTALL)

@@ -280,6 +280,15 @@ describe('another program that uses dpkg', { timeout: 30_000 }, () => {
     expect([calls(host), read(host, 'slept')]).toEqual([['install --no-remove curl'], '2\n'])
   })
 
+  it('is not a part of the installation, which the step marks once dpkg is free', () => {
+    const work = workOf([{ name: 'curl' }])
+    expect(installPackages(work).next().value).toMatchObject({ installs: true })
+    const script = `installing=$T/install.7\n${transactionScript(work, 1)}`
+    const [free, waits] = [busy([]), busy(['POSIX WRITE 100'], 'var/lib/dpkg/lock')]
+    expect([free.run(script).status, existsSync(join(free.root, 't/install.7.from'))]).toEqual([0, true])
+    expect([waits.run(script).status, existsSync(join(waits.root, 't/install.7.from'))]).toEqual([75, false])
+  })
+
   it('is waited for ten minutes in all', () => {
     const steps = installPackages(workOf([{ name: 'curl' }]))
     let requests = 0

@@ -15,7 +15,7 @@ const DOWN: ServiceState = { ...UP, active: 'inactive', sub: 'dead', enabled: 'd
 
 let host: Here
 beforeEach(() => {
-  host = here('/etc/systemd/system', '/run/systemd/system', '/run/provision')
+  host = here('/etc/systemd/system', '/run/systemd/system', '/run/provision', '/var/lib/dpkg')
   host.sh('mkdir -p etc/systemd/system/multi-user.target.wants')
 })
 afterEach(() => host.remove())
@@ -33,6 +33,7 @@ const systemd = (units: Readonly<Record<string, Now>>, at = 'now'): void => {
     `case "$*" in show*StateChangeTimestamp,*)
   while [ "$1" != -- ]; do shift; done; shift; first=1
   for unit do [ "$first" ] || echo; first=; case $unit in ${blocks.join('\n')} esac; done; exit ;;
+*Requires,*PartOf,*) printf 'other.service\n\nneeded@1.service third.service\n'; exit ;;
 show*) echo active; exit ;; esac
 echo "$*" >>${host.at('commands')}`,
   )
@@ -123,5 +124,46 @@ describe('a step of the run itself', () => {
     expect(apply(one)?.why ?? '').not.toContain('observed')
     host.sh('touch -d "90 seconds ago" T/step.1.to')
     expect(apply(one)?.why).toContain('it was disabled meanwhile')
+  })
+})
+
+describe('a package that this run installs', () => {
+  const installing = 'mkdir -p var/lib/dpkg/info; touch -d @1700000000 T/install.1.from; touch -d @1700000010 T/install.1.to'
+  const has = (path: string, at = '@1700000005'): string =>
+    `${installing}; echo ${path} >var/lib/dpkg/info/p.list; touch -d ${at} var/lib/dpkg/info/p.list`
+
+  it.each([
+    ['may have stopped its own unit', has('/lib/systemd/system/b.service'), true],
+    ['may have stopped its own SysV service', has('/etc/init.d/b'), true],
+    ['may have stopped a unit that needs its own', has('/usr/lib/systemd/system/needed@.service'), true],
+    ['stops no unit of another package', has('/usr/lib/systemd/system/else.service'), false],
+    ['stops no unit with a longer name', has('/usr/lib/systemd/system/b.service.d'), false],
+    ['is another than one that was installed before', has('/lib/systemd/system/b.service', '@1600000000'), false],
+  ])('%s', (_, script, isOfPackage) => {
+    host.sh(script)
+    systemd({ 'b.service': { ActiveState: 'inactive' } }, '@1700000005')
+    expect(apply({ 'b.service': { options: {}, state: UP } })?.why.includes('observed') !== true).toBe(isOfPackage)
+  })
+
+  it('may have disabled its own unit only', () => {
+    systemd({ 'b.service': { UnitFileState: 'disabled' } })
+    const wants = 'touch -d @1700000005 etc/systemd/system etc/systemd/system/*'
+    const one = { 'b.service': { options: {}, state: UP } }
+    for (const [script, isOfPackage] of [
+      [has('/lib/systemd/system/needed@.service'), false],
+      [has('/lib/systemd/system/b.service'), true],
+      [has('/lib/systemd/system/b.service', '@1600000000'), false],
+    ] as const) {
+      host.sh(`${script}; ${wants}`)
+      expect(apply(one)?.why.includes('observed') !== true).toBe(isOfPackage)
+    }
+    host.sh(`${has('/lib/systemd/system/b.service')}; touch -d @1700000020 etc/systemd/system etc/systemd/system/*`)
+    expect(apply(one)?.why).toContain('it was disabled meanwhile')
+  })
+
+  it('does not excuse anything that happens after it was interrupted', () => {
+    host.sh(`${has('/lib/systemd/system/b.service')}; rm T/install.1.to`)
+    systemd({ 'b.service': { ActiveState: 'inactive' } }, '@1700000005')
+    expect(apply({ 'b.service': { options: {}, state: UP } })?.why).toContain('it was stopped meanwhile')
   })
 })
