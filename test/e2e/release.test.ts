@@ -67,6 +67,9 @@ describe('a release', () => {
     await host.apply(site(TWO))
     expect(await host.plan(site(TWO))).toEqual([])
     // It was a hard link to the edited file, so it differs from what was deployed, and the rollback refuses it.
+    expect(await host.plan(back())).toEqual([
+      `update release:${ROOT}: rolls back to the previous release, which was changed after its deployment`,
+    ])
     expect((await host.refused(back())).why).toContain('css/dark/style.css: FAILED')
     expect(await served()).toBe('two')
   })

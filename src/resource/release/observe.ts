@@ -1,9 +1,11 @@
+import type { Script } from '../../shell/script.ts'
 import { sh } from '../../shell/sh.ts'
 import type { LocalFile } from '../kind/content.ts'
 import { ABSENT, type InodeState } from '../kind/inode.ts'
 import type { KindQuery } from '../kind/kind.ts'
 import { parentOf } from '../kind/path.ts'
 import { type Answers, inodeAt, type Member } from '../kind/queries.ts'
+import { guardScript } from '../kind/walk.ts'
 import type { ReleaseSpec } from './spec.ts'
 
 /** The live release of a root, and the history of earlier ones. */
@@ -17,7 +19,11 @@ export interface ReleaseState {
   readonly history: readonly string[]
   /** Whether an upload was interrupted. */
   readonly staged: boolean
+  /** The release to roll back to: as it was deployed, changed, or not kept. Undefined if no rollback is declared, or it could not be read. */
+  readonly previous?: PreviousState
 }
+
+export type PreviousState = 'whole' | 'changed' | 'missing'
 
 /** Differences between desired and live files, by path. */
 export interface ReleaseDelta {
@@ -36,6 +42,7 @@ export interface ReleaseDelta {
  */
 export const observeReleases = (specs: readonly ReleaseSpec[]): KindQuery<ReleaseState> => {
   const latest = specs.filter(({ which }) => which === 'latest')
+  const previous = specs.filter(({ which }) => which === 'previous')
   return {
     shared: {
       inodes: specs.flatMap(({ root }) => [`${root}/current`, `${root}/releases/.new`]),
@@ -44,8 +51,13 @@ export const observeReleases = (specs: readonly ReleaseSpec[]): KindQuery<Releas
       digests: latest.flatMap(({ root, files }) => files.map(({ path }) => `${root}/current/${path}`)),
       texts: specs.map(({ root }) => `${root}/history`),
     },
-    script: sh``,
-    parse: (_, answers) => new Map(specs.map((spec) => [spec.root, stateOf(spec, answers)])),
+    script: sh`${previous.map(({ root }) => previousScript(root))}`,
+    parse: (stdout, answers) => {
+      const words = stdout.toString().split('\n').slice(0, -1)
+      if (words.length !== previous.length) throw new Error(`${words.length} of ${previous.length} releases to roll back to`)
+      const found = new Map(previous.map(({ root }, i) => [root, previousIn(words[i])]))
+      return new Map(specs.map((spec) => [spec.root, { ...stateOf(spec, answers), ...found.get(spec.root) }]))
+    },
   }
 }
 
@@ -61,6 +73,27 @@ const stateOf = ({ root, files }: ReleaseSpec, answers: Answers): ReleaseState =
   history: (answers.texts.get(`${root}/history`) ?? []).filter((line) => isDigest(line)),
   staged: inodeAt(answers, `${root}/releases/.new`) !== ABSENT,
 })
+
+const previousIn = (word = ''): { readonly previous?: PreviousState } =>
+  word === 'whole' || word === 'changed' || word === 'missing' ? { previous: word } : {}
+
+/** Shell function `is_whole NAME`: whether the release in the working directory is as it was deployed. */
+export const IS_WHOLE: Script = sh`is_whole() (
+  cd "releases/$1" && [ "$(sha256sum <"../$1.sums")" = "$1  -" ] || exit
+  [ ! -s "../$1.sums" ] || sha256sum -c --quiet --strict "../$1.sums" >&2
+)`
+
+/** Prints the state of the release before the newest one as one line. It is empty where another account could replace the release. */
+const previousScript = (root: string): Script => sh`found=$(
+exec 2>/dev/null
+${guardScript([`${root}/releases`])}
+cd ${root}
+${IS_WHOLE}
+name=$(grep -xE '[0-9a-f]{64}' history | tail -n 2 | head -n 1)
+if [ ! -d "releases/$name" ]; then echo missing; elif is_whole "$name"; then echo whole; else echo changed; fi
+) || found=
+printf '%s\n' "$found"
+`
 
 /** Digest of the live release; undefined if no release of provision is live. */
 export const liveOf = ({ current }: ReleaseState): string | undefined => {

@@ -4,7 +4,7 @@ import { type Change, type Difference, type DiffTexts, defineKind, type PlanCont
 import { HostRefusal } from '../kind/step.ts'
 import { excerptScript, readExcerpts } from '../kind/walk-read.ts'
 import { applyReleases, revertReleases } from './apply.ts'
-import { deltaOf, liveOf, observeReleases, previousOf, type ReleaseDelta, type ReleaseState } from './observe.ts'
+import { deltaOf, liveOf, observeReleases, type PreviousState, previousOf, type ReleaseDelta, type ReleaseState } from './observe.ts'
 import { type ReleaseSpec, schema } from './spec.ts'
 
 /**
@@ -19,7 +19,8 @@ export const release = defineKind({
 
   plan: (spec: ReleaseSpec, state: ReleaseState, context): Change | undefined =>
     planUnreached(state.current) ?? (spec.which === 'latest' ? planLatest(spec, state) : planPrevious(state, context)),
-  forbids: (spec, state, context) => (isWithoutPrevious(spec, state) && !stays(state, context) ? noPrevious(spec, state) : undefined),
+  forbids: (spec, state, context) =>
+    isWithoutPrevious(spec, state) && !stays(state, context) ? noPrevious(spec, state) : damagedPrevious(spec, state),
   // Other releases of the host are rolled back, so this is no error.
   notices: (spec, state, context) => (isWithoutPrevious(spec, state) && stays(state, context) ? [stayingText(spec)] : []),
 
@@ -85,8 +86,8 @@ const planPrevious = (state: ReleaseState, context: PlanContext): Change | undef
   // `forbids` refuses this change.
   const refused: Change = { action: 'update', certainty: 'exact', reason: 'no release before the newest deployment', differences: [] }
   if (previous === undefined) return stays(state, context) ? undefined : refused
-  if (live === previous) return undefined
-  const reason = 'rolls back to the previous release'
+  if (live === previous && !isDamaged(state)) return undefined
+  const reason = `rolls back to the previous release${isDamaged(state) ? `, ${DAMAGE[state.previous]}` : ''}`
   return { action: 'update', certainty: 'exact', reason, differences: [releaseDifference(live, previous)] }
 }
 
@@ -113,6 +114,27 @@ const noPrevious = ({ root }: ReleaseSpec, state: ReleaseState): HostRefusal =>
         : 'it was deployed to this host once, and that release is not live',
     FIX_CONTENT,
   )
+
+type Damaged = Exclude<PreviousState, 'whole'>
+
+const DAMAGE: Readonly<Record<Damaged, string>> = {
+  changed: 'which was changed after its deployment',
+  missing: 'which the host did not keep',
+}
+
+const isDamaged = (state: ReleaseState): state is ReleaseState & { readonly previous: Damaged } =>
+  state.previous === 'changed' || state.previous === 'missing'
+
+/** The refusal of a rollback to a release that is not as it was deployed. */
+const damagedPrevious = ({ root }: ReleaseSpec, state: ReleaseState): HostRefusal | undefined => {
+  const previous = previousOf(state)
+  if (previous === undefined || !isDamaged(state) || planUnreached(state.current) !== undefined) return undefined
+  return new HostRefusal(
+    `${root} cannot be rolled back to ${previous.slice(0, 12)}`,
+    state.previous === 'changed' ? 'it was changed after its deployment' : 'the host did not keep it',
+    FIX_CONTENT,
+  )
+}
 
 const FIX_CONTENT = 'restore the files in the project, and run the playbook of the site'
 

@@ -276,6 +276,29 @@ describe.runIf(process.getuid?.() === 0)('a release on a real file system', { ti
     expect(readdirSync(root).filter((name) => name === 'history')).toEqual([])
   })
 
+  it('is planned with the state of the release to roll back to', () => {
+    const previous = () => (planned({}, { which: 'previous' }).state as ReleaseState).previous
+    deploy(ONE)
+    deploy(TWO)
+    expect(previous()).toBe('whole')
+    const before = join(root, 'releases', digestOf(ONE))
+    // It shares this file with the live release.
+    writeFileSync(join(root, 'current/css/dark/style.css'), 'edited\n')
+    expect(previous()).toBe('changed')
+    deploy(TWO)
+    deploy(ONE)
+    expect(previous()).toBe('whole')
+    const older = join(root, 'releases', digestOf(TWO))
+    writeFileSync(`${older}.sums`, '')
+    expect(previous()).toBe('changed')
+    rmSync(older, { recursive: true })
+    expect(previous()).toBe('missing')
+    chmodSync(join(root, 'releases'), 0o777)
+    expect(previous()).toBeUndefined()
+    expect(readdirSync(before).sort()).toEqual(['css', 'index.html'])
+    expect((planned(ONE).state as ReleaseState).previous).toBeUndefined()
+  })
+
   it('does not roll back to a release that was changed or is gone', () => {
     deploy(ONE)
     deploy(TWO)

@@ -204,6 +204,24 @@ describe('planning a release', () => {
       expect(about(state, others)).toEqual({ forbidden: ['/srv/site cannot be rolled back', why, fix], notices: [], action: 'update' })
     })
 
+    it.each([
+      ['changed', 'it was changed after its deployment', 'which was changed after its deployment'],
+      ['missing', 'the host did not keep it', 'which the host did not keep'],
+    ] as const)('is refused before anything changes if its earlier one is %s, also where that one is live', (damage, why, suffix) => {
+      const what = `/srv/site cannot be rolled back to ${newer.slice(0, 12)}`
+      const state = { ...twice, previous: damage }
+      const refused = { forbidden: [what, why, 'restore the files in the project, and run the playbook of the site'], notices: [] }
+      expect(about(state)).toEqual({ ...refused, action: 'update' })
+      const current: ReleaseState['current'] = { type: 'l', mode: '777', owner: 'root', group: 'root', target: `releases/${newer}` }
+      const isLive = { ...state, current }
+      expect(about(isLive)).toEqual({ ...refused, action: 'update' })
+      expect(reason({}, state, { which: 'previous' })).toBe(`rolls back to the previous release, ${suffix}`)
+      const held = unreached('/srv', 'eve', 'can be replaced by another account')
+      expect(about({ ...state, current: held }).forbidden).toBeUndefined()
+      expect(about({ ...isLive, previous: 'whole' })).toEqual({ forbidden: undefined, notices: [], action: undefined })
+      expect(about({ ...state, previous: 'whole' })).toEqual({ forbidden: undefined, notices: [], action: 'update' })
+    })
+
     it('is neither refused nor kept if it has an earlier one, is deployed, or is at a path of another account', () => {
       expect(about(twice, [once])).toEqual({ forbidden: undefined, notices: [], action: 'update' })
       expect(about({ ...once, history: [] }, [twice], 'latest')).toMatchObject({ forbidden: undefined, notices: [] })
@@ -241,9 +259,21 @@ describe('observing releases', () => {
       digests: new Map([[`${ROOT}/current/a.html`, 'd1']]),
       texts: new Map([[`${ROOT}/history`, ['no digest', 'a'.repeat(64), 'b'.repeat(65), `x${'b'.repeat(64)}`]]]),
     }
-    const found = release.kind.observe([latest, previous]).parse(Buffer.alloc(0), answers)
+    const found = release.kind.observe([latest, previous]).parse(Buffer.from('changed\n'), answers)
     expect(found.get(ROOT)).toEqual({ ...state, digests: new Map([['a.html', 'd1']]), history: ['a'.repeat(64)], staged: true })
-    expect(found.get('/srv/other')).toEqual({ current: 'absent', tree: new Map(), digests: new Map(), history: [], staged: false })
+    expect(found.get('/srv/other')).toEqual({
+      current: 'absent',
+      tree: new Map(),
+      digests: new Map(),
+      history: [],
+      staged: false,
+      previous: 'changed',
+    })
+    const unread = release.kind.observe([previous, latest]).parse(Buffer.from('\n'), answers)
+    expect(unread.get('/srv/other')).not.toHaveProperty('previous')
+    expect(unread.get(ROOT)).not.toHaveProperty('previous')
+    for (const cut of ['', 'whole', 'whole\nwhole\n'])
+      expect(() => release.kind.observe([previous]).parse(Buffer.from(cut), answers)).toThrow('of 1 releases to roll back to')
   })
 })
 
