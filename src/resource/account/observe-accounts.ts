@@ -1,12 +1,13 @@
 import type { Script } from '../../shell/script.ts'
 import { sh } from '../../shell/sh.ts'
 import { walk } from '../kind/walk.ts'
+import { SESSIONS } from './end-sessions.ts'
 import { fieldsOf } from './keys-fields.ts'
 
 /** A question about an account, as a word of one letter and its value. */
 export type AccountQuestion =
-  /** A user by name, with the number and the home that are declared, or empty. `end` instead: its processes are reported. */
-  | { readonly user: string; readonly uid: string; readonly home: string; readonly isDeleted: boolean }
+  /** A user by name, with the number and the home that are declared, or empty. Of a deleted one, its processes are reported; with `ends` also what they started. */
+  | { readonly user: string; readonly uid: string; readonly home: string; readonly isDeleted: boolean; readonly ends?: boolean }
   | { readonly group: string; readonly isDeleted: boolean }
   | { readonly uidOwner: number }
   | { readonly gidOwner: number }
@@ -25,7 +26,8 @@ export const accountsScript = (questions: readonly AccountQuestion[], withPasswo
 `
 
 const wordsOf = (question: AccountQuestion): readonly string[] => {
-  if ('user' in question) return ['user', question.user, question.uid, question.home, question.isDeleted ? 'delete' : '']
+  if ('user' in question)
+    return ['user', question.user, question.uid, question.home, question.isDeleted ? (question.ends === true ? 'end' : 'delete') : '']
   if ('group' in question) return ['group', question.group, question.isDeleted ? 'delete' : '']
   if ('uidOwner' in question) return ['uid', String(question.uidOwner)]
   if ('gidOwner' in question) return ['gid', String(question.gidOwner)]
@@ -66,7 +68,7 @@ export const readAccountRecords = (answer: Buffer): AccountRecords => {
   return found
 }
 
-const OBSERVE = String.raw`
+const OBSERVE = String.raw`${SESSIONS}
 my $login = pop @ARGV;
 my $passwords = shift @ARGV;
 sub say_fields { print join("\0", @_), "\0" }
@@ -104,7 +106,7 @@ sub user {
   say_fields('user', $name, $p[2], group_name($p[3]), $p[6], $p[7], $p[8], $local_user{$name} ? 'local' : '', $password{$name} // '', $is_home);
   say_fields('member', $name, $_) for sort keys %{$members{$name} // {}};
   return unless $deleted || $uid ne '' && $uid != $p[2] || $home ne '' && $home ne $p[7];
-  my @busy = busy($p[2]);
+  my @busy = $deleted eq 'end' ? do { my (undef, @all) = sessions_of($p[2]); map { $_->[1] } @all } : busy($p[2]);
   my $more = @busy > 5 ? ' and ' . (@busy - 5) . ' more' : '';
   say_fields('busy', $name, join(', ', @busy[0 .. ($#busy < 4 ? $#busy : 4)]) . $more) if @busy;
 }

@@ -7,9 +7,9 @@ export const observeUsers = (specs: readonly UserSpec[]): KindQuery<UserState> =
   const withPasswords = specs.some(({ password }) => password !== undefined)
   const present = specs.filter(({ state }) => state === 'present')
   const questions: readonly AccountQuestion[] = [
-    ...specs.map(({ name, uid, home, state }) => ({
+    ...specs.map(({ name, uid, home, state, endSessions }) => ({
       ...{ user: name, uid: state === 'absent' ? '' : `${uid ?? ''}` },
-      ...{ home: state === 'absent' ? '' : (home ?? ''), isDeleted: state === 'absent' },
+      ...{ home: state === 'absent' ? '' : (home ?? ''), isDeleted: state === 'absent', ends: endSessions },
     })),
     // Groups of a directory service are known only by name.
     ...[...new Set(present.flatMap(({ groups }) => groups))].map((group) => ({ group, isDeleted: false })),

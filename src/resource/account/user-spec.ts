@@ -54,7 +54,7 @@ export interface UserState {
   readonly isRunAccount: boolean
   /** Groups that sudo or sshd admits by name. Observed for the account of the run. */
   readonly grants: readonly string[]
-  /** The processes of the user, if the declared number, home or state needs that it has none. */
+  /** The processes of the user, if the declared number, home or state needs that it has none. With `endSessions`, all that the run ends. */
   readonly busy: string | undefined
   /** Name of the account that has the declared number. */
   readonly uidOwner: string | undefined

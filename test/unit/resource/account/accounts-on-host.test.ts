@@ -263,6 +263,17 @@ rm -rf /home/* /srv/* /etc/sudoers.d "$BIN"/*; chmod 755 /srv /home`)
     }
     const five = Array.from({ length: 5 }, () => 'sleep (n)').join(', ')
     expect([busyOf(5), busyOf(7)]).toEqual([five, `${five} and 2 more`])
+    // A run that ends the processes names all of them: also what the account started as root.
+    const ending = user.kind.observe([user({ name: 'ann', state: 'absent', endSessions: true }).spec])
+    const start = `setpriv --reuid 4001 --regid 4001 --clear-groups sleep 9 >/dev/null 2>&1 &
+perl -e 'exec "sleep", "8" unless fork; ($<, $>) = (4001, 4001); wait' >/dev/null 2>&1 & sleep 9 >/dev/null 2>&1 & sleep 0.2`
+    const found = (query: typeof ending) =>
+      query
+        .parse(host.ask(`SUDO_USER=root; ${start}; ${query.script}`), NOTHING)
+        .get('ann')
+        ?.busy?.replaceAll(/\(\d+/g, '(n')
+    expect(found(ending)).toBe('sleep (n), perl (n), sleep (n, as root)')
+    expect(found(user.kind.observe([user({ name: 'ann', state: 'absent' }).spec]))).toBe('sleep (n), perl (n)')
   })
 
   it('go with their jobs, and not while they run something', () => {
