@@ -1,5 +1,4 @@
 import { z } from 'zod'
-import { firstNames } from '../../first-names.ts'
 import { sh } from '../../shell/sh.ts'
 import { describeDifferences, differing } from '../kind/differences.ts'
 import { ABSENT, type Inode, type InodeState, inodeWord, planAbsent, planUnreached, refuseUnreached, typeName } from '../kind/inode.ts'
@@ -9,7 +8,7 @@ import { absolutePath, fileMode, ownership, parentOf } from '../kind/path.ts'
 import { inodeQuery } from '../kind/queries.ts'
 import { HostRefusal } from '../kind/step.ts'
 import { OBSERVED, UNSAFE, walk } from '../kind/walk.ts'
-import { namesScript, readNames } from '../kind/walk-read.ts'
+import { MORE, namesScript, namesText, readNames } from '../kind/walk-read.ts'
 import { unreadableRules } from './sudoers.ts'
 import { wrongType } from './wrong-type.ts'
 
@@ -20,7 +19,7 @@ const schema = z.strictObject({
   ...ownership,
 })
 
-/** `within`: names in a directory that is declared absent, up to `MAX_NAMES`. */
+/** `within`: names in a directory that is declared absent, up to a limit. */
 type DirectoryState = typeof ABSENT | (Inode & { readonly within?: readonly string[] })
 
 /** A directory with mode and owner. Its parent is a separate resource. Only an empty directory is deleted. */
@@ -50,7 +49,7 @@ export const directory = defineKind({
     if (unreached !== undefined) return unreached
     const left = remaining(spec, state, context)
     if (left.length > 0)
-      return { action: 'delete', certainty: 'dependent', reason: `declared absent, not empty: ${firstNames(left)}`, differences: [] }
+      return { action: 'delete', certainty: 'dependent', reason: `declared absent, not empty: ${namesText(left)}`, differences: [] }
     if (spec.state === 'absent') return planAbsent(state, context.packagesPending)
     if (state === ABSENT) return { action: 'create', certainty: 'exact', reason: 'missing', differences: [] }
     const differences = [
@@ -86,7 +85,9 @@ const remaining = (
   state: DirectoryState,
   { deletes }: PlanContext,
 ): readonly string[] =>
-  declared === 'present' || state === ABSENT ? [] : (state.within ?? []).filter((name) => deletes?.(`${path}/${name}`) !== true)
+  declared === 'present' || state === ABSENT
+    ? []
+    : (state.within ?? []).filter((name) => name === MORE || deletes?.(`${path}/${name}`) !== true)
 
 /**
  * Returns the refusal of a deletion that would fail. Undefined if an earlier change of this run may empty the directory, such as a package
@@ -100,7 +101,7 @@ const notEmpty = (spec: z.output<typeof schema>, state: DirectoryState, context:
   if (!isRoots || context.isRootsAlone?.(parentOf(path)) !== true) return undefined
   return new HostRefusal(
     `directory ${path} is not empty`,
-    `it is declared absent, and has ${firstNames(left)}`,
+    `it is declared absent, and has ${namesText(left)}`,
     'declare what is in it absent before it, or delete it by hand',
   )
 }

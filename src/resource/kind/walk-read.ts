@@ -1,3 +1,4 @@
+import { firstNames } from '../../first-names.ts'
 import type { Script } from '../../shell/script.ts'
 import { sh } from '../../shell/sh.ts'
 import { argumentLists } from './chunks.ts'
@@ -9,6 +10,20 @@ export const READ_AT_MOST = 1_048_576
 
 /** Maximum length, in bytes, of a text in a directory of another account. */
 const TEXT_AT_MOST = 65_536
+
+/** Names that are read of a directory at most: of one that another account can write to, and of one that is root's alone. */
+const MAX_NAMES = 1000
+const MAX_OWN_NAMES = 10_000
+
+/** Stands for the entries above the limit. No entry has this name. */
+export const MORE = '/'
+
+/** The first names in a directory for a message: `a, b, c and 2 more`. */
+export const namesText = (names: readonly string[]): string => {
+  const known = names.filter((name) => name !== MORE)
+  if (known.length === names.length) return firstNames(known)
+  return known.length === 0 ? `more than ${MAX_NAMES} entries` : `${known.slice(0, 3).join(', ')} and many more`
+}
 
 /**
  * Routines: `open_file` opens a regular file that has at most a number of bytes, and `copy` reads no more than that. In a directory of
@@ -39,7 +54,7 @@ sub copy {
 
 /**
  * Program that reads below directories of other accounts. Arguments: a question, the directory with the lists `others.*` of places where
- * root is not alone, the expected sizes (`digests`) or the maximum number of names (`names`), and the paths.
+ * root is not alone, the expected sizes (`digests`), and the paths.
  * Questions: `held` prints paths behind a link of another account (`held`) or in a directory of another account (`others`), `guarded` paths
  * that another account can replace, `names` the entries of
  * directories, `digests` the output of `sha256sum -z`, `texts` that of `grep -HZ ''`.
@@ -68,8 +83,10 @@ if ($asked eq 'held') {
     my ($dir, $name) = parted($path); my ($d, $n, $list) = (undef, 0);
     my @s = enter($dir) ? lstat $name : ();
     next unless @s && S_ISDIR($s[2]);
-    sysopen($d, $name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK) && chdir $d && opendir $list, '.' or die "$path: $!\n";
-    while ($n < $sizes && defined(my $one = readdir $list)) { next if $one =~ /^[.]{1,2}\z/; print "$path\0$one\0"; $n++ }
+    sysopen($d, $name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK) && (@s = stat $d) && chdir $d && opendir $list, '.' or die "$path: $!\n";
+    note_others(@s);
+    my $most = $other eq '' ? ${MAX_OWN_NAMES} : ${MAX_NAMES};
+    while (defined(my $one = readdir $list)) { next if $one =~ /^[.]{1,2}\z/; if ($n++ == $most) { print "$path\0${MORE}\0"; last } print "$path\0$one\0" }
   }
 } elsif ($asked eq 'texts') {
   for my $path (@paths) {
@@ -145,22 +162,19 @@ export const readExcerpts = (stdout: Buffer): ReadonlyMap<string, Buffer> => {
   return found
 }
 
-/** Names that are read of a directory at most. An account of the host can make any number. */
-export const MAX_NAMES = 1000
-
 /**
- * Prints the entries of those paths that are directories, up to `MAX_NAMES` of each. No process starts if none of them is a directory.
+ * Prints the entries of those paths that are directories, up to a limit, and `MORE` if a directory has more. No process starts if none of them is a directory.
  * It uses `$reader` of `path-queries`, and enters a directory of another account by its descriptor.
  */
 export const namesScript = (paths: readonly string[]): Script => sh`${argumentLists(paths, PATHS_AT_ONCE).map(
   (some) => sh`set -- ${some}
 for p do shift; [ ! -d "$p" ] || [ -L "$p" ] || set -- "$@" "$p"; done
-[ "$#" = 0 ] || perl -e "$reader" -- names "$T" ${MAX_NAMES} "$@"
+[ "$#" = 0 ] || perl -e "$reader" -- names "$T" '' "$@"
 `,
 )}printf 'end\\0'
 `
 
-/** Returns the names by directory. A path that is no directory, or an empty one, is missing. Throws for an incomplete answer. */
+/** Returns the names by directory, with `MORE` where they are not all. A path that is no directory, or an empty one, is missing. Throws for an incomplete answer. */
 export const readNames = (stdout: string): ReadonlyMap<string, readonly string[]> => {
   const fields = stdout.split('\0')
   if (fields.pop() !== '' || fields.pop() !== 'end' || fields.length % 2 !== 0) throw new Error('the host did not list all directories')

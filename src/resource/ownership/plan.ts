@@ -1,8 +1,8 @@
-import { firstNames } from '../../first-names.ts'
 import { isLoginFile } from '../guarded/doors.ts'
 import { ABSENT, reasonUnreached } from '../kind/inode.ts'
 import type { Change, PlanContext } from '../kind/kind.ts'
 import { orphanPolicyOf } from '../kind/orphan-policy.ts'
+import { namesText } from '../kind/walk-read.ts'
 import { type OrphanSpec, type OrphanState, placeOf, recordedUnit } from './observe.ts'
 import type { OwnedResource } from './record.ts'
 
@@ -81,7 +81,7 @@ const decideDirectory: Decision = (owned, { inode, within, package: owner }, con
   if (inode.type !== 'd') return keep('somebody else changed it')
   if (owner !== undefined) return keep(`it belongs to the package ${owner}`)
   const remaining = within.filter((one) => !context.deleted?.has(`${place}/${one}`))
-  return remaining.length === 0 ? { is: 'delete' } : keep(`it is not empty: ${firstNames(remaining)}`)
+  return remaining.length === 0 ? { is: 'delete' } : keep(`it is not empty: ${namesText(remaining)}`)
 }
 
 const DECISIONS: Readonly<Record<'file' | 'link' | 'directory', Decision>> = {

@@ -8,6 +8,7 @@ import { readText, writeFiles } from '../../../../src/resource/file/write.ts'
 import { bytesOf, type LocalFile, sha256Hex, text } from '../../../../src/resource/kind/content.ts'
 import { type Inode, type InodeState, unreached } from '../../../../src/resource/kind/inode.ts'
 import type { PlanContext } from '../../../../src/resource/kind/kind.ts'
+import { MORE } from '../../../../src/resource/kind/walk-read.ts'
 import { Secret } from '../../../../src/secret/secret.ts'
 import { NOTHING } from '../answers.ts'
 import { faultsOf } from '../faults.ts'
@@ -63,6 +64,14 @@ describe('planning a directory', () => {
     })
     expect(plan({ state: 'absent' }, full, { deletes: (path) => path !== '/d/c' })?.reason).toBe('declared absent, not empty: c')
     expect(plan({ state: 'absent' }, full, { deletes: () => true })).toMatchObject({ certainty: 'exact', reason: 'declared absent' })
+    const many = { ...full, within: ['a', 'b', 'c', 'd', MORE] }
+    expect(plan({ state: 'absent' }, many)?.reason).toBe('declared absent, not empty: a, b, c and many more')
+    expect(plan({ state: 'absent' }, many, { deletes: (path) => path !== '/d/c' })?.reason).toBe(
+      'declared absent, not empty: c and many more',
+    )
+    expect(plan({ state: 'absent' }, many, { deletes: (path) => /^\/d\/[a-d]$/.test(path) })).toMatchObject({
+      ...{ certainty: 'dependent', reason: 'declared absent, not empty: more than 1000 entries' },
+    })
     expect(plan({}, full)).toBeUndefined()
     expect(String(directory.kind.observe([directory({ path: '/d' }).spec]).script)).toBe('')
   })
@@ -84,6 +93,10 @@ describe('a directory that is not empty', () => {
       fix: 'declare what is in it absent before it, or delete it by hand',
     })
     expect(forbids({ deletes: (path) => path === '/srv/d/a' })?.why).toBe('it is declared absent, and has b')
+    const many = { ...full, within: ['a', 'b', MORE] }
+    expect(forbids({ deletes: (path) => /^\/srv\/d\/[ab]$/.test(path) }, many)?.why).toBe(
+      'it is declared absent, and has more than 1000 entries',
+    )
   })
 
   it.each<[string, Partial<PlanContext>, object]>([

@@ -8,7 +8,7 @@ import { pathQueries } from '../../../../src/resource/kind/path-queries.ts'
 import { mergeQueries } from '../../../../src/resource/kind/queries.ts'
 import { tar } from '../../../../src/resource/kind/tar.ts'
 import { DIGEST, guardObserved, guardScript, IN_STEP, OBSERVED, type ObservedPath, walk } from '../../../../src/resource/kind/walk.ts'
-import { excerptScript, namesScript, READ_OTHERS, readExcerpts, readNames } from '../../../../src/resource/kind/walk-read.ts'
+import { excerptScript, MORE, namesScript, READ_OTHERS, readExcerpts, readNames } from '../../../../src/resource/kind/walk-read.ts'
 import { isRoot } from '../account/throwaway.ts'
 
 let root = ''
@@ -360,15 +360,21 @@ ln -s long link; ln -s secret closed; mkfifo pipe; mkdir d; ln -s /dev/zero devi
   })
 
   it('of a directory are the names in it, up to a limit', () => {
-    sh(`mkdir n n/many n/some n/none n/theirs; touch n/some/a n/some/.b 'n/some/c d' n/theirs/x n/file; chown -R daemon n/theirs; ln -s some n/link
-cd n/many; seq 1001 | xargs touch`)
-    const paths = ['some', 'many', 'none', 'theirs', 'link', 'file', 'gone'].map((name) => at(`n/${name}`))
+    sh(`mkdir n n/many n/most n/full n/theirs.many n/some n/none n/theirs; touch n/some/a n/some/.b 'n/some/c d' n/theirs/x n/file; chown -R daemon n/theirs n/theirs.many; ln -s some n/link
+cd n/many; seq 1001 | xargs touch; cd ../most; seq 10000 | xargs touch; cd ../full; seq 10001 | xargs touch; cd ../theirs.many; seq 1001 | xargs touch`)
+    const paths = ['some', 'many', 'most', 'full', 'theirs.many', 'none', 'theirs', 'link', 'file', 'gone'].map((name) => at(`n/${name}`))
     const script = `reader='${READ_OTHERS.replaceAll("'", "'\\''")}'\n${namesScript(paths)}`
     const names = readNames(run(script).stdout.toString())
-    const found = [...names].map(([path, some]) => [path.slice(at('n/').length), some.length > 5 ? some.length : some.toSorted()])
+    const found = [...names].map(([path, some]) => [
+      path.slice(at('n/').length),
+      some.length > 5 ? `${some.length} ${some.at(-1) === MORE}` : some.toSorted(),
+    ])
     expect(found).toEqual([
       ['some', ['.b', 'a', 'c d']],
-      ['many', 1000],
+      ['many', '1001 false'],
+      ['most', '10000 false'],
+      ['full', '10001 true'],
+      ['theirs.many', '1001 true'],
       ['theirs', ['x']],
     ])
     // No program starts where no path is a directory.

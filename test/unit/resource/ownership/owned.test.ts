@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import '../../../../src/index.ts'
 import { ABSENT, type InodeState } from '../../../../src/resource/kind/inode.ts'
+import { MORE } from '../../../../src/resource/kind/walk-read.ts'
 import { orphan, orphanOutcome } from '../../../../src/resource/ownership/orphan.ts'
 import { type OwnedLine, owned } from '../../../../src/resource/ownership/owned.ts'
 import { readRecord, recordHead, recordLine, recordPath } from '../../../../src/resource/ownership/record.ts'
@@ -129,6 +130,7 @@ describe('the outcome for an orphan', () => {
     ['a file in place of a link', 'link:/l /l ->x', {}, 'somebody else changed it'],
     ['a directory in place of a file', FILE, { inode: inode('d') }, 'somebody else changed it'],
     ['three names', 'directory:/d', { inode: inode('d'), within: ['a', 'b', 'c'] }, 'it is not empty: a, b, c'],
+    ['more names than were read', 'directory:/d', { inode: inode('d'), within: [MORE] }, 'it is not empty: more than 1000 entries'],
     ['four names', 'directory:/d', { inode: inode('d'), within: ['a', 'b', 'c', 'd'] }, 'it is not empty: a, b, c and 1 more'],
   ])('keeps %s', (_, line, more, why) => {
     expect(outcome(line, more)).toEqual({ is: 'stays', why })
