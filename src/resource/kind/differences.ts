@@ -6,17 +6,23 @@ export const differing = <Spec extends object>(spec: Spec, state: { readonly [ke
     .filter((key) => spec[key] !== undefined && spec[key] !== state[key])
     .map((key) => ({ key, ...(state[key] === undefined ? {} : { from: String(state[key]) }), to: String(spec[key]) }))
 
-/** Returns the differences as a reason: `mode differs`, `keys differ`, `mode and owner differ`. */
-export const describeDifferences = (differences: readonly Difference[]): string =>
-  `${differences
-    .map(({ key }) => key)
-    .join(', ')
-    .replace(/, ([^,]*)$/, ' and $1')} ${differences.length === 1 && !isPlural(differences[0]?.key ?? '') ? 'differs' : 'differ'}`
+/**
+ * Returns the differences as a reason: `mode differs`, `keys differ`, `mode and owner differ`.
+ * @param plurals - more names that are plurals
+ */
+export const describeDifferences = (differences: readonly Difference[], plurals: readonly string[] = []): string => {
+  const names = differences.map(({ key }) => key)
+  const verb = names.length === 1 && !isPlural(names[0] ?? '', plurals) ? 'differs' : 'differ'
+  return `${names.join(', ').replace(/, ([^,]*)$/, ' and $1')} ${verb}`
+}
 
-/** Whether a name is a plural, such as `keys in .ssh/authorized_keys2`. Words like `address`, `status`, `alias` and `tls` are none. */
-const isPlural = (name: string): boolean => {
-  const noun = name.split(/ (?:in|of|at|for|on) /, 1)[0] ?? ''
-  return /[aeiouy]\S*[^aius]s$/i.test(noun)
+/** Names that are plurals, of the shipped kinds and of most others. */
+const PLURALS = 'addresses entries files grants groups keys members names options packages ports rules settings tables usages users values'
+
+/** Whether a name is a plural, also with a place behind it: `keys in .ssh/authorized_keys2`. */
+const isPlural = (name: string, plurals: readonly string[]): boolean => {
+  const [noun = ''] = name.split(/ (?:in|of|at|for|on) /, 1)
+  return [...PLURALS.split(' '), ...plurals].includes(noun)
 }
 
 /** Returns a number with its noun: `1 table`, `2 tables`. */

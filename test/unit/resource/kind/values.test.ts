@@ -107,10 +107,12 @@ describe('differences', () => {
     expect([keys('mode'), keys('mode', 'owner'), keys('mode', 'owner', 'group')]).toEqual([
       ...['mode differs', 'mode and owner differ', 'mode, owner and group differ'],
     ])
-    const singular = ['value at boot', 'mode of keys', 'tls required', 'address', 'status', 'basis', 'alias', 'dns', 'tls', 's']
+    const singular = ['value at boot', 'mode of keys', 'tls required', 'address', 'status', 'canvas', 'kubernetes', 'nfs', 'lens', 's']
     for (const name of singular) expect(keys(name)).toBe(`${name} differs`)
-    const plural = ['keys', 'grants', 'groups', 'settings', 'Names', 'usages', 'keys in .ssh/authorized_keys2', 'owner names of /x']
+    const plural = ['keys', 'grants', 'groups', 'rules', 'settings', 'names', 'usages', 'keys in .ssh/authorized_keys2', 'names of /x']
     for (const name of plural) expect(keys(name)).toBe(`${name} differ`)
+    expect(describeDifferences([{ key: 'mice at home' }], ['mice'])).toBe('mice at home differ')
+    expect(describeDifferences([{ key: 'mice' }, { key: 'mode' }], ['mice'])).toBe('mice and mode differ')
     expect(differing({ a: 1, b: undefined, c: 'x' }, { a: 2, b: 3, c: 'x' })).toEqual([{ key: 'a', from: '2', to: '1' }])
     expect(differing({ a: 1 }, {})).toEqual([{ key: 'a', to: '1' }])
     expect([counted(1, 'table'), counted(0, 'table'), counted(2, 'table')]).toEqual(['1 table', '0 tables', '2 tables'])
