@@ -59,9 +59,9 @@ export const agentResources = (context: HostContext<Options>, isServer: boolean)
     certificate,
     node,
     service({ unit: 'prometheus-node-exporter.service', restarts: [node], took: answering(9100) }),
-    ...translators.flatMap(({ name, port, dropin }) => [
-      dropin,
-      service({ unit: `${name}.service`, restarts: [dropin], took: listening('127.0.0.1', port) }),
+    ...translators.flatMap(({ name, port, settings }) => [
+      ...settings,
+      service({ unit: `${name}.service`, restarts: settings, took: listening('127.0.0.1', port) }),
     ]),
     proxy,
     unit,
@@ -78,36 +78,45 @@ export const agentResources = (context: HostContext<Options>, isServer: boolean)
 interface Translator {
   readonly name: string
   readonly port: number
-  readonly dropin: Resource
+  /** What the exporter reads when it starts. */
+  readonly settings: Resource[]
 }
+
+const MYSQL_LOGIN = '/etc/prometheus/mysqld-exporter.cnf'
 
 const TRANSLATORS: Readonly<Record<Metrics['format'], ((at: string) => Translator) | undefined>> = {
   prometheus: undefined,
   'nginx-status': (at) => ({
     name: 'prometheus-nginx-exporter',
     port: 9113,
-    dropin: daemon(
-      'prometheus-nginx-exporter.service',
-      [
-        '/usr/bin/prometheus-nginx-exporter',
-        `-nginx.scrape-uri=${at}`,
-        '-web.listen-address=127.0.0.1:9113',
-        '-nginx.retries=10',
-        '-nginx.retry-interval=1s',
-      ],
-      { network: 'loopback' },
-    ),
+    // Version 1 takes long options with two dashes only, and has none to wait for nginx. systemd starts it again until nginx answers.
+    settings: [
+      daemon(
+        'prometheus-nginx-exporter.service',
+        ['/usr/bin/prometheus-nginx-exporter', `--nginx.scrape-uri=${at}`, '--web.listen-address=127.0.0.1:9113'],
+        { network: 'loopback' },
+      ),
+    ],
   }),
   // The server authenticates the account `prometheus` by the socket, so no password is stored.
   mysqld: (at) => ({
     name: 'prometheus-mysqld-exporter',
     port: 9104,
-    dropin: daemon(
-      'prometheus-mysqld-exporter.service',
-      ['/usr/bin/prometheus-mysqld-exporter', '--web.listen-address=127.0.0.1:9104', '--no-collect.info_schema.innodb_cmpmem'],
-      { network: 'loopback' },
-      { Environment: `"DATA_SOURCE_NAME=prometheus@unix(${at})/"` },
-    ),
+    // Since version 0.15 it reads the file and ignores the variable; before, it reads the file only without the variable, and wants a password.
+    settings: [
+      file({ path: MYSQL_LOGIN, content: `[client]\nuser=prometheus\nsocket=${at}\n` }),
+      daemon(
+        'prometheus-mysqld-exporter.service',
+        [
+          '/usr/bin/prometheus-mysqld-exporter',
+          `--config.my-cnf=${MYSQL_LOGIN}`,
+          '--web.listen-address=127.0.0.1:9104',
+          '--no-collect.info_schema.innodb_cmpmem',
+        ],
+        { network: 'loopback' },
+        { Environment: `"DATA_SOURCE_NAME=prometheus@unix(${at})/"` },
+      ),
+    ],
   }),
 }
 

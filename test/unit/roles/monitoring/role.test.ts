@@ -49,6 +49,9 @@ describe('the agent of a host', () => {
     expect(textOf(resources, 'unit:prometheus-mysqld-exporter.service.d/provision.conf')).toContain(
       'Environment="DATA_SOURCE_NAME=prometheus@unix(/run/mysqld/mysqld.sock)/"\n',
     )
+    expect(textOf(resources, 'file:/etc/prometheus/mysqld-exporter.cnf')).toBe(
+      '[client]\nuser=prometheus\nsocket=/run/mysqld/mysqld.sock\n',
+    )
   })
 })
 

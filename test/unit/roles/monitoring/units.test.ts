@@ -104,10 +104,10 @@ describe('the daemons of the monitoring', () => {
 
   it('ask nginx for its status and the database by its socket', () => {
     expect(commandOf('prometheus-nginx-exporter')).toEqual([
-      '/usr/bin/prometheus-nginx-exporter -nginx.scrape-uri=http://127.0.0.1:8081/status -web.listen-address=127.0.0.1:9113 -nginx.retries=10 -nginx.retry-interval=1s',
+      '/usr/bin/prometheus-nginx-exporter --nginx.scrape-uri=http://127.0.0.1:8081/status --web.listen-address=127.0.0.1:9113',
     ])
     expect(commandOf('prometheus-mysqld-exporter')).toEqual([
-      '/usr/bin/prometheus-mysqld-exporter --web.listen-address=127.0.0.1:9104 --no-collect.info_schema.innodb_cmpmem',
+      '/usr/bin/prometheus-mysqld-exporter --config.my-cnf=/etc/prometheus/mysqld-exporter.cnf --web.listen-address=127.0.0.1:9104 --no-collect.info_schema.innodb_cmpmem',
     ])
     expect(dropinOf('prometheus-mysqld-exporter')).toContain('Environment="DATA_SOURCE_NAME=prometheus@unix(/run/mysqld/mysqld.sock)/"')
   })
@@ -175,7 +175,11 @@ describe('the services of the monitoring', () => {
     expect(services(server)).toEqual({
       'prometheus-node-exporter': [[], dropin('prometheus-node-exporter'), undefined, 'reload'],
       'prometheus-nginx-exporter': [[], dropin('prometheus-nginx-exporter'), undefined, 'reload'],
-      'prometheus-mysqld-exporter': [[], dropin('prometheus-mysqld-exporter'), undefined, 'reload'],
+      'prometheus-mysqld-exporter': [
+        [],
+        ['prometheus/mysqld-exporter.cnf', ...dropin('prometheus-mysqld-exporter')],
+        ...[undefined, 'reload'],
+      ],
       'prometheus-exporter-exporter': [
         ['prometheus/exporter-exporter.yml', 'metrics/agent.pem', 'metrics/agent.pem.key', 'metrics/authority.pem'],
         ...[dropin('prometheus-exporter-exporter'), undefined, 'restart'],
