@@ -73,8 +73,7 @@ const showFlows = async ({ values, positionals }: Given, context: CommandContext
     ...(positionals.length === 0 ? {} : { playbooks: positionals }),
   })
   warn(warnings, context)
-  const filtered = new Set(bindings.bound.filter(({ role }) => role.name === 'firewall').map(({ host }) => host))
-  const unfiltered = [...site.hosts.keys()].filter((host) => !filtered.has(host))
+  const unfiltered = (await import('../role/flows.ts')).unfilteredHosts(site, bindings.bound)
   if (values.json) out(jsonLine({ flows: bindings.flows, unfiltered }))
   else out(flowTable(bindings.flows, unfiltered, new Map([['all', [...site.hosts.keys()]], ...site.groups]), view))
   return 0

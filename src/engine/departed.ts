@@ -1,3 +1,4 @@
+import { firstNames } from '../first-names.ts'
 import { hasInventory, readCertifiedHosts, recordedName } from '../keystore/certified-hosts.ts'
 import { Problem, Problems } from '../problem.ts'
 import type { Site } from '../site/site.ts'
@@ -65,6 +66,20 @@ export const departures = (
     left: departed.filter(({ host }) => !retire.includes(host)).map(leftInventory),
   }
 }
+
+/** Returns a warning for each retired host that the run leaves some firewalls open to: only the role `firewall` closes them. */
+export const stillAdmitted = (retired: readonly Departed[], unfiltered: readonly string[]): readonly Problem[] =>
+  unfiltered.length === 0
+    ? []
+    : retired.map(
+        ({ host }) =>
+          new Problem({
+            class: 'input',
+            where: { command: `--retire ${host}` },
+            what: `${firstNames(unfiltered)} may still admit ${host}, because this run has no role firewall for ${unfiltered.length === 1 ? 'it' : 'them'}`,
+            fix: 'run the playbook that has the role firewall for every host',
+          }),
+      )
 
 const leftInventory = ({ host, inventories: [file = ''], identities }: Departed): Problem =>
   new Problem({

@@ -6,13 +6,14 @@ import { distinctProblems, Problem, Problems } from '../problem.ts'
 import { type Bindings, bindRoles } from '../role/bind.ts'
 import { findRoles, loadRoles } from '../role/discover.ts'
 import { drainsOf } from '../role/drains.ts'
+import { unfilteredHosts } from '../role/flows.ts'
 import { loadKinds } from '../role/kinds.ts'
 import { buildSite } from '../site/build.ts'
 import { matchPattern } from '../site/inventory/pattern.ts'
 import { readProject } from '../site/read.ts'
 import type { Site } from '../site/site.ts'
 import { suggestion } from '../site/source/suggest.ts'
-import { type Departed, departedHosts, departures } from './departed.ts'
+import { type Departed, departedHosts, departures, stillAdmitted } from './departed.ts'
 
 /** The project and the files that a command line names. */
 export interface ProjectOptions {
@@ -112,7 +113,7 @@ export const prepare = async (options: PrepareOptions): Promise<Prepared> => {
     env: given.env,
     site,
     bindings,
-    warnings: [...warnings, ...left],
+    warnings: [...warnings, ...left, ...stillAdmitted(retired, unfilteredHosts(site, bindings.bound))],
     targets,
     reach,
     beside,

@@ -126,3 +126,12 @@ const mergedProblems = (found: readonly FlowProblem[]): readonly Problem[] =>
       return new Problem({ class: 'input', where, what: `role ${role} on ${list(hosts)}: ${what}`, fix })
     }),
   )
+
+/** The hosts on which no play binds the role that filters the flows, in inventory order. */
+export const unfilteredHosts = (
+  { hosts }: { readonly hosts: ReadonlyMap<string, unknown> },
+  bound: readonly { readonly host: string; readonly role: { readonly name: string } }[],
+): readonly string[] => {
+  const filtered = new Set(bound.filter(({ role }) => role.name === 'firewall').map(({ host }) => host))
+  return [...hosts.keys()].filter((host) => !filtered.has(host))
+}

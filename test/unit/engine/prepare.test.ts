@@ -25,13 +25,19 @@ const PLAYBOOK = `- hosts: lb-01
   roles: [app]
 `
 
-const prepared = async (options: Partial<PrepareOptions> = {}, playbook = PLAYBOOK, inventory = INVENTORY) => {
+const prepared = async (
+  options: Partial<PrepareOptions> = {},
+  playbook = PLAYBOOK,
+  inventory = INVENTORY,
+  files: Readonly<Record<string, string>> = {},
+) => {
   const root = project({
     'inventory/site.yaml': inventory,
     'playbooks/site.yaml': playbook,
     'roles/balancer.ts': ROLE('balancer', "drains: (_, { name }) => (name.startsWith('web') ? { out: 'o', back: 'b' } : undefined)"),
     'roles/app.ts': ROLE('app', "holdsOwnRows: ({ host }) => host.name === 'web-02'"),
     known: '',
+    ...files,
   })
   writeFileSync(join(root, 'k'), (await newKey('test')).privateKey, { mode: 0o600 })
   writeFileSync(join(root, 'other'), (await newKey('test')).privateKey, { mode: 0o600 })
@@ -54,6 +60,21 @@ describe('a prepared run', () => {
       ['web-02', '192.0.2.3', 'deploy'],
     ])
     expect([beside.size, roles, allowDataLoss]).toEqual([0, [], []])
+  })
+
+  it('that retires a host warns about the hosts for which it has no firewall', async () => {
+    const files = { 'identities/hosts.json': '{ "inventory/site.yaml": { "web-03": ["authority:edge"] } }' }
+    const { retire, warnings } = await prepared({ retire: ['web-03'] }, PLAYBOOK, INVENTORY, files)
+    expect(retire.map(({ host }) => host)).toEqual(['web-03'])
+    expect(warnings.map(({ what }) => what)).toEqual([
+      'lb-01, web-01, web-02 and 1 more may still admit web-03, because this run has no role firewall for them',
+    ])
+    const firewalls = `${PLAYBOOK}- hosts: [lb-01, web, idle]\n  roles: [firewall]\n`
+    const { warnings: none } = await prepared({ retire: ['web-03'] }, firewalls, INVENTORY, {
+      ...files,
+      'roles/firewall.ts': ROLE('firewall'),
+    })
+    expect(none).toEqual([])
   })
 
   it('with --limit has only these hosts, and beside them those that send them requests', async () => {

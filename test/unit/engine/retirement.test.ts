@@ -2,12 +2,13 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { apply } from '../../../src/engine/apply/apply.ts'
-import { type Departed, departedHosts, departures } from '../../../src/engine/departed.ts'
+import { type Departed, departedHosts, departures, stillAdmitted } from '../../../src/engine/departed.ts'
 import { recordings, retirements } from '../../../src/engine/plan/retirement.ts'
 import { RunProgress } from '../../../src/engine/progress.ts'
 import type { Run, RunHost } from '../../../src/engine/run-state.ts'
 import { type CertifiedHosts, recordCertified } from '../../../src/keystore/certified-hosts.ts'
-import { Problem, Problems } from '../../../src/problem.ts'
+import { lineOf, Problem, Problems } from '../../../src/problem.ts'
+import { unfilteredHosts } from '../../../src/role/flows.ts'
 import { buildSite } from '../../../src/site/build.ts'
 import { readProject } from '../../../src/site/read.ts'
 import { project, siteOf } from '../site/project.ts'
@@ -75,6 +76,23 @@ describe('a host that left the inventory', () => {
         fix: 'switch db-01 off or delete its keys, then run provision run --retire db-01',
       },
     ])
+  })
+
+  it('may still be admitted by hosts for which the run has no firewall', async () => {
+    const site = await siteWith({ [FILE]: { 'web-03': ['authority:edge'], 'db-01': ['authority:database'] } })
+    const { retired } = departures(departedHosts(site), ['db-01', 'web-03'], site)
+    const firewall = (host: string) => ({ host, role: { name: 'firewall' } })
+    const words = (...bound: Parameters<typeof unfilteredHosts>[1][number][]) =>
+      stillAdmitted(retired, unfilteredHosts(site, bound)).map(lineOf)
+    const fix = 'run the playbook that has the role firewall for every host'
+    expect(words(firewall('web-02'), { host: 'web-01', role: { name: 'nginx' } })).toEqual(
+      ['db-01', 'web-03'].map(
+        (host) => `--retire ${host}: web-01 may still admit ${host}, because this run has no role firewall for it: ${fix}`,
+      ),
+    )
+    expect(words()[0]).toBe(`--retire db-01: web-01, web-02 may still admit db-01, because this run has no role firewall for them: ${fix}`)
+    expect(words(firewall('web-01'), firewall('web-02'))).toEqual([])
+    expect(stillAdmitted([], ['web-01'])).toEqual([])
   })
 
   it.each([
