@@ -33,7 +33,7 @@ export const unpack = (archive: Uint8Array, maxBytes: number): readonly Packed[]
     const name: string = longName ?? nameIn(header)
     longName = undefined
     if (type === 'L') longName = text(bytes)
-    else if (type === 'x') longName = /^\d+ path=(.*)$/m.exec(text(bytes))?.[1]
+    else if (type === 'x') longName = paxName(bytes)
     else if (type === '0' || type === '\0') files.set(safe(name), bytes)
     else if (type !== '5' && type !== 'g') throw new InvalidArchive(`contains ${name}, which is not a regular file`)
     at += BLOCK + Math.ceil(size / BLOCK) * BLOCK
@@ -62,10 +62,22 @@ const nameIn = (header: Buffer): string => {
   return header.subarray(257, 263).toString('latin1') === 'ustar\0' && prefix !== '' ? `${prefix}/${name}` : name
 }
 
-const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString().split('\0', 1)[0] ?? ''
+/** The path in a pax header. Other records of it may have any bytes. */
+const paxName = (header: Uint8Array): string | undefined => {
+  const name = /^\d+ path=(.*)$/m.exec(Buffer.from(header).toString('latin1'))?.[1]
+  return name === undefined ? undefined : text(Buffer.from(name, 'latin1'))
+}
+
+const text = (bytes: Uint8Array): string => {
+  const until = bytes.indexOf(0)
+  const given = Buffer.from(until < 0 ? bytes : bytes.subarray(0, until))
+  const read = given.toString()
+  if (!Buffer.from(read).equals(given)) throw new InvalidArchive(`contains ${read}, whose name is not UTF-8`)
+  return read
+}
 
 const octal = (field: Uint8Array): number | undefined => {
-  const digits = text(field).trim()
+  const digits = (Buffer.from(field).toString('latin1').split('\0', 1)[0] ?? '').trim()
   return /^[0-7]+$/.test(digits) ? Number.parseInt(digits, 8) : undefined
 }
 

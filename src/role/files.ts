@@ -1,5 +1,5 @@
 import { lstatSync, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs'
-import { join, relative, resolve, sep } from 'node:path'
+import { dirname, join, relative, resolve, sep } from 'node:path'
 import { Problem } from '../problem.ts'
 import { type LocalFile, sha256Hex } from '../resource/kind/content.ts'
 import { InvalidArchive, unpack } from './archive.ts'
@@ -34,6 +34,11 @@ export const projectFiles = (root: string, directory: string, name?: string): re
   try {
     paths = name === undefined ? visibleFiles(base) : existing(place)
   } catch (error) {
+    if (error instanceof UnreadableName)
+      throw problem(
+        `the name of ${relative(base, error.path)} is not UTF-8`,
+        `rename it; ls -b ${relative(root, dirname(error.path)) || '.'} shows its bytes`,
+      )
     const code = codeOf(error)
     if (code === 'ENOENT') throw problem('directory does not exist', 'create it, or correct the option that names it')
     throw problem(`directory cannot be read (${code})`, 'name a directory of the project that your account can read')
@@ -58,6 +63,15 @@ const checkedFile = (root: string, path: string, problem: (what: string, fix: st
   }
 }
 
+/** A file whose name is not UTF-8. The path has U+FFFD in place of the invalid bytes. */
+class UnreadableName extends Error {
+  readonly path: string
+  constructor(path: string) {
+    super(path)
+    this.path = path
+  }
+}
+
 const existing = (path: string): readonly string[] => (lstatSync(path, { throwIfNoEntry: false }) === undefined ? [] : [path])
 
 // The option `recursive` of readdir follows links to directories, cycles included. Here a link is one entry.
@@ -66,6 +80,8 @@ const visibleFiles = (directory: string): readonly string[] =>
     .filter(({ name }) => !name.startsWith('.'))
     .flatMap((entry) => {
       const path = join(directory, entry.name)
+      // Invalid bytes are read as U+FFFD, and no file has the name that is read.
+      if (entry.name.includes('\uFFFD') && existing(path).length === 0) throw new UnreadableName(path)
       return entry.isDirectory() ? visibleFiles(path) : [path]
     })
 

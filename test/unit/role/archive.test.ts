@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { unpack } from '../../../src/role/archive.ts'
 
 const LONG = `${'deep-folder/'.repeat(12)}${'n'.repeat(90)}.html`
@@ -23,6 +23,14 @@ const namesIn = (archive: Uint8Array) =>
     .map(({ path }) => path)
     .sort()
 
+/** An archive of an empty file with this name, given as bytes. */
+const odd = (format: string, name: string): Uint8Array => {
+  const path = Buffer.from(join(root, name), 'latin1')
+  writeFileSync(path, '')
+  onTestFinished(() => rmSync(path))
+  return spawnSync('sh', ['-c', `cd '${root}' && exec tar --format=${format} -cf - -- *${name.slice(-1)}`]).stdout
+}
+
 describe('an archive', () => {
   it.each([['ustar'], ['gnu'], ['pax'], ['gnu', '-z']])('of the format %s is read as tar wrote it', (format, ...more) => {
     const archive = tar(`--format=${format}`, ...more, '-C', 'site', '.')
@@ -37,6 +45,13 @@ describe('an archive', () => {
     ['half of itself', () => tar('site').subarray(0, 700), 'is truncated'],
     ['half of its gzip', () => tar('-z', 'site').subarray(0, 100), 'is truncated'],
     ['more than it may unpack to', () => Buffer.from(spawnSync('gzip', ['-c'], { input: Buffer.alloc(2e6) }).stdout), 'is larger than'],
+    ['a name that is not UTF-8', () => odd('ustar', 'f\xfcr'), 'contains f\uFFFDr, whose name is not UTF-8'],
+    [
+      'a long name that is not UTF-8',
+      () => odd('gnu', `\xfc${'x'.repeat(120)}`),
+      `contains \uFFFD${'x'.repeat(120)}, whose name is not UTF-8`,
+    ],
+    ['a pax name that is not UTF-8', () => odd('pax', `\xfc${'x'.repeat(120)}`), 'whose name is not UTF-8'],
     ['no archive', () => Buffer.alloc(2048, 65), 'is not a tar archive'],
   ])('with %s is refused', (_, make, words) => {
     expect(() => unpack(make(), 1e6)).toThrow(words)

@@ -32,6 +32,21 @@ describe('the files of a directory of the project', () => {
     expect(projectFiles(root, 'site').map(({ path }) => path)).toEqual(['b'])
   })
 
+  test('have names in UTF-8: another one is an input error that shows where it is, an odd one is none', () => {
+    for (const path of ['site/\uFFFD.html', 'site/.\uFFFD']) writeFileSync(at(path), '')
+    expect(projectFiles(root, 'site').map(({ path }) => path)).toEqual(['\uFFFD.html'])
+    const bytes = (path: string) => Buffer.from(at(path), 'latin1')
+    writeFileSync(bytes('site/.h\xfc'), '')
+    expect(projectFiles(root, 'site')).toHaveLength(1)
+    writeFileSync(bytes('site/deep/f\xfcr.html'), '')
+    const refusal = { class: 'input', where: { file: 'site' } }
+    const name = { what: 'the name of deep/f\uFFFDr.html is not UTF-8', fix: 'rename it; ls -b site/deep shows its bytes' }
+    expect(() => projectFiles(root, 'site')).toThrow(expect.objectContaining({ ...refusal, ...name }))
+    mkdirSync(bytes('site/a\xe4'))
+    const folder = { what: 'the name of a\uFFFD is not UTF-8', fix: 'rename it; ls -b site shows its bytes' }
+    expect(() => projectFiles(root, 'site')).toThrow(expect.objectContaining({ ...refusal, ...folder }))
+  })
+
   test.each<[string, (path: string) => void, string]>([
     ['a link to nothing', (path) => symlinkSync('nowhere', path), 'deep/x is a dangling link'],
     ['a link to a directory', (path) => symlinkSync('.', path), 'deep/x is not a regular file'],
