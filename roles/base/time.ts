@@ -5,10 +5,10 @@ const server = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9.:-]*$/, 'must be the nam
 
 export const timeOptions = z
   .strictObject({
-    service: z
-      .enum(['timesyncd', 'chrony', 'none'])
-      .default('timesyncd')
-      .meta({ description: 'daemon that synchronises the clock; `none`: another one does (CIS Debian 12 2.3)' }),
+    service: z.enum(['auto', 'timesyncd', 'chrony', 'none']).default('auto').meta({
+      description:
+        'daemon that synchronises the clock; `auto`: the one that the host has, otherwise timesyncd; `none`: another one does (CIS 2.3)',
+    }),
     servers: z
       .array(server)
       .default([])
@@ -60,8 +60,9 @@ const clockKeeper = defineKind({
 })
 
 /** Synchronisation of the clock. The machine does it for its containers. */
-export const time = ({ service: wanted, servers }: Time, { container }: Pick<Facts, 'container'>): Part => {
-  if (wanted === 'none' || container) return {}
+export const time = ({ service: given, servers }: Time, { container, clock = 'timesyncd' }: Pick<Facts, 'container' | 'clock'>): Part => {
+  if (given === 'none' || container) return {}
+  const wanted = given === 'auto' ? clock : given
   const { name, unit } = DAEMONS[wanted]
   const config = configOf(wanted, servers)
   return {

@@ -39,6 +39,7 @@ describe('facts', () => {
       networks: [],
     })
     expect(facts('container\ncontainer\n').container).toBe(true)
+    expect(facts('clock chrony\n').clock).toBe('chrony')
   })
 
   it.each([
@@ -129,7 +130,7 @@ const answered = (files: Readonly<Record<string, string | undefined>>, before = 
     mkdirSync(dirname(join(root, path)), { recursive: true })
     writeFileSync(join(root, path), content)
   }
-  const script = String(FACTS_SCRIPT).replace(/(?<=[\s<])\/(?=(?:etc|proc|run|var|\.dockerenv)\b|\.)/g, `${root}/`)
+  const script = String(FACTS_SCRIPT).replace(/(?<=[\s<])\/(?=(?:etc|lib|proc|run|var|\.dockerenv)\b|\.)/g, `${root}/`)
   const { status, stdout, stderr } = spawnSync('sh', ['-c', `${before}\n${script}`], {
     encoding: 'utf8',
     env: { ...process.env, LC_ALL: 'C' },
@@ -183,6 +184,15 @@ describe('the script of the facts', () => {
     expect(readFacts('web-07', stdout, []).container).toBe(container)
   })
 
+  it.each([
+    ['chrony.service', 'chrony'],
+    ['systemd-timesyncd.service', 'timesyncd'],
+    ['cron.service', undefined],
+  ])('knows the daemon of the clock by %s', (unit, clock) => {
+    const { stdout } = answered({ ...HOST, [`/lib/systemd/system/${unit}`]: '' })
+    expect(readFacts('web-07', stdout, []).clock).toBe(clock)
+  })
+
   it('fails where a program or the kernel does not answer', () => {
     expect(answered({ ...HOST, '/proc/sys/kernel/hostname': undefined }).status).not.toBe(0)
     expect(answered({ ...HOST, '/proc/uptime': undefined }).status).not.toBe(0)
@@ -197,6 +207,14 @@ describe('the script of the facts', () => {
     expect(of('ID=fedora\nPRETTY_NAME="Fedora Linux 41"\n')).toThrow('web-07: host runs Fedora Linux 41')
     expect(of('ID=alpine\n')).toThrow('web-07: host runs alpine')
     expect(of('NAME=x\n')).toThrow('web-07: host runs an unknown system, without /etc/os-release')
+    const old = await problemOf(of('ID=debian\nVERSION_ID="11"\nPRETTY_NAME="Debian GNU/Linux 11 (bullseye)"\n'))
+    expect(old).toMatchObject({
+      ...{ class: 'task', where: { host: 'web-07' }, what: 'host runs Debian GNU/Linux 11 (bullseye)' },
+      why: 'provision supports Debian 12 and later, and Ubuntu 22.04 and later',
+    })
+    expect(of('ID=ubuntu\nVERSION_ID="21.10"\n')).toThrow('web-07: host runs ubuntu 21.10')
+    expect(of('ID=ubuntu\nVERSION_ID="22.04"\n')()).toMatchObject({ release: '22.04' })
+    expect(of('ID=debian\nVERSION_CODENAME=forky\n')()).toMatchObject({ release: '', codename: 'forky' })
     expect(of('ID=ubuntu\nVERSION_ID="24.04"\n')()).toMatchObject({ distribution: 'ubuntu', release: '24.04', codename: '' })
   })
 })

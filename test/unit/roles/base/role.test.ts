@@ -187,6 +187,20 @@ describe('the resources of the role', () => {
   })
 })
 
+describe('the clock', () => {
+  it.each([
+    [undefined, undefined, 'systemd-timesyncd'],
+    ['chrony', undefined, 'chrony'],
+    ['timesyncd', undefined, 'systemd-timesyncd'],
+    ['chrony', 'timesyncd', 'systemd-timesyncd'],
+    [undefined, 'chrony', 'chrony'],
+    ['chrony', 'none', undefined],
+  ] as const)('of a host with %s and the option %s is kept by %s', (clock, service, name) => {
+    const found = keys(resources({ ...(service && { time: { service } }) }, { ...MACHINE, ...(clock && { clock }) }))
+    expect(found.filter((key) => /^package:(chrony|systemd-timesyncd)$/.test(key))).toEqual(name === undefined ? [] : [`package:${name}`])
+  })
+})
+
 describe('a host whose clock another daemon synchronises', () => {
   const OTHERS = ['systemd-timesyncd.service', 'chrony.service', 'ntpsec.service', 'ntp.service', 'openntpd.service']
   /** The change of a host with this daemon, and the reason for which the run refuses it. */
