@@ -80,12 +80,12 @@ updates() {
   gauge provision_reboot_required; [ -e /run/reboot-required ] && echo 'provision_reboot_required 1' || echo 'provision_reboot_required 0'
 }
 
-# Prints the messages of a program since the last position, which the second file keeps. A position that the journal has lost is forgotten.
-journal() { journalctl -q -t "$1" --no-pager -o cat --cursor-file="$2" $([ -s "$2" ] || echo '-n 0') || rm -f "$2"; }
+# Prints the messages of programs (options of journalctl) since the last position, which the second file keeps. A position that the journal has lost is forgotten.
+journal() { journalctl -q $1 --no-pager -o cat --cursor-file="$2" $([ -s "$2" ] || echo '-n 0') || rm -f "$2"; }
 
-# Failed SSH logins, counted from the last position in the journal.
+# Failed SSH logins, counted from the last position in the journal. Since OpenSSH 9.8, the processes of a connection have names of their own.
 logins() {
-  new=$(journal sshd "$S/ssh.cursor" | grep -cE '^(Failed (password|publickey|none|keyboard)|Connection (closed|reset) by (authenticating|invalid) user|Disconnected from (authenticating|invalid) user)')
+  new=$(journal '-t sshd -t sshd-session -t sshd-auth' "$S/ssh.cursor" | grep -cE '^(Failed (password|publickey|none|keyboard)|Connection (closed|reset) by (authenticating|invalid) user|Disconnected from (authenticating|invalid) user)')
   all=$(($(cat "$S/ssh.count" 2>/dev/null || echo 0) + new)); echo "$all" >"$S/ssh.count"
   counter provision_ssh_failures_total; echo "provision_ssh_failures_total $all"
 }
@@ -127,7 +127,7 @@ accounts() {
 # Response times of all requests, from the log of the balancer; counted from the last position in the journal.
 responses() {
   [ "$BALANCER" = yes ] || return 0
-  journal haproxy "$S/haproxy.cursor" >"$w/requests"
+  journal '-t haproxy' "$S/haproxy.cursor" >"$w/requests"
   touch "$S/haproxy.counts"
   awk -v bounds='0.005 0.01 0.025 0.05 0.1 0.25 0.5 1 2.5 5 10 +Inf' '
     BEGIN { last = split(bounds, bound, " ") }

@@ -10,7 +10,7 @@ const PROGRAMS = {
   setpriv: 'echo "$@" >>"$HOST/plainly"; while :; do case $1 in --*) shift;; *) break;; esac; done; exec "$@"',
   dpkg: `echo '??5??????   /usr/bin/ls'; echo '??5?????? c /etc/issue'; echo '??5??????   /usr/share/doc/ls/copyright'; exit 1`,
   'apt-get': `echo 'Inst openssl [1] (2 Debian-Security:12/stable [amd64])'; echo 'Inst nano [1] (2 Debian:12/stable [amd64])'; echo 'Conf nano'`,
-  journalctl: `while [ $# -gt 0 ]; do case $1 in -t) log=$2;; --cursor-file=*) echo "s=1" >"\${1#*=}";; esac; shift; done; cat "$HOST/log.$log" 2>/dev/null; :`,
+  journalctl: `while [ $# -gt 0 ]; do case $1 in -t) logs="$logs $2";; --cursor-file=*) echo "s=1" >"\${1#*=}";; esac; shift; done; for log in $logs; do cat "$HOST/log.$log" 2>/dev/null; done; :`,
   nft: `printf '\\tcounter drop_input {\\n\\t\\tpackets 7 bytes 420\\n\\t}\\n\\tcounter in_ssh {\\n\\t\\tpackets 9 bytes 1\\n\\t}\\n'`,
   ss: 'cat "$HOST/sockets"',
   getent: '[ "$2" = sudo ] && echo "sudo:x:27:ann,eve"; :',
@@ -356,9 +356,9 @@ describe('the checks of a host', { timeout: 20_000 }, () => {
     run()
     run()
     const [first, balancer, second] = readFileSync(at('journal'), 'utf8').split('\n')
-    expect(first).toBe(`-q -t sshd --no-pager -o cat --cursor-file=${at('state/ssh.cursor')} -n 0`)
+    expect(first).toBe(`-q -t sshd -t sshd-session -t sshd-auth --no-pager -o cat --cursor-file=${at('state/ssh.cursor')} -n 0`)
     expect(balancer).toBe(`-q -t haproxy --no-pager -o cat --cursor-file=${at('state/haproxy.cursor')} -n 0`)
-    expect(second).toBe(`-q -t sshd --no-pager -o cat --cursor-file=${at('state/ssh.cursor')}`)
+    expect(second).toBe(`-q -t sshd -t sshd-session -t sshd-auth --no-pager -o cat --cursor-file=${at('state/ssh.cursor')}`)
   })
 
   it('count every way in which a login fails', () => {
@@ -370,6 +370,10 @@ describe('the checks of a host', { timeout: 20_000 }, () => {
     const others = ['Accepted publickey for b', 'x Failed password for b', 'Disconnected from user b', 'Connection closed by 10.0.0.1']
     write('log.sshd', [...failed, ...others].map((line) => `${line}\n`).join(''))
     expect(run().metrics.get('provision_ssh_failures_total')).toBe('9')
+    // Debian 13 (OpenSSH 10.0) logs them by the processes of a connection.
+    write('log.sshd-session', 'Failed publickey for c\nAccepted publickey for c\n')
+    write('log.sshd-auth', 'Connection closed by invalid user c\n')
+    expect(run().metrics.get('provision_ssh_failures_total')).toBe('20')
   })
 
   it('report ports by protocol, but none on loopback and none of clients', () => {
