@@ -8,6 +8,7 @@ import { blackboxConfig, clientOf, domainsOf } from './probes.ts'
 import { rulesFile, rulesOf } from './rules/all.ts'
 import { ASKING, prometheusConfig, RULES } from './scrape.ts'
 import { daemon } from './unit.ts'
+import { capabilitiesOf } from './versions.ts'
 
 /** Resources of a monitoring server: Prometheus, Alertmanager, the blackbox exporter and the dashboard. */
 export const serverResources = (context: HostContext<Options>): readonly Resource[] => [
@@ -116,11 +117,11 @@ const withoutAddresses = (command: readonly string[]): readonly string[] => [
 ]
 
 const prometheus = (context: HostContext<Options>): readonly Resource[] => {
-  const { options, host, authority } = context
+  const { options, host, facts, authority } = context
   const metrics = authority({ domain: 'metrics' })
   const asking = leaf({ path: ASKING, names: [metrics.nameOf(host.name)], authority: metrics, usages: ['client'], group: 'prometheus' })
   const set = checkedBy('prometheus', 'promtool', 'check', 'config', '/etc/prometheus/prometheus.yml')
-  const rules = file({ path: RULES, content: rulesFile(rulesOf(options, membersIn(context))), set })
+  const rules = file({ path: RULES, content: rulesFile(rulesOf(options, membersIn(context)), capabilitiesOf(facts).keepsFiring), set })
   const config = file({ path: '/etc/prometheus/prometheus.yml', content: prometheusConfig(context), set })
   const unit = daemon(
     'prometheus.service',

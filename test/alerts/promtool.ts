@@ -23,7 +23,7 @@ export const promtoolFiles = (options: Options): Readonly<Record<string, Text>> 
         const content = yaml({ rule_files: [`${name}.rules.yml`], evaluation_interval: evaluation, tests: all })
         return all.length === 0 ? [] : [[`${name}${isLong ? '-long' : ''}.tests.yml`, content]]
       })
-      return [[`${name}.rules.yml`, rulesFile({ [name]: rules })] as const, ...tests]
+      return [[`${name}.rules.yml`, rulesFile({ [name]: rules }, true)] as const, ...tests]
     }),
   )
 

@@ -18,6 +18,7 @@ import {
 } from 'provision'
 import { PKI } from '../agent.ts'
 import type { Options } from '../options.ts'
+import { capabilitiesOf } from '../versions.ts'
 import { PAGE } from './page.ts'
 import { SCRIPT } from './script.ts'
 import { ICON, STYLE } from './style.ts'
@@ -54,7 +55,7 @@ export const pageResources = ({ options: { dashboard } }: HostContext<Options>):
 
 /** A separate nginx for the dashboard, because the host's nginx may serve sites. HTTPS and a password are required. */
 export const dashboardResources = (context: HostContext<Options>): readonly Resource[] => {
-  const { options, host, authority } = context
+  const { options, host, facts, authority } = context
   const { dashboard } = options
   if (dashboard === false) return []
   const metrics = authority({ domain: 'metrics' })
@@ -69,7 +70,7 @@ export const dashboardResources = (context: HostContext<Options>): readonly Reso
     content: usersFile(dashboard, [host.name, ...host.addresses].join(' ')),
   })
   const set = { name: 'dashboard', root: ROOT, check: ['nginx', '-t', '-q', '-c', CONFIG] }
-  const config = file({ path: CONFIG, content: configText(dashboard), set })
+  const config = file({ path: CONFIG, content: configText(dashboard, capabilitiesOf(facts).hasHttp2Directive), set })
   const job = unit({ name: UNIT, content: unitText(dashboard) })
   return [
     pkg({ name: 'nginx' }),
@@ -99,7 +100,8 @@ const usersFile = ({ users }: Dashboard, host: string): Text => ({
 
 const TEMPORARY = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
 
-const configText = (dashboard: Dashboard): string => {
+const configText = (dashboard: Dashboard, hasHttp2Directive: boolean): string => {
+  const [parameter, directive] = hasHttp2Directive ? ['', '    http2 on;\n'] : [' http2', '']
   const certificate = certificateOf(dashboard)
   return `# Written by provision.
 user prometheus;
@@ -122,9 +124,9 @@ ${TEMPORARY.map((name) => `  ${name}_temp_path ${STATE}/${name};\n`).join('')}
   limit_req_status 429;
 
   server {
-    listen ${dashboard.port} ssl http2;
-    listen [::]:${dashboard.port} ssl http2;
-    ssl_certificate ${certificate};
+    listen ${dashboard.port} ssl${parameter};
+    listen [::]:${dashboard.port} ssl${parameter};
+${directive}    ssl_certificate ${certificate};
     ssl_certificate_key ${certificate}.key;
     ssl_protocols TLSv1.2 TLSv1.3;
     ssl_session_tickets off;

@@ -45,17 +45,17 @@ export const alertsOf = (options: Options): readonly Alert[] => Object.values(ru
 
 export const alertsIn = (rules: readonly Rule[]): readonly Alert[] => rules.filter((rule): rule is Alert => 'alert' in rule)
 
-/** Content of rules.yml. */
-export const rulesFile = (groups: ReturnType<typeof rulesOf>): Text =>
-  yaml({ groups: Object.entries(groups).map(([name, rules]) => ({ name, rules: rules.map(ruleYaml) })) })
+/** Content of rules.yml. `keepsFiring`: whether Prometheus can keep alerts firing. */
+export const rulesFile = (groups: ReturnType<typeof rulesOf>, keepsFiring: boolean): Text =>
+  yaml({ groups: Object.entries(groups).map(([name, rules]) => ({ name, rules: rules.map((rule) => ruleYaml(rule, keepsFiring)) })) })
 
-const ruleYaml = (rule: Rule): Yaml => {
+const ruleYaml = (rule: Rule, keepsFiring: boolean): Yaml => {
   if ('record' in rule) return { record: rule.record, expr: rule.expr }
   return {
     alert: rule.alert,
     expr: rule.expr,
     ...(rule.for === undefined ? {} : { for: `${rule.for}s` }),
-    ...(rule.keep === undefined ? {} : { keep_firing_for: `${rule.keep}s` }),
+    ...(rule.keep === undefined || !keepsFiring ? {} : { keep_firing_for: `${rule.keep}s` }),
     labels: { severity: rule.severity },
     annotations: { summary: rule.summary, runbook: runbookOf(rule, '{{ $labels.host }}', '{{ $labels.name }}') },
   }

@@ -38,18 +38,19 @@ export interface Around {
   readonly exposed?: readonly Exposed[]
   readonly flows?: readonly Flow[]
   readonly warn?: (text: string) => void
+  readonly facts?: Partial<Facts>
 }
 
 /** The context of a host with these options. The project has the file `authorities/own.pem`. */
 export const contextOf = (
   of: HostView,
   written: object = {},
-  { servers = [LB], exposed, flows = [], warn }: Around = {},
+  { servers = [LB], exposed, flows = [], warn, facts }: Around = {},
 ): HostContext<Options> => ({
   host: of,
   options: monitoring.options.parse(written),
   site: site(servers),
-  facts: { distribution: 'debian', release: '12', sshPorts: [22] } as unknown as Facts,
+  facts: { distribution: 'debian', release: '12', sshPorts: [22], ...facts } as Facts,
   flows,
   exposed: exposed ?? exposedBy(servers),
   ...unknownIdentities,

@@ -55,6 +55,32 @@ describe('the agent of a host', () => {
   })
 })
 
+describe('a release', () => {
+  const of = (distribution: 'debian' | 'ubuntu', release: string) => {
+    const resources = declared(LB, { dashboard: { users: { ann: 'long enough' } } }, { facts: { distribution, release } })
+    const nginx = textOf(resources, 'file:/etc/provision/dashboard/nginx.conf')
+    return [
+      /keep_firing_for/.test(textOf(resources, 'file:/etc/prometheus/provision/rules.yml')) ? 'keeps' : 'forgets',
+      [...nginx.matchAll(/^ *(listen .*|http2 .*);$/gm)].map(([, line]) => line).join('; '),
+    ].join(': ')
+  }
+  const parameter = 'listen 9443 ssl http2; listen [::]:9443 ssl http2'
+  const directive = 'listen 9443 ssl; listen [::]:9443 ssl; http2 on'
+
+  // apt-cache policy of each release, November 2026: prometheus 2.31, 2.42, 2.45, 2.53; nginx 1.18, 1.22, 1.24, 1.26, 1.28.
+  it.each([
+    ['debian', '12', `keeps: ${parameter}`],
+    ['debian', '13', `keeps: ${directive}`],
+    ['debian', '', `keeps: ${directive}`],
+    ['ubuntu', '22.04', `forgets: ${parameter}`],
+    ['ubuntu', '24.04', `keeps: ${parameter}`],
+    ['ubuntu', '24.10', `keeps: ${directive}`],
+    ['ubuntu', '26.04', `keeps: ${directive}`],
+  ] as const)('gets what its Prometheus and nginx know: %s %s', (distribution, release, expected) => {
+    expect(of(distribution, release)).toBe(expected)
+  })
+})
+
 describe('the probe of a site', () => {
   const settings = (status?: number) => {
     const probe = { type: 'probe', name: 'www', of: 'site', url: 'https://10.0.0.11/', server: 'www.test', trusts: 'anybody' } as const

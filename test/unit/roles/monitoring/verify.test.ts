@@ -238,7 +238,7 @@ describe('alert delivery', () => {
   })
 
   it('keeps causes firing until their effects have ended', () => {
-    const { groups } = parse(Buffer.from(bytesOf(rulesFile(rulesOf(monitoring.options.parse({}), 3)))).toString())
+    const { groups } = parse(Buffer.from(bytesOf(rulesFile(rulesOf(monitoring.options.parse({}), 3), true))).toString())
     const rules = groups.flatMap((group: { rules: { alert?: string }[] }) => group.rules)
     const rule = (name: string) => rules.find(({ alert }: { alert?: string }) => alert === name)
     expect(rule('HostDown')).toMatchObject({ for: '15s', keep_firing_for: '30s', labels: { severity: 'critical' } })

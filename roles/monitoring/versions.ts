@@ -1,0 +1,15 @@
+import type { Facts } from 'provision'
+
+type Release = Pick<Facts, 'distribution' | 'release'>
+
+/** What differs between the packages of the supported releases. */
+export const capabilitiesOf = ({ distribution, release }: Release) => {
+  // A release under development has no number.
+  const isSince = (debian: number, ubuntu: number) => release === '' || Number(release) >= { debian, ubuntu }[distribution]
+  return {
+    /** Prometheus can keep an alert firing (2.42): Ubuntu 22.04 has 2.31. */
+    keepsFiring: isSince(12, 24.04),
+    /** nginx has the directive `http2` and warns about the parameter of `listen` (1.25.1): Debian 12 has 1.22, Ubuntu 24.04 has 1.24. */
+    hasHttp2Directive: isSince(13, 24.1),
+  }
+}
