@@ -31,6 +31,7 @@ export type {
   Change,
   Difference,
   DiffTexts,
+  Effect,
   Kind,
   KindQuery,
   ManagedFile,

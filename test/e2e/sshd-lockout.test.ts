@@ -17,8 +17,34 @@ export default defineRole({
   resources: ({ options: { settings } }) => [sshd({ settings, confirmSeconds: ${CONFIRM} })],
 })
 `
-/** Options of sshd in the inventory. */
-const settings = (settings: Record<string, string>): void =>
+/** A role of a user's own: all doors that nobody must close, or rules, settings and a restart that are right. */
+const DOORS = `import { defineRole, directory, file, link, pkg, service, unit, z } from 'provision'
+
+const conf = file({ path: '/etc/ssh/sshd_config.d/team.conf', content: 'Port 22\\nAllowUsers ops@${SUBNET}.1\\n' })
+const sudo = file({ path: '/etc/sudoers.d/team', content: '%team ALL=(ALL) NOPASSWD: ALL\\n', mode: '440' })
+const limits = unit({ name: 'ssh.service.d/limits.conf', content: '[Service]\\nLimitNOFILE=4096\\n' })
+
+export default defineRole({
+  name: 'doors',
+  summary: 'doors of the host',
+  options: z.strictObject({ isOpen: z.boolean() }),
+  resources: ({ options: { isOpen } }) =>
+    isOpen
+      ? [conf, sudo, limits, service({ unit: 'ssh.service', restarts: [conf, limits] })]
+      : [
+          directory({ path: '/home', mode: '700' }),
+          file({ path: '/etc/nologin', content: 'closed' }),
+          file({ path: '/home/ops/.ssh/authorized_keys', content: 'ssh-ed25519 AAAA other' }),
+          link({ path: '/etc/systemd/system/ssh.socket' }),
+          pkg({ name: 'openssh-server', state: 'absent' }),
+          service({ unit: 'sshd.service', running: false }),
+          unit({ name: 'ssh.service.d/x.conf', content: '[Service]\\nExecStart=\\nExecStart=/bin/true\\n' }),
+          file({ path: '/etc/motd', content: 'fine' }),
+        ],
+})
+`
+/** Options of both roles in the inventory. */
+const settings = (settings: Record<string, string>, isOpen = true): void =>
   project.write(
     'inventory/site.yaml',
     `vars:
@@ -26,6 +52,7 @@ const settings = (settings: Record<string, string>): void =>
   key: .provision/lab/t-door/id_ed25519
   known_hosts: .provision/lab/t-door/known_hosts
   door: { settings: ${JSON.stringify(settings)} }
+  doors: { isOpen: ${isOpen} }
 hosts:
   ${HOST}: { address: ${SUBNET}.12 }
 `,
@@ -55,6 +82,8 @@ let few = ''
 let fewer = ''
 beforeAll(async () => {
   project.write('roles/door.ts', ROLE)
+  project.write('roles/doors.ts', DOORS)
+  project.write('playbooks/doors.yaml', '- hosts: all\n  roles: [doors]\n')
   project.write('playbooks/site.yaml', '- hosts: all\n  roles: [door]\n')
   await up(spec)
 })
@@ -116,4 +145,33 @@ it('a run before the rollback converges, and the timer of the killed run rolls n
   converges()
   await expect.poll(state, { timeout: (CONFIRM + 5) * 1000 }).toBe(fewer)
   expect(project.json('run', '--dry-run').status).toBe(0)
+})
+
+it('a role that would close the doors of the run changes nothing, and each of them is named', async () => {
+  settings(FEW, false)
+  const { status, stdout, stderr } = project.provision('run', 'playbooks/doors.yaml')
+  expect(status).toBe(1)
+  const refused = [...(stdout + stderr).matchAll(/what (.*) would shut out (?:ops, )?the account that this run uses/g)].map(
+    ([, what]) => what,
+  )
+  expect(refused).toEqual([
+    '/home',
+    '/etc/nologin',
+    '/home/ops/.ssh/authorized_keys',
+    'removal of package openssh-server',
+    'stopping ssh.service',
+    '/etc/systemd/system/ssh.service.d/x.conf',
+  ])
+  expect(await inside(spec, HOST, 'cat /etc/motd; ls -A /etc/systemd/system/ssh.service.d 2>/dev/null || true')).not.toContain('fine')
+})
+
+it('a role that keeps the doors open restarts sshd, and converges', async () => {
+  settings(FEW)
+  const run = project.json('run', 'playbooks/doors.yaml')
+  expect([run.stderr, run.status]).toEqual(['', 0])
+  expect(project.json('run', 'playbooks/doors.yaml', '--dry-run').status).toBe(0)
+  expect(await inside(spec, HOST, 'sshd -T | grep -i allowusers; cat /proc/$(systemctl show -P MainPID ssh)/limits | grep files')).toMatch(
+    /allowusers ops@10\.79\.33\.1\n.* 4096 /,
+  )
+  expect(comesIn()).toBe(true)
 })

@@ -10,6 +10,7 @@ import { authorLine, calling } from '../failure.ts'
 import type { DeclaredResource } from '../plan/declared.ts'
 import { ACCOUNTS, accountsQuery } from './accounts.ts'
 import { DIRECTORIES, directoriesOf, OTHERS } from './directories.ts'
+import { DOORS, doorsQuery } from './doors.ts'
 
 /** The state of each resource of a host, by `kind:identity`. */
 export type Observation = ReadonlyMap<string, unknown>
@@ -22,7 +23,7 @@ export interface HostQuery {
 }
 
 /** Number of sections before those of the kinds. */
-const SHARED = 5
+const SHARED = 6
 
 /**
  * Builds one request about all resources of a host: first the queries that several kinds share, then each kind's own fragment. A shell
@@ -37,7 +38,8 @@ export const queryHost = (host: string, resources: readonly DeclaredResource[]):
     calling({ call: `directories of kind ${resource.kind.name}` }, () => directoriesOf(resource)),
   )
   const directories = [...new Set(needed)]
-  const asked = mergeQueries([...probes.map(({ probe }) => probe.shared), { inodes: directories }])
+  const doors = doorsQuery(resources)
+  const asked = mergeQueries([...probes.map(({ probe }) => probe.shared), { inodes: directories }, doors.shared])
   const { inodes, digests, texts } = pathQueries(asked)
   const units = unitQuery(asked.units)
   const accounts = accountsQuery(resources)
@@ -47,6 +49,7 @@ export const queryHost = (host: string, resources: readonly DeclaredResource[]):
     { name: 'texts', script: texts.script },
     { name: 'units', script: units.script },
     { name: 'accounts', script: accounts.script },
+    { name: 'login', script: doors.script },
     ...probes.map(({ name, probe }) => ({ name, script: probe.script })),
   ])
   return {
@@ -62,6 +65,7 @@ export const queryHost = (host: string, resources: readonly DeclaredResource[]):
       }))
       const states = new Map<string, unknown>([
         [ACCOUNTS, reading(host, 'accounts', () => accounts.read(section(4)))],
+        [DOORS, reading(host, 'login', () => doors.read(section(5), shared))],
         [DIRECTORIES, new Map(directories.map((path) => [path, inodeAt(shared, path)]))],
         [OTHERS, shared.others],
       ])

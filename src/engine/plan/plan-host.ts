@@ -6,6 +6,7 @@ import type { Observation } from '../observe/host-query.ts'
 import type { DeclaredResource } from './declared.ts'
 import { dependingOnAccounts, missingAccounts } from './needed-accounts.ts'
 import { dependingOnDirectories, isRootsAlone, missingDirectory } from './needed-directories.ts'
+import { effectsOfAll, shutOut } from './shut-out.ts'
 
 /** A resource that differs from its desired state, and the change to make. */
 export interface PendingChange {
@@ -47,17 +48,20 @@ export const forbiddenOn = (
   { host, resources, observation }: Pick<PlanInput, 'resources' | 'observation'> & { readonly host: string },
   selected: Selection,
   beside: Beside,
-): readonly Problem[] =>
-  planned({ resources, observation, selected, ...beside }, ({ role, resource, state, change }, context) => {
+): readonly Problem[] => {
+  const effects = effectsOfAll(resources, selected)
+  return planned({ resources, observation, selected, ...beside }, ({ role, resource, state, change }, context) => {
     if (!selected(role)) return []
     const forbidden =
       missingAccounts(resource, observation, context) ??
       (change === undefined || change.action === 'delete' ? undefined : missingDirectory(resource, observation, context)) ??
-      calling(planOf(role, resource), () => resource.kind.forbids?.(resource.spec, state, context))
+      calling(planOf(role, resource), () => resource.kind.forbids?.(resource.spec, state, context)) ??
+      calling(planOf(role, resource), () => shutOut(resource, change, observation, effects))
     if (forbidden === undefined) return []
     const { what, why, fix = 'check this resource on the host' } = forbidden
     return [new Problem({ class: 'task', where: { host, role, resource: keyOf(resource) }, what, why, fix })]
   })
+}
 
 /** Warnings about the state of one host, each with the role of its resource. Each resource is asked with the changes planned before it. */
 export const noticesOf = (

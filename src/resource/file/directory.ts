@@ -62,6 +62,7 @@ export const directory = defineKind({
 
   accounts: (spec) => (spec.state === 'absent' ? {} : { users: [spec.owner], groups: [spec.group] }),
   directories: ({ path }) => [parentOf(path)],
+  effects: ({ path, state, mode, owner, group }) => [{ path, becomes: state === 'absent' ? 'absent' : { type: 'd', mode, owner, group } }],
   contained: true,
   forbids: (spec, state, context) =>
     unreadableRules(spec) ??

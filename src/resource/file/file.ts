@@ -38,6 +38,10 @@ export const file = defineKind({
 
   accounts: (spec) => (spec.state === 'absent' ? {} : { users: [spec.owner], groups: [spec.group] }),
   directories: ({ path }) => [parentOf(path)],
+  effects: ({ path, state, content, mode, owner, group }) => {
+    const text = hasSecret(content) || content.type === 'local' || !isKnown(content) ? undefined : asText(bytesOf(content))
+    return [{ path, becomes: state === 'absent' ? 'absent' : { type: 'f', mode, owner, group, ...(text !== undefined && { text }) } }]
+  },
   contained: true,
   forbids: (spec, state, context) => wrongType(spec.path, state, { what: 'a file', types: 'fl', state: spec.state }, context),
   apply: applyFiles,

@@ -35,6 +35,7 @@ export const link = defineKind({
   },
 
   directories: ({ path }) => [parentOf(path)],
+  effects: ({ path, state, target }) => [{ path, becomes: state === 'absent' ? 'absent' : { type: 'l', target } }],
   contained: true,
   forbids: (spec, state, context) => wrongType(spec.path, state, { what: 'a link', types: 'l', state: spec.state }, context),
   orphan: { delete: 'link' },

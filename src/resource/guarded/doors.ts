@@ -1,7 +1,41 @@
+import type { Effect } from '../kind/kind.ts'
+import { parentOf } from '../kind/path.ts'
+import { directoriesAbove } from '../kind/path-queries.ts'
+import { HostRefusal } from '../kind/step.ts'
+
+/** The account with which this run logged in. */
+export interface Login {
+  readonly account: string
+  readonly home: string
+  readonly shell: string
+  /** The data of its keys: sshd accepted one of them. */
+  readonly keys: readonly string[]
+}
+
+/** The present state of what lets the run in. */
+export interface Doors {
+  /** Undefined if the run did not log in through ssh. */
+  readonly login: Login | undefined
+  readonly units: ReadonlyMap<string, { readonly isActive: boolean; readonly isEnabled: boolean }>
+  /** Whether sshd takes keys from another place than the home, or ignores who can write there. */
+  readonly isKeysPlaceSet: boolean
+}
+
+/** Units of which one has to run and to start at boot: those that accept logins, and those that configure the network. */
+const UNITS: readonly (readonly string[])[] = [
+  ['ssh.service', 'ssh.socket'],
+  ['networking.service', 'systemd-networkd.service', 'NetworkManager.service', 'connman.service', 'wicked.service', 'dhcpcd.service'],
+]
+
+export const DOOR_UNITS: readonly string[] = UNITS.flat()
+
+/** Packages without which nobody logs in, or the account of the run does not become root. */
+export const doorPackages = (usesSudo: boolean): readonly string[] => ['openssh-server', ...(usesSudo ? ['sudo'] : [])]
+
 /** Files that decide whether an account may log in through sshd, or become root by sudo, apart from the rules of sudo. */
 const LOGIN_FILES = [
-  // ssh_config and ssh_known_hosts are those of clients.
-  /^\/etc\/ssh\/(?!ssh_|moduli$)./,
+  // The others are those of clients.
+  /^\/etc\/ssh\/(?!ssh_config|ssh_known_hosts|moduli$)./,
   /^\/etc\/(pam\.d|security|sssd)\/./,
   /^\/etc\/(passwd|shadow|group|gshadow|shells|nologin|login\.defs|nsswitch\.conf|hosts\.(allow|deny)|environment|ld\.so\.preload)$/,
   /^\/etc\/(pam|sudo|krb5)\.conf$/,
@@ -10,3 +44,141 @@ const LOGIN_FILES = [
 ]
 
 export const isLoginFile = (path: string): boolean => LOGIN_FILES.some((pattern) => pattern.test(path))
+
+/** Files without which no login succeeds, and those of sudo. */
+const NEEDED = ['/etc/passwd', '/etc/shadow', '/etc/group', '/etc/ssh/sshd_config', '/sbin/sshd']
+const NEEDED_BY_SUDO = ['/etc/sudoers', '/bin/sudo']
+
+/** `/bin` and `/sbin` are links into `/usr`. */
+const unlinked = (path: string): string => path.replace(/^\/usr(?=\/s?bin(\/|$))/, '')
+
+/** Files that refuse every account but root while they exist (pam_nologin(8), sshd(8)). */
+const NOLOGIN = ['/etc/nologin', '/run/nologin', '/var/run/nologin']
+
+const unitNamed = (unit: string): string => unit.replace(/^sshd\./, 'ssh.')
+
+/** A unit file that is masked is a unit that does not start any more. */
+const MASK = /^\/(?:etc|run)\/systemd\/system\/([^/]+)$/
+
+/** The state of a unit of the list that an effect leaves. */
+const unitOf = (effect: Effect): Extract<Effect, { unit: string }> | undefined => {
+  if ('unit' in effect) return DOOR_UNITS.includes(unitNamed(effect.unit)) ? { ...effect, unit: unitNamed(effect.unit) } : undefined
+  const unit = unitNamed(MASK.exec(effect.path)?.[1] ?? '')
+  const isMask = effect.becomes !== 'absent' && (effect.becomes.target === '/dev/null' || effect.becomes.text === '')
+  return isMask && DOOR_UNITS.includes(unit) ? { unit, running: false, enabled: false } : undefined
+}
+
+/** Whether the refusal of an effect depends on the state of units, or on the settings of sshd. */
+export const needsUnits = (effect: Effect): boolean => unitOf(effect) !== undefined
+export const needsSettings = (effect: Effect): boolean =>
+  'path' in effect && (/\/\.ssh(\/authorized_keys)?$/.test(effect.path) || (effect.becomes !== 'absent' && isOthers(effect.becomes)))
+
+const bitsOf = ({ mode }: { readonly mode?: string }): number | undefined => (mode === undefined ? undefined : Number.parseInt(mode, 8))
+
+/** Whether a directory belongs to another account than root, or lets others write. */
+const isOthers = (one: { readonly type: string; readonly mode?: string; readonly owner?: string }): boolean =>
+  one.type === 'd' && (one.owner !== 'root' || ((bitsOf(one) ?? 0) & 0o022) !== 0)
+
+/** The account of the run, all effects that the run leaves on the host, and its present state. */
+type Present = Doors & { readonly effects: readonly Effect[] }
+
+/** Returns why an effect would shut out the account of the run, if that is certain. `effects` are those of all resources. */
+export const shutOutBy = (effect: Effect, present: Present): HostRefusal | undefined => {
+  const { login } = present
+  if (login === undefined) return undefined
+  const unit = unitOf(effect)
+  if (unit !== undefined) return stopped(unit, 'path' in effect ? effect.path : undefined, { ...present, login })
+  if ('unit' in effect) return undefined
+  const why = effect.becomes === 'absent' ? deleted(effect.path, login, present) : replaced(effect.path, effect.becomes, login, present)
+  if (why === undefined) return undefined
+  const what = effect.becomes === 'absent' ? `the deletion of ${effect.path}` : effect.path
+  return refusal(what, login, why, 'correct the resource, or set `user` in the inventory to another account first')
+}
+
+const refusal = (what: string, { account }: Login, why: string, fix: string): HostRefusal =>
+  new HostRefusal(`${what} would shut out ${account}, the account that this run uses`, why, fix)
+
+const stopped = (
+  { unit, running, enabled }: Extract<Effect, { unit: string }>,
+  mask: string | undefined,
+  { login, units, effects }: Present & { readonly login: Login },
+): HostRefusal | undefined => {
+  const now = units.get(unit)
+  const isStopped = !running && now?.isActive === true
+  const isDisabled = !enabled && now?.isEnabled === true
+  if (!isStopped && !isDisabled) return undefined
+  const group = UNITS.find((some) => some.includes(unit)) ?? []
+  const isForLogins = group.includes('ssh.service')
+  const remains = (other: string): boolean => {
+    const declared = effects.map(unitOf).findLast((one) => one?.unit === other)
+    const state = units.get(other)
+    return declared === undefined ? state?.isActive === true && state.isEnabled : declared.running && declared.enabled
+  }
+  // A daemon that the roles bring themselves.
+  const isReplaced =
+    isForLogins &&
+    effects.some((one) => 'unit' in one && unitOf(one) === undefined && one.running && one.enabled && /ssh|dropbear/.test(one.unit))
+  if (isReplaced || group.some(remains)) return undefined
+  const others = group.filter((other) => other !== unit)
+  return refusal(
+    mask ?? (isStopped ? `stopping ${unit}` : `disabling ${unit}`),
+    login,
+    `${mask === undefined ? '' : `it masks ${unit}, and `}${isForLogins ? 'no other unit accepts logins' : 'no other unit configures the network'}${isStopped ? '' : ' after a boot'}`,
+    `declare ${others.length === 1 ? others[0] : 'another unit for the network'} running and enabled as well, or ${isStopped ? 'stop' : 'disable'} ${unit} by hand, from a console of the host`,
+  )
+}
+
+const deleted = (at: string, { account, home, shell, keys }: Login, { isKeysPlaceSet }: Present): string | undefined => {
+  const path = unlinked(at)
+  if (NEEDED.includes(path)) return 'nobody can log in without it'
+  if (account !== 'root' && NEEDED_BY_SUDO.includes(path)) return 'the run becomes root by sudo'
+  if (path === unlinked(shell)) return 'it is the shell of this account'
+  if (path === `${home}/.ssh/authorized_keys` && keys.length > 0 && !isKeysPlaceSet) return 'the run logs in with a key from this file'
+  return undefined
+}
+
+type Placed = Exclude<Extract<Effect, { path: string }>['becomes'], 'absent'>
+
+const replaced = (path: string, placed: Placed, login: Login, { isKeysPlaceSet }: Present): string | undefined => {
+  const { account, home, shell, keys } = login
+  const { type, text, owner, target } = placed
+  if (account !== 'root' && type !== 'd' && NOLOGIN.includes(path)) return 'only root can log in while this file exists'
+  if (target === '/dev/null') {
+    const why = deleted(path, login, { login, isKeysPlaceSet, units: new Map(), effects: [] })
+    if (why !== undefined) return why
+  }
+  if (text !== undefined && SSH_UNIT.test(path) && !startsSshd(text, path.endsWith('.conf'))) return 'the unit would not start sshd'
+  if (account !== 'root' && isClosed(path, placed, login)) return `${account} could not ${type === 'd' ? 'enter' : 'execute'} it`
+  if (unlinked(path) === unlinked(shell) && target !== undefined && /(^|\/)(nologin|false)$/.test(target))
+    return 'it is the shell of this account'
+  if (isKeysPlaceSet) return undefined
+  const isKeys = path === `${home}/.ssh/authorized_keys`
+  if (isKeys && type === 'f' && text !== undefined && keys.length > 0 && !keys.some((data) => text.includes(data)))
+    return 'it does not contain the key with which the run logged in'
+  const isStrict = isKeys || path === home || path === parentOf(`${home}/.ssh/authorized_keys`)
+  if (isStrict && (((bitsOf(placed) ?? 0) & 0o022) !== 0 || (owner !== undefined && owner !== account && owner !== 'root')))
+    return 'sshd reads no keys where others can write (StrictModes)'
+  return undefined
+}
+
+/** Unit files of sshd, and their drop-ins. */
+const SSH_UNIT = /^\/(?:etc|run)\/systemd\/system\/sshd?(?:@?\.service|@?\.service\.d\/[^/]+\.conf)$/
+
+/** Whether a unit, or a drop-in, still starts sshd. A second `ExecStart` without an empty one before it is an error of systemd. */
+const startsSshd = (text: string, isDropIn: boolean): boolean => {
+  const values = text.split('\n').flatMap((line) => /^\s*ExecStart\s*=\s*(.*?)\s*$/.exec(line)?.[1] ?? [])
+  if (isDropIn && values.length === 0) return true
+  const reset = values.lastIndexOf('')
+  const starts = values.slice(reset + 1)
+  return starts.length === 1 && (!isDropIn || reset >= 0) && (starts[0]?.includes('sshd') ?? false)
+}
+
+/** Whether an account can no longer enter a directory on the way to its home and shell, or execute the shell. */
+const isClosed = (path: string, placed: Placed, { account, home, shell }: Login): boolean => {
+  const ways = [...directoriesAbove(home), home, ...directoriesAbove(shell), '/usr', '/usr/bin', '/usr/lib', '/etc']
+  const isOnWay = placed.type === 'd' ? ways.includes(path) : placed.type === 'f' && unlinked(path) === unlinked(shell)
+  const bits = bitsOf(placed)
+  if (bits === undefined || !isOnWay) return false
+  if (placed.owner === account) return (bits & 0o100) === 0
+  return (bits & 0o001) === 0 && ((bits & 0o010) === 0 || placed.group === 'root')
+}

@@ -58,6 +58,23 @@ export interface ManagedFile {
   readonly sha256: string
 }
 
+/** What a change leaves: the state of a unit, or what is at a path. Unknown properties are left out. */
+export type Effect =
+  | { readonly unit: string; readonly running: boolean; readonly enabled: boolean }
+  | {
+      readonly path: string
+      readonly becomes:
+        | 'absent'
+        | {
+            readonly type: 'f' | 'd' | 'l'
+            readonly mode?: string
+            readonly owner?: string
+            readonly group?: string
+            readonly target?: string
+            readonly text?: string
+          }
+    }
+
 /** Texts before and after a change. Plans print them, so they must not contain a secret. */
 export interface DiffTexts {
   /** Name of the part, if they show only a part of the resource. */
@@ -115,6 +132,11 @@ export interface Kind<Input = unknown, Spec = unknown, State = unknown> {
    * creates it before.
    */
   directories?(spec: Spec): readonly string[]
+  /**
+   * Returns what a change leaves on the host. The run leaves the host out if this would shut out the account that it uses. Default: the
+   * paths of `files`.
+   */
+  effects?(spec: Spec): readonly Effect[]
   /** A change creates nothing but the resource itself: no account, directory or unit that a later resource could need. */
   readonly contained?: true
   /** Returns the steps for adjacent changes of the kind, in their order. */

@@ -1,5 +1,6 @@
 import type { Script } from '../../shell/script.ts'
 import { sh } from '../../shell/sh.ts'
+import { doorPackages } from '../guarded/doors.ts'
 import { HostRefusal } from '../kind/step.ts'
 import type { PackageSpec } from './spec.ts'
 
@@ -99,15 +100,20 @@ export const readSimulation = (lines: readonly string[], isSettled: boolean): Si
 const isInstalledBy = ({ installs }: Simulated, name: string): boolean =>
   installs.some((one) => one === name || one.split(':')[0] === name || one === name.split(':')[0])
 
-/** Returns the refusal of a removal that would shut out the run. */
-export const shutOut = ({ name, state }: PackageSpec, { usesSudo }: Pick<Simulated, 'usesSudo'>): HostRefusal | undefined =>
-  state === 'absent' && (name === 'openssh-server' || (name === 'sudo' && usesSudo === true))
-    ? new HostRefusal(
-        `removal of package ${name} would shut out the account that this run uses`,
-        name === 'sudo' ? 'it becomes root by sudo' : 'it logs in through this server',
-        'remove the package by hand, from a console of the host',
-      )
-    : undefined
+/** Returns the refusal of a change that would shut out the run: a removal, or one that apt makes with this change. */
+export const shutOut = (
+  { name, state }: PackageSpec,
+  { usesSudo, removes }: Pick<Simulated, 'usesSudo' | 'removes'>,
+): HostRefusal | undefined => {
+  const doors = doorPackages(usesSudo === true)
+  const lost = state === 'absent' && doors.includes(name) ? name : removes.find((one) => doors.includes(one.split(':')[0] ?? ''))
+  if (lost === undefined) return undefined
+  return new HostRefusal(
+    `${lost === name ? `removal of package ${name}` : `change of package ${name}`} would shut out the account that this run uses`,
+    `${lost === name ? '' : `apt-get -s removes ${lost} in the same transaction: `}${lost.split(':')[0] === 'sudo' ? 'it becomes root by sudo' : 'it logs in through this server'}`,
+    'remove the package by hand, from a console of the host',
+  )
+}
 
 /** Returns why apt cannot change this package, or undefined. */
 export const impossibilityOf = ({ name, version, state }: PackageSpec, simulated: Simulated): HostRefusal | undefined => {

@@ -43,6 +43,7 @@ export const service = defineKind({
     return spec.running && state.endsAtOnce === true && !isActive(state) ? endsAtOnce(unit) : undefined
   },
 
+  effects: ({ unit, running, enabled }) => [{ unit, running, enabled }],
   orphan: {
     keep: 'services are never stopped automatically; declare it as a resource with running: false to stop it',
     goesWith: (unit) => `/etc/systemd/system/${unit}`,

@@ -80,6 +80,8 @@ export const unit = defineKind({
 
   forbids: (spec, state, context) => file.kind.forbids?.(spec.file, state.file, context),
 
+  effects: (spec) => file.kind.effects?.(spec.file) ?? [],
+
   *apply(work): Steps {
     const changed = work.filter((one) => one.change.unfinished !== true)
     if (changed.length === 0) yield* withDaemonReload(work, emptyStep())

@@ -53,6 +53,7 @@ test('the page names every optional member of a kind', () => {
       content: 0,
       diff: 0,
       directories: 0,
+      effects: 0,
       files: 0,
       forbids: 0,
       issuer: 0,

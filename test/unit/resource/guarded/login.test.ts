@@ -1,7 +1,6 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { file } from '../../../../src/resource/file/file.ts'
-import { isLoginFile } from '../../../../src/resource/guarded/doors.ts'
 import { type Here, here, mine } from '../run-here.ts'
 
 let host: Here
@@ -113,28 +112,4 @@ describe('a file that decides who may log in', () => {
     expect(apply(CONF, 'fine\n', 'SUDO_USER=ops connection="2001:db8::7 50000 2001:db8::1 22"')).toBeUndefined()
     expect(seen('ip')).toContain('addr replace 2001:db8::1/128 dev lo\naddr replace 2001:db8::7/128 dev lo\n')
   })
-})
-
-it('only files of sshd, PAM and the account databases decide who may log in', () => {
-  const paths = ['/etc/ssh/sshd_config', CONF, '/etc/ssh/keys/ops', '/etc/pam.d/common-auth', '/etc/security/access.conf', '/etc/nologin']
-  const more = [
-    '/etc/passwd',
-    '/etc/shadow',
-    '/etc/group',
-    '/etc/hosts.deny',
-    '/etc/ld.so.preload',
-    '/etc/nsswitch.conf',
-    '/etc/bash.bashrc',
-  ]
-  expect([...paths, ...more].filter((path) => !isLoginFile(path))).toEqual([])
-  const others = [
-    '/etc/ssh/ssh_config',
-    '/etc/ssh/ssh_known_hosts',
-    '/etc/ssh/moduli',
-    '/etc/passwd-',
-    '/etc/motd',
-    '/srv/etc/passwd',
-    '/etc/ssh',
-  ]
-  expect(others.filter(isLoginFile)).toEqual([])
 })

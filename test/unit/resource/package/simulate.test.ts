@@ -331,6 +331,19 @@ describe('what a plan says of a package', () => {
       )
     expect(pkg.kind.forbids?.(spec({ name }), state, context)).toBeUndefined()
   })
+
+  it.each([
+    ['openssh-server', false, 'it logs in through this server'],
+    ['openssh-server:amd64', false, 'it logs in through this server'],
+    ['sudo', true, 'it becomes root by sudo'],
+    ['sudo', false, undefined],
+    ['nginx', true, undefined],
+  ])('refuses a change with which apt would remove %s, also if its answer can change (sudo: %s)', (removed, usesSudo, why) => {
+    const answer = { ...simulated, removes: ['liba', removed], isFinal: false, ...(usesSudo && { usesSudo: true }) }
+    const refusal = pkg.kind.forbids?.(spec({ name: 'curl' }), { ...missing, simulated: answer }, context)
+    expect(refusal?.why).toBe(why && `apt-get -s removes ${removed} in the same transaction: ${why}`)
+    if (why !== undefined) expect(refusal?.what).toBe('change of package curl would shut out the account that this run uses')
+  })
 })
 
 it.each<[string, object]>([
