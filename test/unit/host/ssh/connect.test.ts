@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process'
 import { getEventListeners, once } from 'node:events'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { type AddressInfo, createServer, connect as openSocket, type Socket } from 'node:net'
@@ -9,7 +8,7 @@ import { fingerprint } from '../../../../src/host/known-hosts/known-hosts.ts'
 import { connect, reach } from '../../../../src/host/ssh/connect.ts'
 import type { Target } from '../../../../src/host/target/connection.ts'
 import { problemOf } from '../../problem-of.ts'
-import { agentWith, keygen, peer, type SshServer, scratch, sshServer, targetOf, wireOf } from './ssh-server.ts'
+import { keygen, peer, refusingAgent, type SshServer, scratch, sshServer, targetOf, wireOf } from './ssh-server.ts'
 
 afterEach(() => {
   vi.useRealTimers()
@@ -43,10 +42,9 @@ test.each<[string, (socket: Socket) => void, { readonly what: string; readonly w
 ])('a peer that %s is reported at once', async (_, serve, expected) => {
   const directory = scratch()
   const port = await peer(serve)
+  const target = targetOf(directory, { port, hostKey: keygen(join(directory, 'host')) }, { keys: [keygen(join(directory, 'key'))] })
   const began = Date.now()
-  const problem = await problemOf(
-    connect(targetOf(directory, { port, hostKey: keygen(join(directory, 'host')) }, { keys: [keygen(join(directory, 'key'))] })),
-  )
+  const problem = await problemOf(connect(target))
   expect(Date.now() - began).toBeLessThan(2_000)
   expect(problem).toMatchObject({
     class: 'unreachable',
@@ -241,8 +239,8 @@ describe('a connection', () => {
         if (line.includes('retry in') && moment === 'between two attempts') abort()
       }
       if (moment === 'before it begins') abort()
-      const began = Date.now()
       const target = anyTarget(port)
+      const began = Date.now()
       const link =
         moment === 'while it is established' ? reach(target, { signal: stop.signal }) : connect(target, { signal: stop.signal, log })
       if (moment === 'while it is established') abort()
@@ -392,14 +390,14 @@ describe('a connection', () => {
   test('uses the next key if the agent does not sign with the first', async () => {
     const directory = scratch()
     const [agentKey, fileKey] = ['one', 'two'].map((name) => keygen(join(directory, name)))
-    // The agent asks for a confirmation, which nobody gives.
-    const agent = await agentWith(directory, [], { SSH_ASKPASS: '/bin/false' })
-    execFileSync('ssh-add', ['-q', '-c', agentKey ?? ''], { env: { ...process.env, SSH_AUTH_SOCK: agent }, stdio: 'ignore' })
+    const agent = await refusingAgent(directory, wireOf(agentKey ?? ''))
     const server = await sshServer({ directory, accepts: [wireOf(agentKey ?? ''), wireOf(fileKey ?? '')] })
     const log: string[] = []
-    const target = targetOf(directory, server, { keys: [`${agentKey}.pub`, fileKey ?? ''], agent })
+    const target = targetOf(directory, server, { keys: [`${agentKey}.pub`, fileKey ?? ''], agent: agent.socket })
     const link = await connect(target, { log: (line) => log.push(line) })
     await link.close()
+    // It was asked for its keys, and for a signature.
+    expect(agent.requests).toEqual([11, 13])
     expect(server.offered).toEqual([wireOf(agentKey ?? ''), wireOf(fileKey ?? '')])
     expect(link.loginKeys).toEqual([wireOf(fileKey ?? '')])
     expect(await link.gone).toBeUndefined()

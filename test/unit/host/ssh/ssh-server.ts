@@ -24,13 +24,9 @@ export const keygen = (path: string, ...options: readonly string[]): string => {
 export const wireOf = (path: string): string => readFileSync(`${path}.pub`, 'utf8').split(' ')[1] ?? ''
 
 /** An agent with these keys, in this order. Returns its socket. */
-export const agentWith = async (
-  directory: string,
-  keys: readonly string[],
-  env: Readonly<Record<string, string>> = {},
-): Promise<string> => {
+export const agentWith = async (directory: string, keys: readonly string[]): Promise<string> => {
   const socket = join(directory, 'agent.sock')
-  const agent = spawn('ssh-agent', ['-D', '-a', socket], { stdio: 'ignore', env: { ...process.env, ...env } })
+  const agent = spawn('ssh-agent', ['-D', '-a', socket], { stdio: 'ignore' })
   onTestFinished(() => void agent.kill())
   const ask = (...words: readonly string[]) =>
     spawnSync('ssh-add', words, { env: { ...process.env, SSH_AUTH_SOCK: socket }, stdio: 'ignore' }).status
@@ -38,6 +34,43 @@ export const agentWith = async (
   await expect.poll(() => ask('-l'), { timeout: 10_000 }).toBe(1)
   for (const key of keys) expect(ask('-q', key)).toBe(0)
   return socket
+}
+
+/**
+ * An agent in this process that has one key and refuses to sign, as if nobody confirmed it (draft-miller-ssh-agent, sections 4.4 and 4.5).
+ * Returns its socket, and the types of the requests that it received.
+ */
+export const refusingAgent = async (
+  directory: string,
+  wire: string,
+): Promise<{ readonly socket: string; readonly requests: readonly number[] }> => {
+  const [REQUEST_IDENTITIES, FAILURE, IDENTITIES] = [11, 5, 12]
+  const lengthened = (bytes: Buffer): Buffer => {
+    const length = Buffer.alloc(4)
+    length.writeUInt32BE(bytes.length)
+    return Buffer.concat([length, bytes])
+  }
+  const one = Buffer.from([IDENTITIES, 0, 0, 0, 1])
+  const identities = Buffer.concat([one, lengthened(Buffer.from(wire, 'base64')), lengthened(Buffer.from('a comment'))])
+  const requests: number[] = []
+  const server = createServer((client) => {
+    let unread = Buffer.alloc(0)
+    client
+      .on('error', () => {})
+      .on('data', (chunk) => {
+        unread = Buffer.concat([unread, chunk])
+        while (unread.length >= 4 && unread.length >= 4 + unread.readUInt32BE()) {
+          const type = unread[4] ?? 0
+          unread = unread.subarray(4 + unread.readUInt32BE())
+          requests.push(type)
+          client.write(lengthened(type === REQUEST_IDENTITIES ? identities : Buffer.from([FAILURE])))
+        }
+      })
+  })
+  const socket = join(directory, 'refusing.sock')
+  await new Promise<void>((done) => server.listen(socket, done))
+  onTestFinished(() => void server.close())
+  return { socket, requests }
 }
 
 const listening = async (take: (socket: Socket, count: number) => void, port = 0): Promise<number> => {
