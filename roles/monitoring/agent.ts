@@ -78,7 +78,7 @@ export const agentResources = (context: HostContext<Options>, isServer: boolean)
 interface Translator {
   readonly name: string
   readonly port: number
-  /** What the exporter reads when it starts. */
+  /** The files that the exporter reads when it starts. */
   readonly settings: Resource[]
 }
 

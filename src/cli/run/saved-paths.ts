@@ -5,8 +5,8 @@ import { Problem } from '../../problem.ts'
 import { shownText } from '../../shown-name.ts'
 
 /**
- * Throws a `Problem` if a path of a saved plan leads out of the project, also through a link. Whoever can change a plan file could
- * otherwise name any file that the account of the run can read.
+ * Throws a `Problem` if a path of a saved plan leads out of the project, also through a link. A plan file that somebody changed
+ * could otherwise name any file that the account of the run can read.
  */
 export const requireOwnPaths = (root: string, file: string, { inventory, playbooks }: Scope): void => {
   const outside = [...(inventory === undefined ? [] : [inventory]), ...playbooks].find((path) => !isWithin(root, path))

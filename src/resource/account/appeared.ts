@@ -11,7 +11,7 @@ export interface Appeared {
 
 /**
  * Ends with `CHANGED`, before the first account is changed, if somebody created one since the observation. One that is as declared is
- * accepted. So is one of which a step of this run can be the author: the last change of the database was in such a step; or this run has
+ * accepted. So is one that a step of this run can have created: the last change of the database was in such a step; or this run has
  * installed packages, and a maintainer script or sysusers.d(5) names the account.
  */
 export const refuseAppeared = (database: 'passwd' | 'group', accounts: readonly Appeared[]): Script => {

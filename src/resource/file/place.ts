@@ -100,7 +100,7 @@ sub check_observed {
     fail("$one->{path} is " . (S_ISDIR($s[2]) ? 'a directory' : 'a special file') . owned($one->{name}) . ': a file is declared there, and provision replaces only files and links; move it away by hand');
   }
 }
-# Compares again after a long write. Content is read only of what was changed since, or too shortly before for its time in seconds to show it.
+# Compares again after a long write. It reads the content of a file only if its time changed since, or is so late that a change could have the same time in seconds.
 sub is_still {
   my ($one) = @_;
   my @s = is_in($one->{dir}) ? lstat $one->{name} : ();

@@ -26,7 +26,7 @@ export const unreadableRules = (spec: {
   if (path !== RULES || state === 'absent' || isReadable) return undefined
   return new HostRefusal(
     `sudo would read no rule in ${path}`,
-    `it skips a directory that others than root own or can write to (${owner}:${group}, mode ${mode})`,
+    `it skips a directory that an account other than root owns or can write to (${owner}:${group}, mode ${mode})`,
     'declare it with the owner root and mode 755 or 750',
   )
 }

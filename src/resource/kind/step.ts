@@ -15,8 +15,8 @@ export interface ShellStep {
   /** Deadline in milliseconds. Default: 30 minutes. */
   readonly withinMs?: number
   /**
-   * The script installs packages, and sets the mark `: >"$installing.from"` before it begins. What appears from then on at a path that a later
-   * resource declares is accepted only if it is the package's by the database of dpkg.
+   * The script installs packages, and sets the mark `: >"$installing.from"` before it begins. If a later resource declares a
+   * path that appears from then on, it is accepted only if it is the package's by the database of dpkg.
    */
   readonly installs?: true
 }

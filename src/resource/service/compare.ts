@@ -8,8 +8,8 @@ import type { ServiceSpec } from './spec.ts'
 type ServiceWork = Work<ServiceSpec, ServiceState>
 
 /**
- * What was as declared when the unit was observed, so that the plan does not name it. The rest is what the run changes: if somebody made it
- * as declared meanwhile, the wanted state is there already. A restart by hand loads the files that the run would load. The files are
+ * The settings that were as declared when the unit was observed, so the plan does not name them. The run changes the rest: if somebody made
+ * it as declared meanwhile, the wanted state is there already. A restart by hand loads the files that the run would load. The files are
  * compared by the kinds that write them. A unit that did not exist has no state to compare: all that the run makes of it is in the plan.
  */
 const keptOf = ({ spec, state }: ServiceWork): string => {
@@ -31,8 +31,8 @@ const keptOf = ({ spec, state }: ServiceWork): string => {
  *
  * A step of the run itself can have changed the unit. While the run installs packages, only a package that has the unit can.
  *
- * A service that failed was not stopped by hand, and the run starts it. What a trigger started (TriggeredBy=) neither. Links of SysV
- * services are not compared.
+ * A service that failed was not stopped by hand, and the run starts it. A unit that a trigger started (TriggeredBy=) was not started by hand
+ * either. Links of SysV services are not compared.
  */
 export const compareScript = (work: readonly ServiceWork[]): Script => sh`${IN_STEP}
 differs() {
