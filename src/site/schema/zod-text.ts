@@ -1,6 +1,6 @@
 import type { z } from 'zod'
 import { isSecret, MASK } from '../../secret/secret.ts'
-import { shownName, shownText } from '../../shown-name.ts'
+import { shownText } from '../../shown-name.ts'
 
 type Issue = z.core.$ZodIssue
 type Path = readonly PropertyKey[]
@@ -111,7 +111,7 @@ const paramsOf = (issue: Issue): Readonly<Record<'fix' | 'secret', unknown>> | u
 
 /** Returns a path as text: `certificates[0].names`. */
 export const nameOf = (path: Path): string =>
-  path.map((step, i) => (typeof step === 'number' ? `[${step}]` : `${i === 0 ? '' : '.'}${shownName(String(step))}`)).join('')
+  path.map((step, i) => (typeof step === 'number' ? `[${step}]` : `${i === 0 ? '' : '.'}${shownText(String(step))}`)).join('')
 
 /** Returns the value at a path. */
 export const valueAt = (value: unknown, path: Path): unknown =>

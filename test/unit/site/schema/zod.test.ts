@@ -38,6 +38,12 @@ test.each<[string, z.ZodType, unknown, string]>([
   ],
   ['a value of a record', z.record(z.string(), z.int()), { a: 'b' }, '`a` must be a number, not "b" → write a number'],
   [
+    'a value of a record with an odd key',
+    z.record(z.string(), z.int()),
+    { '/a $b': 'c' },
+    '`/a $b` must be a number, not "c" → write a number',
+  ],
+  [
     'a key of a record',
     z.strictObject({ h: z.record(z.string().regex(/^[a-z]+$/, 'must be small letters'), z.int()) }),
     { h: { B: 1 } },
