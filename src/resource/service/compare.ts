@@ -46,8 +46,12 @@ differs() {
 }
 # Whether a package that has one of these units was installed in this run.
 by_package() {
-  for list in $(for one do for unit in "$one" "\${one%%@*}@.\${one##*.}"; do printf '%s\n' "/lib/systemd/system/$unit" "/usr/lib/systemd/system/$unit" "/etc/init.d/\${unit%.service}"; done; done |
-    grep -lsxF -f - /var/lib/dpkg/info/*.list); do ! in_install "$list" || return 0; done
+  for unit do
+    for name in "$unit" "\${unit%%@*}@.\${unit##*.}"; do
+      printf '%s\n' "/lib/systemd/system/$name" "/usr/lib/systemd/system/$name" "/etc/init.d/\${name%.service}"
+    done
+  done >"$T/units"
+  for list in $(grep -lsxF -f "$T/units" /var/lib/dpkg/info/*.list); do ! in_install "$list" || return 0; done
   return 1
 }
 by_this_run() {

@@ -113,7 +113,7 @@ describe('a hostile name', () => {
     const NEW = { account: 'absent', newHome: { fault: undefined, owner: undefined } } as UserState
     const stubs = scratch()
     for (const program of ['useradd', 'usermod', 'getent', 'chage']) {
-      writeFileSync(join(stubs, program), `#!/bin/sh\nprintf '%s\\0' "$@" >>"${stubs}/said"\n`)
+      writeFileSync(join(stubs, program), `#!/bin/sh\nprintf '%s\\0' "$@" >>"${stubs}/said"\n${program === 'getent' ? 'exit 2\n' : ''}`)
       chmodSync(join(stubs, program), 0o755)
     }
     let asked = 0
