@@ -3,6 +3,7 @@ import { openShell } from '../../src/host/shell/open.ts'
 import { placeholder } from '../../src/resource/certificate/certificate.ts'
 import { directory } from '../../src/resource/file/directory.ts'
 import { file } from '../../src/resource/file/file.ts'
+import { pkg } from '../../src/resource/package/package.ts'
 import { service } from '../../src/resource/service/service.ts'
 import { sessionOn, type TestHost, testHost } from './support/test-host.ts'
 
@@ -44,6 +45,25 @@ it('more names than a command line holds are written, and deleted again', async 
   expect(await host.plan(paths.map((path) => file({ path, content: path })))).toEqual([])
   await host.apply(paths.map((path) => file({ path, state: 'absent' })))
   expect(await host.run('find /srv/deep -type f; ls -d /var/lib/provision/staged 2>&1 | grep -v "No such"; true')).toBe('')
+})
+
+// The package creates a configuration file. Somebody creates another one at the same time.
+const OURS = String.raw`umask 022; mkdir -p /srv/repo/ours/DEBIAN /srv/repo/ours/etc; cd /srv/repo; echo package >ours/etc/ours.conf; echo /etc/ours.conf >ours/DEBIAN/conffiles
+printf 'Package: ours\nVersion: 1\nArchitecture: all\nMaintainer: me <me@example.test>\nDescription: x\n' >ours/DEBIAN/control
+printf '#!/bin/sh\nsleep 0.5\n' >ours/DEBIAN/postinst; chmod 755 ours/DEBIAN/postinst; dpkg-deb -b ours ours.deb >/dev/null
+{ cat ours/DEBIAN/control; echo Filename: ./ours.deb; echo Size: $(stat -c %s ours.deb); echo SHA256: $(sha256sum ours.deb | cut -c -64); } >Packages
+echo 'deb [trusted=yes] file:/srv/repo ./' >/etc/apt/sources.list.d/ours.list
+mv /etc/apt/sources.list.d/debian.sources /srv; apt-get update >/dev/null
+( until [ -e /etc/ours.conf ]; do sleep 0.05; done; echo theirs >/etc/theirs.conf ) >/dev/null 2>&1 </dev/null &`
+
+it('a file that somebody makes while a package is installed is not overwritten, and that of the package is', async () => {
+  await host.run(OURS)
+  const [ours, theirs] = ['/etc/ours.conf', '/etc/theirs.conf'].map((path) => file({ path, content: 'declared\n' }))
+  if (ours === undefined || theirs === undefined) throw new Error('two files')
+  const refusal = await host.refused([pkg({ name: 'ours' }), ours, directory({ path: '/srv/between' }), theirs])
+  expect(refusal).toMatchObject({ why: '/etc/theirs.conf is not as it was observed (owner: root)', culprit: '/etc/theirs.conf' })
+  expect(await host.run('cat /etc/ours.conf /etc/theirs.conf')).toBe('declared\ntheirs\n')
+  await host.run('rm -r /etc/theirs.conf /etc/apt/sources.list.d/ours.list /srv/repo; mv /srv/debian.sources /etc/apt/sources.list.d')
 })
 
 describe('a misbehaving root shell is closed, without effect on other hosts', () => {
