@@ -1,6 +1,14 @@
 import type { Problem } from '../problem.ts'
 import type { Listener } from './events.ts'
 import type { PlannedChange, Prediction } from './plan/plan.ts'
+import type { PendingChange } from './plan/plan-host.ts'
+
+/** A change that failed alone or was skipped: changes that depend on it are skipped too. */
+export interface Blocked {
+  readonly pending: Pick<PendingChange, 'role' | 'resource' | 'change'>
+  /** Key of the resource that failed. */
+  readonly root: string
+}
 
 /** Progress of a run: applied, failed and deferred changes, and hosts excluded from the rest. */
 export class RunProgress {
@@ -17,6 +25,8 @@ export class RunProgress {
   readonly #failedKeys = new Set<string>()
   readonly #touched = new Set<string>()
   readonly #deferred = new Set<string>()
+  readonly #blocked = new Map<string, Blocked[]>()
+  #skipped: { readonly change: PlannedChange; readonly root: string }[] = []
   /** Number of writes so far. While it is 0, the observations made for the plan are still valid. */
   writes = 0
 
@@ -32,13 +42,47 @@ export class RunProgress {
     this.#listen({ type: 'change', phase: 'applied', change, durationMs })
   }
 
+  /** A change failed, and with it its host: nothing else is changed there. */
   fail(change: PlannedChange, problems: readonly Problem[]): void {
+    this.#countFailure(change)
+    this.exclude(change.host, problems)
+  }
+
+  /** A change failed because of an account that controls its path. Changes that do not depend on it are still made. */
+  failAlone(change: PlannedChange, blocked: Blocked, problems: readonly Problem[]): void {
+    this.#countFailure(change)
+    this.#block(change.host, blocked)
+    this.problems.push(...problems)
+  }
+
+  /** A change was not made, because it depends on one that failed alone. */
+  skip(change: PlannedChange, blocked: Blocked): void {
+    this.#block(change.host, blocked)
+    this.#skipped.push({ change, root: blocked.root })
+  }
+
+  /** The changes of a host that failed alone, and those that were skipped because of them. */
+  blockedOn(host: string): readonly Blocked[] {
+    return this.#blocked.get(host) ?? []
+  }
+
+  /** The changes of a host that were skipped since the last call. */
+  takeSkipped(host: string): readonly { readonly change: PlannedChange; readonly root: string }[] {
+    const taken = this.#skipped.filter(({ change }) => change.host === host)
+    this.#skipped = this.#skipped.filter(({ change }) => change.host !== host)
+    return taken
+  }
+
+  #block(host: string, blocked: Blocked): void {
+    this.#blocked.set(host, [...this.blockedOn(host), blocked])
+  }
+
+  #countFailure(change: PlannedChange): void {
     this.writes += 1
     this.#touched.add(change.host)
     this.#failed.set(change.host, this.failed(change.host) + 1)
     this.#failedKeys.add(`${change.host} ${change.resource}`)
     this.#listen({ type: 'change', phase: 'failed', change })
-    this.exclude(change.host, problems)
   }
 
   /** The previous state of an applied change was restored. */
@@ -104,6 +148,11 @@ export class RunProgress {
 
   isExcluded(host: string): boolean {
     return this.#excluded.has(host)
+  }
+
+  /** Whether the host is excluded, or a change of it failed alone. */
+  hasFailed(host: string): boolean {
+    return this.isExcluded(host) || this.failed(host) > 0
   }
 
   isLost(host: string): boolean {

@@ -9,6 +9,7 @@ import { isInterruption, problemsOn } from '../failure.ts'
 import { CONTROLLER, type PlannedChange } from '../plan/plan.ts'
 import { type PendingChange, planHost, statesOf } from '../plan/plan-host.ts'
 import type { Run, RunHost } from '../run-state.ts'
+import { skippedTexts, unblocked } from './blocked.ts'
 import { withMount } from './mounts.ts'
 import { runSteps, type StepContext } from './run-steps.ts'
 import type { Sequencer } from './sequencer.ts'
@@ -25,7 +26,9 @@ export interface AppliedBatch {
   readonly pending: readonly PendingChange[]
 }
 
-/** Applies the changes of one play on one host, in order. Stops at the first refused change. Returns the applied changes; never throws a `Problem`. */
+/**
+ * Applies the changes of one play on one host, in order. Stops at the first refused change, unless that failed alone. Returns the applied changes; never throws a `Problem`.
+ */
 export const applyPlay = async (run: Run, runHost: RunHost, { index: play, sequencer }: Batch): Promise<readonly AppliedBatch[]> => {
   const made: AppliedBatch[] = []
   const { host } = runHost.session
@@ -33,7 +36,11 @@ export const applyPlay = async (run: Run, runHost: RunHost, { index: play, seque
   try {
     run.listen({ type: 'host', host, state: 'applying' })
     const changes = shownChanges(run, runHost, shown, play)
-    for (const batch of adjacent(changes)) {
+    for (const all of adjacent(changes)) {
+      const batch = unblocked(run, host, all)
+      const left = all.filter((one) => !batch.includes(one))
+      sequencer.finish(host, left)
+      if (batch.length === 0) continue
       await sequencer.waitForTurn(host, batch, (before, resource) =>
         run.listen({ type: 'doing', host, what: `waiting for ${before} to change ${resource.replace(':', ' ')}` }),
       )
@@ -48,6 +55,7 @@ export const applyPlay = async (run: Run, runHost: RunHost, { index: play, seque
   } catch (error) {
     run.progress.exclude(host, problemsOn(host, error))
   } finally {
+    for (const what of skippedTexts(run.progress.takeSkipped(host))) run.listen({ type: 'warning', host, what })
     sequencer.release(host, run.progress.isLost(host))
     run.listen({ type: 'doing', host, what: undefined })
   }
@@ -118,7 +126,7 @@ interface Applied {
 
 /**
  * Applies one batch. A change whose effect is already there counts as applied. A change that failed and is deferrable is deferred, and the
- * rest of the batch is applied.
+ * rest of the batch is applied. So is the rest that does not depend on a change that failed alone.
  */
 const applyBatch = async (run: Run, runHost: RunHost, batch: readonly ShownChange[]): Promise<Applied> => {
   const work = batch.flatMap(({ pending }) => (pending === undefined ? [] : [pending]))
@@ -139,12 +147,19 @@ const applyBatch = async (run: Run, runHost: RunHost, batch: readonly ShownChang
     const culprit = left.find(({ pending }) => pending !== undefined && pending.resource.id === id) ?? left[0]
     if (culprit === undefined || isInterruption(error)) throw error
     const problems = problemsOfChange(error, runHost, culprit.change)
-    if (!isDeferrable(culprit, problems)) {
-      run.progress.fail(culprit.change, problems)
+    const { change, pending } = culprit
+    if (pending !== undefined && error instanceof HostRefusal && failsAlone(error, pending))
+      run.progress.failAlone(change, { pending, root: change.resource }, problems)
+    else if (isDeferrable(culprit, problems)) run.progress.defer(change, deferredText(culprit, problems))
+    else {
+      run.progress.fail(change, problems)
       return { applied, refused: true, othersToo: cause instanceof HostRefusal && cause.othersToo }
     }
-    run.progress.defer(culprit.change, deferredText(culprit, problems))
-    const others = left.filter((one) => one !== culprit)
+    const others = unblocked(
+      run,
+      runHost.session.host,
+      left.filter((one) => one !== culprit),
+    )
     if (others.length === 0) return { applied, refused: false }
     const rest = await applyBatch(run, runHost, others)
     return { ...rest, applied: [...applied, ...rest.applied] }
@@ -172,6 +187,10 @@ const applyingText = (work: readonly PendingChange[]): string => {
   const [first, ...more] = work.map(({ resource }) => keyOf(resource).replace(':', ' '))
   return `applying ${first}${more.length === 0 ? '' : ` and ${more.length} more`}`
 }
+
+/** Whether another account of the host controls the path of the change, and no host shares the resource. */
+const failsAlone = ({ account, culprit }: HostRefusal, { resource: { id, kind } }: PendingChange): boolean =>
+  account !== undefined && culprit === id && kind.sequence === undefined && kind.shared !== true
 
 const NOTHING_DONE = { done: [] as readonly string[], culprit: undefined }
 

@@ -34,7 +34,7 @@ export const rollOutPlay = async (run: Run, play: Play, index: number): Promise<
 const stops = (run: Run, play: Play, { index, left }: { readonly index: number; readonly left: readonly RunHost[] }): boolean => {
   const hosts = play.hosts.filter((host) => run.prepared.targets.includes(host))
   const missing = hosts.filter((host) => !run.hosts.has(host))
-  const failed = hosts.filter((host) => run.hosts.has(host) && run.progress.isExcluded(host))
+  const failed = hosts.filter((host) => run.hosts.has(host) && run.progress.hasFailed(host))
   if (play.serial.length === 0 || missing.length + failed.length <= play.maxFailures) return false
   const isLater = [...run.hosts.values()].some(({ pending }) => pending.some((one) => one.play > index))
   if (left.length > 0 || isLater) run.listen({ type: 'warning', what: stopped(play, { missing, failed }, left) })

@@ -2,7 +2,7 @@ import { sh } from '../../shell/sh.ts'
 import { ABSENT } from '../kind/inode.ts'
 import type { Work } from '../kind/kind.ts'
 import { doneOf } from '../kind/one-by-one.ts'
-import { HostRefusal, outputExcerpt, type Step, type Steps } from '../kind/step.ts'
+import { type Answer, HostRefusal, outputExcerpt, type Step, type Steps } from '../kind/step.ts'
 import { CHANGED, UNSAFE, walk } from '../kind/walk.ts'
 import { AS_USER } from './as-user.ts'
 import { type KeysFile, type KeysState, MAX_KEYS_BYTES, READ_TEXT, RECORDS } from './authorized-keys-observe.ts'
@@ -26,15 +26,27 @@ export const applyKeys = function* (work: readonly KeysWork[]): Steps {
       `authorized keys of ${unread.id} not changed`,
       unreadOf(unread) ?? '',
       'delete that file, or set `exclusive: true` to replace all of its keys',
-      { done, culprit: unread.id },
+      { done, culprit: unread.id, account: ownFileUnread(unread) ? unread.id : undefined },
     )
   if (isWritten) return
   const failed = work.find(({ id }) => !done.includes(id))?.id ?? ''
   throw new HostRefusal(`authorized keys of ${failed} not written`, outputExcerpt(answer.stderr), FIXES[answer.code], {
     done,
     culprit: failed,
+    account: controllerOf(failed, answer),
   })
 }
+
+/** The account that controls the path of a user whose keys were not written (`culprit`, NUL, user, NUL, `account`, NUL, name, NUL). */
+const controllerOf = (user: string, { stdout }: Answer): string | undefined => {
+  const fields = stdout.toString().split('\0')
+  const at = fields.findIndex((field, i) => field.endsWith('culprit') && fields[i + 1] === user && fields[i + 2] === 'account')
+  return at < 0 ? undefined : fields[at + 3]
+}
+
+/** Whether the file that was not read is below the home of the user. */
+const ownFileUnread = ({ state }: KeysWork): boolean =>
+  state.files.some(({ unread, path }) => unread !== undefined && state.home !== undefined && path.startsWith(`${state.home}/`))
 
 /** Why a file of the user was not read. Its keys are then unknown, which does not matter if all of them go. */
 const unreadOf = ({ spec, state }: KeysWork): string | undefined =>
@@ -172,6 +184,7 @@ sub delete_as_user {
 }
 sub put_keys_of {
   my ($user, $ours, @files) = @_;
+  $current = $user;
   my $one = person($user);
   fail('the user does not exist') if $one->{uid} < 0;
   my $opened = 0;
@@ -181,10 +194,12 @@ sub put_keys_of {
     my $below = below_home($file, $one);
     if (!defined $below) { change_as_root($file, @rest); next }
     next if $rest[2] eq 'keep' && $rest[0] eq 'absent';
-    if ($rest[0] eq 'unseen' && $rest[2] eq 'delete') { delete_as_user($file, $below, $one); next }
+    if ($rest[0] eq 'unseen' && $rest[2] eq 'delete') { $controller = $user; delete_as_user($file, $below, $one); next }
     open_way($one) unless $opened++;
+    $controller = $user;
     change_as_user($file, $below, $one, @rest);
   }
+  continue { $controller = '' }
   chdir $records && put($user, $ours) or fail("$records/$user: $!");
   print "done\0$user\0";
 }

@@ -19,7 +19,7 @@ type FileWork = Work<FileSpec, FileState>
 export function* applyFiles(work: readonly FileWork[]): Steps {
   const done: string[] = []
   for (const some of batchesOf(work)) {
-    for (const { id, state } of some) refuseUnreached(id, state, done)
+    for (const one of some) refuseUnreached(one.id, one.state, done, checkedWith(one) !== undefined)
     yield* replace(some, done)
     done.push(...some.map(({ id }) => id))
   }
@@ -79,7 +79,12 @@ ${placeScript({ alone: set !== undefined || areRules || areOfLogin })}${
       { done: before },
     )
   // The files of a set that were already written are restored.
-  requireBatch(answer, work, { what: (id) => `${id ?? 'files'} not written`, before, restored: set !== undefined })
+  requireBatch(answer, work, {
+    what: (id) => `${id ?? 'files'} not written`,
+    before,
+    restored: set !== undefined,
+    together: set !== undefined || areRules,
+  })
 }
 
 const loginScript = (work: readonly FileWork[]): Script =>

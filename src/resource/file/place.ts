@@ -149,16 +149,16 @@ check_places();
 check_observed();
 my @left = @new;
 sub give_up {
-  my ($one, $why, $status) = @_;
+  my ($one, $why, $status) = @_; my $account = controller();
   for (@left) { unlink $_->{staged} if enter($_->{dir}) }
   unlink $list;
-  $current = $one->{path}; fail("$one->{path}$why", $status);
+  $current = $one->{path}; fail("$one->{path}$why", $status, $account);
 }
 if (@new) {
   $current = '';
-  open my $h, '>', $list or fail("$list: $!");
+  open my $h, '>', $list or fail("$list: $!", 1, '');
   print $h "$_->{real}/$_->{staged}\n" for @new;
-  $h->flush && $h->sync && close $h or fail("$list: $!");
+  $h->flush && $h->sync && close $h or fail("$list: $!", 1, '');
 }
 for my $one (@new) {
   $current = $one->{path}; go($one->{dir});

@@ -70,10 +70,12 @@ export const planUnreached = (state: InodeState): Change | undefined => {
   return reason === undefined ? undefined : { action: 'update', certainty: 'exact', reason, differences: [] }
 }
 
-/** Throws a `HostRefusal` for a path that was not observed. */
-export const refuseUnreached = (id: string, state: InodeState, done: readonly string[] = []): void => {
+/** Throws a `HostRefusal` for a path that was not observed. `together`: others make no sense without it. */
+export const refuseUnreached = (id: string, state: InodeState, done: readonly string[] = [], together = false): void => {
   const reason = reasonUnreached(state)
-  if (reason !== undefined) throw new HostRefusal(`${id} not changed`, reason, FIX_UNSAFE, { done, culprit: id })
+  if (state === ABSENT || reason === undefined) return
+  const account = together || ['', 'root'].includes(state.owner) ? undefined : state.owner
+  throw new HostRefusal(`${id} not changed`, reason, FIX_UNSAFE, { done, culprit: id, account })
 }
 
 /** Throws a `HostRefusal` if a program refused a path that another account could replace (exit status `UNSAFE`). */

@@ -17,6 +17,13 @@ const named = (word: string, work: readonly { readonly id: string }[], { stdout 
   return work.map(({ id }) => id).filter((id) => fields.some((field, i) => field.endsWith(word) && fields[i + 1] === id))
 }
 
+/** The account other than root that controls the path of the resource that failed (`account`, NUL, name, NUL). */
+const accountOf = ({ stdout }: Answer): string | undefined => {
+  const fields = stdout.toString().split('\0')
+  const at = fields.findLastIndex((field) => field.endsWith('account'))
+  return at < 0 ? undefined : fields[at + 1]
+}
+
 interface BatchWords {
   readonly what: (id: string | undefined) => string
   readonly fix?: string
@@ -24,6 +31,8 @@ interface BatchWords {
   readonly before?: readonly string[]
   /** The script restores what it changed if it fails. */
   readonly restored?: boolean
+  /** The resources only make sense together: none is changed without the one that failed. */
+  readonly together?: boolean
 }
 
 /**
@@ -33,16 +42,17 @@ interface BatchWords {
 export const requireBatch = (
   answer: Answer,
   work: readonly { readonly id: string }[],
-  { what, fix, before = [], restored = false }: BatchWords,
+  { what, fix, before = [], restored = false, together = false }: BatchWords,
 ): void => {
   if (answer.code === 0) return
   const done = [...before, ...(restored ? [] : doneOf(work, answer))]
   const [culprit = work.length === 1 ? work[0]?.id : undefined] = named('culprit', work, answer)
   const refused = what(culprit)
-  if (answer.code === CHANGED) throw new HostRefusal(refused, outputExcerpt(answer.stderr), FIX_CHANGED, { done, culprit })
+  const batch = { done, culprit, account: together ? undefined : accountOf(answer) }
+  if (answer.code === CHANGED) throw new HostRefusal(refused, outputExcerpt(answer.stderr), FIX_CHANGED, batch)
   const why = outputExcerpt(answer.stderr)
-  if (answer.code === UNSAFE) throw new HostRefusal(refused, why, FIX_UNSAFE, { done, culprit })
-  throw new HostRefusal(answer.code === PARTLY ? refused : `${refused} (exit ${answer.code})`, why, fix, { done, culprit })
+  if (answer.code === UNSAFE) throw new HostRefusal(refused, why, FIX_UNSAFE, batch)
+  throw new HostRefusal(answer.code === PARTLY ? refused : `${refused} (exit ${answer.code})`, why, fix, batch)
 }
 
 /** The \`fix\` for a resource that somebody changed after the observation. */
@@ -78,8 +88,9 @@ c=$?; [ "$c" = 0 ] || exit "$c"; printf 'done\\0%s\\0' ${one.id}`,
   const [culprit = work.find(({ id }) => !done.includes(id))?.id] = named('culprit', work, answer)
   const what = words.failed(culprit ?? '')
   const why = outputExcerpt(answer.stderr)
-  if (answer.code === UNSAFE) throw new HostRefusal(what, why, FIX_UNSAFE, { done, culprit })
-  if (answer.code === CHANGED) throw new HostRefusal(what, why, FIX_CHANGED, { done, culprit })
+  const batch = { done, culprit, account: accountOf(answer) }
+  if (answer.code === UNSAFE) throw new HostRefusal(what, why, FIX_UNSAFE, batch)
+  if (answer.code === CHANGED) throw new HostRefusal(what, why, FIX_CHANGED, batch)
   const fix = typeof words.fix === 'function' ? words.fix(answer.code) : words.fix
-  throw new HostRefusal(`${what} (exit ${answer.code})`, why, fix, { done, culprit })
+  throw new HostRefusal(`${what} (exit ${answer.code})`, why, fix, batch)
 }

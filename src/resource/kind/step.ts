@@ -70,6 +70,11 @@ export interface RefusedBatch {
   readonly culprit?: string | undefined
   /** Other hosts that share the resource are not changed after it: their services would refuse the same. */
   readonly othersToo?: boolean
+  /**
+   * The account other than root that controls the path of this resource, if that is the cause and the path is untouched. The run changes
+   * the resources of the host that do not depend on it.
+   */
+  readonly account?: string | undefined
 }
 
 /** The host refused a step. `what` names the failure, `why` has the host's own words, `fix` an instruction. */
@@ -84,8 +89,10 @@ export class HostRefusal extends Error {
   readonly culprit: string | undefined
   /** Other hosts that share the resource are not changed after it. */
   readonly othersToo: boolean
+  /** The account other than root that controls the path of the refused resource. */
+  readonly account: string | undefined
 
-  constructor(what: string, why: string, fix?: string, { done = [], culprit, othersToo = false }: RefusedBatch = {}) {
+  constructor(what: string, why: string, fix?: string, { done = [], culprit, othersToo = false, account }: RefusedBatch = {}) {
     super(`${what}: ${why}`)
     this.what = what
     this.why = why
@@ -93,6 +100,7 @@ export class HostRefusal extends Error {
     this.done = done
     this.culprit = culprit
     this.othersToo = othersToo
+    this.account = account
   }
 }
 

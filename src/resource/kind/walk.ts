@@ -24,7 +24,7 @@ sub note_others {
   $other = $s[4] != 0 ? account($s[4]) : !($s[2] & 022) ? '' : $s[2] & 02 ? 'everybody' : 'group ' . (getgrgid($s[5]) // $s[5]);
 }
 sub enter {
-  my @steps = split m{/+}, $_[0]; my $links = 0;
+  my @steps = split m{/+}, $_[0]; my $links = 0; @held = ();
   chdir '/' or return stop('/', 'root', "cannot be entered: $!");
   ($at, $other, $other_uid, $sticky) = ('', '', -1, 0);
   while (@steps) {
@@ -53,11 +53,18 @@ sub parted { $_[0] =~ m{^(.*)/([^/]+)$}s ? ($1, $2) : ('', '.') }
 `
 
 /**
- * Routines for programs that change something: they end with a message and an exit status, and name `$current` as the resource that failed.
+ * Routines for programs that change something: they end with a message and an exit status, and name `$current` as the resource that failed,
+ * and the account other than root that controls its path, if there is one.
  */
 const ACT = String.raw`
-my $current = '';
-sub fail { print "culprit\0$current\0" if $current ne ''; print STDERR "$_[0]\n"; exit($_[1] // 1) }
+my ($current, $controller) = ('', '');
+sub controller { return $controller ne '' ? $controller : ($other // '') ne '' ? $other : @held && $held[1] ne 'root' ? $held[1] : '' }
+sub fail {
+  my ($why, $status, $account) = @_; $account //= controller();
+  print "culprit\0$current\0" if $current ne '';
+  print "account\0$account\0" if $account ne '';
+  print STDERR "$why\n"; exit($status // 1);
+}
 sub reach {
   my ($dir) = @_;
   return if enter($dir);
@@ -71,8 +78,8 @@ sub owned {
 }
 sub done { print "done\0$_[0]\0" }
 sub to_disk { my $h; sysopen($h, $_[0], O_RDONLY | O_NOFOLLOW | O_NONBLOCK) && $h->sync }
-sub uid_of { my ($n) = @_; $n eq 'root' ? 0 : getpwnam($n) // fail("user $n does not exist") }
-sub gid_of { my ($n) = @_; $n eq 'root' ? 0 : getgrnam($n) // fail("group $n does not exist") }
+sub uid_of { my ($n) = @_; $n eq 'root' ? 0 : getpwnam($n) // fail("user $n does not exist", 1, '') }
+sub gid_of { my ($n) = @_; $n eq 'root' ? 0 : getgrnam($n) // fail("group $n does not exist", 1, '') }
 `
 
 /** Exit status of a script that found a resource changed since it was observed. */

@@ -230,9 +230,10 @@ echo x >new; sleep 0.02; : >marks/step.10.from; sleep 0.02; echo y >newer; ln -s
 })
 
 describe.skipIf(!isRoot)('the way to a directory', () => {
-  /** For each path the place that stops the walk, or who else can change its last directory. */
+  /** For each path the account that the program names, the place that stops the walk, or who else can change its last directory. */
   const walked = (...paths: readonly string[]): readonly string[] =>
     sh(paths.map((path) => `( ${guardScript([at(path)])} ) 2>"$T/why" && echo ok || { printf '%s ' $?; cat "$T/why"; }`).join('\n'))
+      .replaceAll(/account\0(.*?)\0/g, '[$1] ')
       .trim()
       .split('\n')
 
@@ -249,18 +250,18 @@ ln -s ../a theirs/link; ln -s ../a sticky/link; mkdir sticky/eve; chown daemon s
       `1 the directory /w/none/x does not exist; declare it before its content`,
       `1 the directory /w/gone does not exist; declare it before its content`,
       '67 /w/loop is a link that root does not follow (owner: root)',
-      '67 /w/eves is a link that root does not follow (owner: daemon)',
-      '67 /w/theirs can be replaced by another account (owner: daemon)',
-      '67 /w/theirs/ours can be replaced by another account (owner: daemon)',
-      '67 /w/theirs/link is a link that root does not follow (owner: daemon)',
-      '67 /w/uid can be replaced by another account (owner: uid 12345)',
-      '67 /w/sticky can be replaced by another account (owner: everybody)',
+      '[daemon] 67 /w/eves is a link that root does not follow (owner: daemon)',
+      '[daemon] 67 /w/theirs can be replaced by another account (owner: daemon)',
+      '[daemon] 67 /w/theirs/ours can be replaced by another account (owner: daemon)',
+      '[daemon] 67 /w/theirs/link is a link that root does not follow (owner: daemon)',
+      '[uid 12345] 67 /w/uid can be replaced by another account (owner: uid 12345)',
+      '[everybody] 67 /w/sticky can be replaced by another account (owner: everybody)',
     ])
     expect(walked('w/group', 'w/number', 'w/sticky/link', 'w/sticky/eve')).toEqual([
-      '67 /w/group can be replaced by another account (owner: group daemon)',
-      '67 /w/number can be replaced by another account (owner: group 12345)',
-      '67 /w/sticky/link is a link that root does not follow (owner: everybody)',
-      '67 /w/sticky/eve can be replaced by another account (owner: daemon)',
+      '[group daemon] 67 /w/group can be replaced by another account (owner: group daemon)',
+      '[group 12345] 67 /w/number can be replaced by another account (owner: group 12345)',
+      '[everybody] 67 /w/sticky/link is a link that root does not follow (owner: everybody)',
+      '[daemon] 67 /w/sticky/eve can be replaced by another account (owner: daemon)',
     ])
   })
 
