@@ -28,18 +28,18 @@ export const doorsQuery = (
     shared: effects.some(needsUnits) ? { units: DOOR_UNITS } : {},
     script: effects.length === 0 ? sh`` : sh`if [ "\${connection-}" ]; then\n${LOGIN}${effects.some(needsSettings) ? SETTINGS : sh``}fi`,
     read: (stdout, answers) => {
-      const [account, home = '', shell = '', keys = '', ...settings] = records(stdout, 1).map(([field]) => field ?? '')
-      const login = account === undefined ? undefined : { account, home, shell, keys: keys.split(' ').filter((key) => key !== '') }
+      const [account, home = '', shell = '', port = '', keys = '', ...settings] = records(stdout, 1).map(([field]) => field ?? '')
+      const login = account === undefined ? undefined : { account, home, shell, port, keys: keys.split(' ').filter((key) => key !== '') }
       return { login, units: unitsIn(answers), isKeysPlaceSet: settings.some(setsKeysPlace) }
     },
   }
 }
 
-/** Prints account, home, shell and keys of the login. sudo sets SUDO_USER. */
+/** Prints account, home, shell, port and keys of the login. sudo sets SUDO_USER. */
 const LOGIN = sh`login=\${SUDO_USER:-root} found= home= shell=
 while IFS=: read -r name _ _ _ _ home shell; do [ "$name" != "$login" ] || { found=1; break; }; done </etc/passwd
 [ "$found" ] || home= shell=
-printf '%s\\0%s\\0%s\\0%s\\0' "$login" "$home" "$shell" "\${login_keys-}"
+printf '%s\\0%s\\0%s\\0%s\\0%s\\0' "$login" "$home" "$shell" "\${connection##* }" "\${login_keys-}"
 `
 
 /** Prints the settings of sshd that are no comments. */

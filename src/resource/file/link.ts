@@ -1,12 +1,16 @@
 import { z } from 'zod'
+import type { Script } from '../../shell/script.ts'
 import { sh } from '../../shell/sh.ts'
+import { isLoginFile } from '../guarded/doors.ts'
+import { requireLogin, tryLogin } from '../guarded/login.ts'
 import { ABSENT, type InodeState, inodeWord, planAbsent, planUnreached, refuseUnreached, typeName } from '../kind/inode.ts'
-import { defineKind } from '../kind/kind.ts'
+import { defineKind, type Work } from '../kind/kind.ts'
 import { requireBatch } from '../kind/one-by-one.ts'
 import { absolutePath, parentOf } from '../kind/path.ts'
 import { inodeQuery } from '../kind/queries.ts'
 import { OBSERVED, walk } from '../kind/walk.ts'
 import { stagedName } from './place.ts'
+import { isReadBySudo } from './sudoers.ts'
 import { wrongType } from './wrong-type.ts'
 
 const schema = z.strictObject({
@@ -16,12 +20,14 @@ const schema = z.strictObject({
   state: z.enum(['present', 'absent']).default('present'),
 })
 
+type LinkSpec = z.output<typeof schema>
+
 /** A symbolic link. It is replaced by one rename, so it exists at every moment. A file or directory at its path is never deleted. */
 export const link = defineKind({
   name: 'link',
   schema,
   id: ({ path }) => path,
-  observe: (specs: readonly z.output<typeof schema>[]) => inodeQuery(specs.map(({ path }) => path)),
+  observe: (specs: readonly LinkSpec[]) => inodeQuery(specs.map(({ path }) => path)),
 
   plan: (spec, state: InodeState, { packagesPending }) => {
     const unreached = planUnreached(state)
@@ -46,10 +52,26 @@ export const link = defineKind({
       ...[path, stagedName(path, '.link'), state, target],
       inodeWord(observed),
     ])
-    const answer = yield { do: 'shell', script: sh`${walk(LINKS, ...words)} "\${T-}"` }
+    const answer = yield { do: 'shell', script: sh`${loginScript(work)}${walk(LINKS, ...words)} "\${T-}"` }
+    requireLogin(
+      answer,
+      work.map(({ id }) => id),
+      [],
+    )
     requireBatch(answer, work, { what: (id) => `${id ?? 'links'} not changed` })
   },
 })
+
+/** Tries a login with the links among the files that decide about it. */
+const loginScript = (work: readonly Work<LinkSpec, InodeState>[]): Script => {
+  const files = work.filter(({ id }) => isLoginFile(id) || isReadBySudo(id)).map(({ spec }) => spec)
+  if (files.length === 0) return sh``
+  const present = files.filter(({ state }) => state === 'present')
+  return sh`${tryLogin(
+    files.map(({ path, state }) => ({ path, isAbsent: state === 'absent' })),
+    sh`{ ${present.map(({ path, target }) => sh`ln -s -- ${target} "$work/new"${path.slice('/etc'.length)} && `)}:; }`,
+  )}\n`
+}
 
 const LINKS = `${OBSERVED}
 my $scratch = pop @ARGV;

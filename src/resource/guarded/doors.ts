@@ -2,12 +2,15 @@ import type { Effect } from '../kind/kind.ts'
 import { parentOf } from '../kind/path.ts'
 import { directoriesAbove } from '../kind/path-queries.ts'
 import { HostRefusal } from '../kind/step.ts'
+import { closedByUnit, isSshUnitFile } from './ssh-units.ts'
 
 /** The account with which this run logged in. */
 export interface Login {
   readonly account: string
   readonly home: string
   readonly shell: string
+  /** The port of the host to which it connected. */
+  readonly port: string
   /** The data of its keys: sshd accepted one of them. */
   readonly keys: readonly string[]
 }
@@ -57,6 +60,9 @@ const NOLOGIN = ['/etc/nologin', '/run/nologin', '/var/run/nologin']
 
 const unitNamed = (unit: string): string => unit.replace(/^sshd\./, 'ssh.')
 
+/** Whether a unit is the daemon of sshd. */
+export const isSshd = (unit: string): boolean => unitNamed(unit) === 'ssh.service'
+
 /** A unit file that is masked is a unit that does not start any more. */
 const MASK = /^\/(?:etc|run)\/systemd\/system\/([^/]+)$/
 
@@ -69,9 +75,12 @@ const unitOf = (effect: Effect): Extract<Effect, { unit: string }> | undefined =
 }
 
 /** Whether the refusal of an effect depends on the state of units, or on the settings of sshd. */
-export const needsUnits = (effect: Effect): boolean => unitOf(effect) !== undefined
+export const needsUnits = (effect: Effect): boolean => unitOf(effect) !== undefined || ('path' in effect && isSshUnitFile(effect.path))
 export const needsSettings = (effect: Effect): boolean =>
-  'path' in effect && (/\/\.ssh(\/authorized_keys)?$/.test(effect.path) || (effect.becomes !== 'absent' && isOthers(effect.becomes)))
+  'path' in effect &&
+  (/\/\.ssh(\/authorized_keys)?$/.test(effect.path) ||
+    isSshUnitFile(effect.path) ||
+    (effect.becomes !== 'absent' && isOthers(effect.becomes)))
 
 const bitsOf = ({ mode }: { readonly mode?: string }): number | undefined => (mode === undefined ? undefined : Number.parseInt(mode, 8))
 
@@ -139,7 +148,7 @@ const deleted = (at: string, { account, home, shell, keys }: Login, { isKeysPlac
 
 type Placed = Exclude<Extract<Effect, { path: string }>['becomes'], 'absent'>
 
-const replaced = (path: string, placed: Placed, login: Login, { isKeysPlaceSet }: Present): string | undefined => {
+const replaced = (path: string, placed: Placed, login: Login, { isKeysPlaceSet, units, effects }: Present): string | undefined => {
   const { account, home, shell, keys } = login
   const { type, text, owner, target } = placed
   if (account !== 'root' && type !== 'd' && NOLOGIN.includes(path)) return 'only root can log in while this file exists'
@@ -147,7 +156,10 @@ const replaced = (path: string, placed: Placed, login: Login, { isKeysPlaceSet }
     const why = deleted(path, login, { login, isKeysPlaceSet, units: new Map(), effects: [] })
     if (why !== undefined) return why
   }
-  if (text !== undefined && SSH_UNIT.test(path) && !startsSshd(text, path.endsWith('.conf'))) return 'the unit would not start sshd'
+  const isDeclared = effects.map(unitOf).some((one) => one?.unit === 'ssh.socket' && one.running)
+  const isSocketUsed = isDeclared || units.get('ssh.socket')?.isActive === true
+  const closed = text === undefined ? undefined : closedByUnit({ ...login, path, text, isSocketUsed, isKeysPlaceSet })
+  if (closed !== undefined) return closed
   if (account !== 'root' && isClosed(path, placed, login)) return `${account} could not ${type === 'd' ? 'enter' : 'execute'} it`
   if (unlinked(path) === unlinked(shell) && target !== undefined && /(^|\/)(nologin|false)$/.test(target))
     return 'it is the shell of this account'
@@ -159,18 +171,6 @@ const replaced = (path: string, placed: Placed, login: Login, { isKeysPlaceSet }
   if (isStrict && (((bitsOf(placed) ?? 0) & 0o022) !== 0 || (owner !== undefined && owner !== account && owner !== 'root')))
     return 'sshd reads no keys where others can write (StrictModes)'
   return undefined
-}
-
-/** Unit files of sshd, and their drop-ins. */
-const SSH_UNIT = /^\/(?:etc|run)\/systemd\/system\/sshd?(?:@?\.service|@?\.service\.d\/[^/]+\.conf)$/
-
-/** Whether a unit, or a drop-in, still starts sshd. A second `ExecStart` without an empty one before it is an error of systemd. */
-const startsSshd = (text: string, isDropIn: boolean): boolean => {
-  const values = text.split('\n').flatMap((line) => /^\s*ExecStart\s*=\s*(.*?)\s*$/.exec(line)?.[1] ?? [])
-  if (isDropIn && values.length === 0) return true
-  const reset = values.lastIndexOf('')
-  const starts = values.slice(reset + 1)
-  return starts.length === 1 && (!isDropIn || reset >= 0) && (starts[0]?.includes('sshd') ?? false)
 }
 
 /** Whether an account can no longer enter a directory on the way to its home and shell, or execute the shell. */

@@ -53,25 +53,26 @@ const decideFile: Decision = (owned, { inode, sha256, package: owner }, _, note)
   if (inode === ABSENT || owned.digest === 'absent') return { is: 'gone' }
   if (inode.type !== 'f' || owned.digest !== sha256) return keep('somebody else changed it')
   if (owner !== undefined) return keep(`it belongs to the package ${owner}`)
-  // It may be what lets this run become root.
+  return keepLogin(place) ?? { is: 'delete', ...(note !== undefined && { note }) }
+}
+
+/** Keeps what may let this run log in or become root. Without a limit, an account can do more. */
+const keepLogin = (place: string): OrphanOutcome | undefined => {
   if (place.startsWith('/etc/sudoers.d/'))
     return keep(
       'its account would lose sudo; to delete it, declare the account with state: absent in the options of its role, or the file as a resource with state: absent',
     )
-  return decidesLogin(place) ? keepLogin : { is: 'delete', ...(note !== undefined && { note }) }
+  return isLoginFile(place) && !place.startsWith('/etc/security/limits.')
+    ? keep('it decides who may log in; to delete it, declare it as a resource with state: absent')
+    : undefined
 }
-
-// Without a limit, an account can do more.
-const decidesLogin = (place: string): boolean => isLoginFile(place) && !place.startsWith('/etc/security/limits.')
-
-const keepLogin = keep('it decides who may log in; to delete it, declare it as a resource with state: absent')
 
 const decideLink: Decision = (owned, { inode, package: owner }) => {
   if (inode === ABSENT) return { is: 'gone' }
   if (owned.digest === undefined) return keep('the record does not contain its target')
   if (inode.type !== 'l' || `->${inode.target}` !== owned.digest) return keep('somebody else changed it')
   if (owner !== undefined) return keep(`it belongs to the package ${owner}`)
-  return decidesLogin(placeOf(owned) ?? '') ? keepLogin : { is: 'delete' }
+  return keepLogin(placeOf(owned) ?? '') ?? { is: 'delete' }
 }
 
 /** A directory counts as empty if everything in it is deleted earlier in this run. */

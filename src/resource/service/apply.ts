@@ -1,5 +1,6 @@
 import type { Script } from '../../shell/script.ts'
 import { sh } from '../../shell/sh.ts'
+import { isSshd } from '../guarded/doors.ts'
 import type { Work } from '../kind/kind.ts'
 import { requireBatch } from '../kind/one-by-one.ts'
 import { STAMPS } from '../kind/stamp.ts'
@@ -34,7 +35,7 @@ const serviceScript = (spec: ServiceSpec): Script => {
   const enable = sh`case $was in enabled|${NOT_TO_ENABLE}) ;; *) systemctl enable -q -- ${unit} || exit 1 ;; esac`
   const takeBack = sh`case $was in enabled|${NOT_TO_ENABLE}) ;; *) systemctl disable -q -- ${unit} ;; esac`
   const disable = sh`case $was in disabled|masked*|${NOT_TO_ENABLE}) ;; *) systemctl disable -q -- ${unit} || exit 1 ;; esac`
-  return sh`
+  return sh`${spec.running && isSshd(unit) ? checkSshd(unit) : sh``}
 ${spec.running || spec.enabled ? sh`case $(systemctl show -P LoadState -- ${unit}) in masked) systemctl unmask -q -- ${unit}; systemctl unmask -q --runtime -- ${unit} ;; esac` : sh``}
 was=$(systemctl show -P UnitFileState -- ${unit})
 [ "$was" != generated ] || case $(systemctl show -P SourcePath -- ${unit}) in /etc/init.d/*)
@@ -45,6 +46,12 @@ ${spec.enabled ? sh`` : disable}
 echo provision-done ${unit}
 `
 }
+
+/** A restart ends the running daemon before the new one reads its settings, so sshd checks them first. */
+const checkSshd = (unit: string): Script => sh`
+if systemctl is-active -q -- ${unit} && ! /usr/sbin/sshd -t 2>"$T/sshd" >&2; then
+  printf 'provision-refused %s restart kept\\n' ${unit}; cat "$T/sshd" >&2; exit 1
+fi`
 
 // Units without an [Install] section. Enabling an enabled unit would make systemd read all unit files again.
 const NOT_TO_ENABLE = sh`static|alias|indirect|generated|transient|''`

@@ -60,6 +60,7 @@ esac; done`,
       account: 'bin',
       home,
       shell,
+      port: '22',
       keys: ['AAAAa', 'AAAAb'],
     })
     expect(look([motd], SSH).login).toMatchObject({ account: 'root', home: '/root', keys: [] })
@@ -90,7 +91,7 @@ esac; done`,
 })
 
 describe('a change that would shut out the account of the run', () => {
-  const login = { account: 'ops', home: '/home/ops', shell: '/bin/bash', keys: [] }
+  const login = { account: 'ops', home: '/home/ops', shell: '/bin/bash', port: '22', keys: [] }
   const RUNS = { isActive: true, isEnabled: true }
   const doors: Doors = { login, units: new Map([['ssh.service', RUNS]]), isKeysPlaceSet: false }
   const CHANGE: Change = { action: 'create', certainty: 'exact', reason: '', differences: [] }

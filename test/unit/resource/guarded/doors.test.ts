@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { type Doors, doorPackages, isLoginFile, needsSettings, needsUnits, shutOutBy } from '../../../../src/resource/guarded/doors.ts'
 import type { Effect } from '../../../../src/resource/kind/kind.ts'
 
-const login = { account: 'ops', home: '/home/ops', shell: '/bin/bash', keys: ['AAAAkey'] }
+const login = { account: 'ops', home: '/home/ops', shell: '/bin/bash', port: '22', keys: ['AAAAkey'] }
 const [RUNS, STOPPED] = [
   { isActive: true, isEnabled: true },
   { isActive: false, isEnabled: false },
@@ -83,10 +83,57 @@ describe('units', () => {
     ['ssh@.service', '[Service]\nExecStart=/bin/true\n', false],
     ['ssh.service.d/x.conf', '[Service]\nExecStart=\nExecStart=/usr/bin/nice /usr/sbin/sshd -D\n', true],
     ['ssh.service.d/x.conf', '[Service]\nLimitNOFILE=100\n', true],
+    ['ssh.service.d/x.conf', '[Service]\nExecStart=\nExecStart=/usr/sbin/sshd\nExecStart=/usr/sbin/sshd\n', false],
     ['ssh.service', '[Service]\nExecStart=/usr/sbin/sshd -D\n', true],
     ['nginx.service', '[Service]\nExecStart=/bin/true\n', true],
   ])('%s with %j starts sshd: %s', (name, text, starts) => {
     expect(refused(plain(`${SYSTEM}/${name}`, { text }))?.why).toBe(starts ? undefined : 'the unit would not start sshd')
+  })
+
+  const DROP_IN = `${SYSTEM}/ssh.service.d/x.conf`
+  const closed = (settings: string, more: Partial<Doors> = {}) => refused(plain(DROP_IN, { text: `[Service]\n${settings}\n` }), more)?.why
+  const root = { login: { ...login, account: 'root', home: '/root' } }
+  const socket = { units: new Map([...doors.units, ['ssh.socket', RUNS] as const]) }
+  it.each<[string, string | undefined, Partial<Doors>]>([
+    ['NoNewPrivileges=yes', 'sudo would not work in its sessions (NoNewPrivileges)', root],
+    ['ProtectHome = tmpfs', 'sshd could not read the keys in the home (ProtectHome)', { isKeysPlaceSet: true }],
+    ['ProtectHome=true', 'sshd could not read the keys in the home (ProtectHome)', { login: { ...login, home: '/srv/ops' } }],
+    ['PrivateNetwork=on', 'sshd would not be connected to the network (PrivateNetwork)', socket],
+    ['DynamicUser=1', 'sshd would not run as root (DynamicUser)', { login: undefined }],
+    ['PrivateUsers=yes', 'sshd would not run as root (PrivateUsers)', { login: undefined }],
+    ['User=ops', 'sshd would not run as root (User)', { login: undefined }],
+  ])('%s of ssh.service shuts out the account: %s; not with %j', (settings, why, unless) => {
+    expect(closed(settings)).toBe(why)
+    expect(closed(settings, unless)).toBeUndefined()
+    expect(closed(`${settings}\n${settings.split('=', 1)[0]}=`)).toBeUndefined()
+  })
+
+  it.each(['NoNewPrivileges=no', 'ProtectHome=read-only', 'PrivateNetwork=0', 'User=root', 'User=0', '#User=ops', 'ProtectSystem=strict'])(
+    '%s of ssh.service shuts out nobody',
+    (settings) => {
+      expect(closed(settings)).toBeUndefined()
+    },
+  )
+
+  it.each([
+    ['ssh.socket.d/x.conf', 'ListenStream=\nListenStream=2222\n', false],
+    ['sshd.socket', 'ListenStream=0.0.0.0:2222\n', false],
+    ['ssh.socket.d/x.conf', 'ListenStream=2222\n', true],
+    ['ssh.socket.d/x.conf', 'ListenStream=\nListenStream=2222\nListenStream=22\n', true],
+    ['ssh.socket', 'ListenStream=[::]:22\n', true],
+  ])('%s with %j listens where the run logs in: %s', (name, text, listens) => {
+    const effect = plain(`${SYSTEM}/${name}`, { text: `[Socket]\n${text}` })
+    const why = listens ? undefined : 'ssh.socket would not listen at port 22, where the run logs in'
+    expect(refused(effect, socket)?.why).toBe(why)
+    expect(refused(effect, {}, [unit('ssh.socket', true, true)])?.why).toBe(why)
+    // The socket is not used.
+    expect(refused(effect)).toBeUndefined()
+    expect([needsUnits(effect), needsSettings(effect)]).toEqual([true, true])
+  })
+
+  it('are not asked about for other files', () => {
+    expect(needsUnits(plain(`${SYSTEM}/nginx.service.d/x.conf`, { text: '[Service]\nUser=ops\n' }))).toBe(false)
+    expect(refused(plain(`${SYSTEM}/nginx.service.d/x.conf`, { text: '[Service]\nUser=ops\n' }))).toBeUndefined()
   })
 })
 
@@ -158,6 +205,12 @@ describe('paths', () => {
     expect(refused(effect)?.why).toBe(why)
     expect(refused(effect, { isKeysPlaceSet: true })).toBeUndefined()
     if (why !== undefined) expect(needsSettings(effect)).toBe(true)
+  })
+
+  it('nothing of an account that the host does not list is known', () => {
+    const unknown = { login: { ...login, home: '', shell: '' } }
+    for (const effect of [dir('/home/ops', { mode: '777', owner: 'x' }), plain('/bin/bash', { mode: '700' })])
+      expect(refused(effect, unknown)).toBeUndefined()
   })
 
   it('the keys are of no use to a run that logged in without one', () => {

@@ -1,6 +1,7 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { file } from '../../../../src/resource/file/file.ts'
+import { link } from '../../../../src/resource/file/link.ts'
 import { type Here, here, mine } from '../run-here.ts'
 
 let host: Here
@@ -106,6 +107,31 @@ describe('a file that decides who may log in', () => {
     expect(apply('/etc/pam.d/sudo', 'NOSUDO\n', CONNECTION)).toBeUndefined()
     expect(seen('ssh')).toContain('root@192.0.2.1 ')
     expect(apply(CONF, 'SHUT\n', CONNECTION)?.what).toBe(`${CONF} would shut out root, the account that this run uses`)
+  })
+
+  it('can be a link', () => {
+    writeFileSync(host.at('etc/shut'), 'LINKED\n')
+    const linked = (path: string, options: object) => {
+      const resource = link({ path, ...options })
+      return host.apply(host.plan(resource), link.kind as never, `SUDO_USER=ops ${CONNECTION}`)
+    }
+    // The words of a file behind a link count.
+    host.program(
+      'ssh',
+      `grep -q LINKED ${host.at('seen/etc')}/ssh/sshd_config.d/* && { echo "Permission denied" >&2; exit 255; }; for asked do :; done; exec sh -c "$asked"`,
+    )
+    expect(linked(CONF, { target: '/etc/shut' })).toMatchObject({
+      what: `${CONF} would shut out ops, the account that this run uses`,
+      why: 'Permission denied',
+    })
+    expect(host.sh('ls etc/ssh/sshd_config.d')).toBe('')
+    expect(linked(CONF, { target: '/etc/pam.d' })).toBeUndefined()
+    expect(host.sh('readlink etc/ssh/sshd_config.d/x.conf')).not.toBe('')
+    expect(linked(CONF, { state: 'absent' })).toBeUndefined()
+    expect(host.sh('ls etc/ssh/sshd_config.d')).toBe('')
+    // No login is tried for another link.
+    host.program('ssh', 'exit 255')
+    expect(linked('/etc/motd', { target: '/etc/shut' })).toBeUndefined()
   })
 
   it('sees the addresses of IPv6 connections', () => {

@@ -156,6 +156,12 @@ describe('an orphan', () => {
       'it decides who may log in; to delete it, declare it as a resource with state: absent',
     ],
     [
+      'a link of rules of sudo',
+      thingOf(recordLine('link:/etc/sudoers.d/ops', '/etc/sudoers.d/ops', '->b')),
+      { inode: inode('l', 'b') },
+      'its account would lose sudo; to delete it, declare the account with state: absent in the options of its role, or the file as a resource with state: absent',
+    ],
+    [
       'a link that decides who may log in',
       thingOf(recordLine('link:/etc/ssh/sshd_config', '/etc/ssh/sshd_config', '->b')),
       { inode: inode('l', 'b') },
