@@ -7,7 +7,7 @@ import { FIX_CHANGED } from '../kind/one-by-one.ts'
 import { type Answer, HostRefusal, outputExcerpt, requireSuccess, type Steps } from '../kind/step.ts'
 import { type Member, tar } from '../kind/tar.ts'
 import { CHANGED, guardObserved, guardScript } from '../kind/walk.ts'
-import { deltaOf, IS_WHOLE, liveOf, modifiedOf, previousOf, type ReleaseState } from './observe.ts'
+import { deltaOf, liveOf, modifiedOf, previousOf, type ReleaseState } from './observe.ts'
 import type { ReleaseSpec } from './spec.ts'
 
 type ReleaseWork = Work<ReleaseSpec, ReleaseState>
@@ -75,8 +75,7 @@ function* rollBack({ id, spec, state }: ReleaseWork): Steps {
     )
   const script = sh`${lockScript(spec.root, { observed: inodeWord(state.current), wanted: linkTo(previous) })}
 [ -d releases/${previous} ] || { echo 'the host did not keep it' >&2; exit 1; }
-${IS_WHOLE}
-is_whole ${previous} ||
+( cd releases/${previous}; [ "$(sha256sum <../${previous}.sums)" = ${`${previous}  -`} ] || exit 1; ${verifySums(`../${previous}.sums`)} ) ||
   { echo 'it was changed after its deployment' >&2; exit 1; }
 point releases/${previous}`
   requireDeployed(
@@ -133,8 +132,12 @@ tar -xpf - -C releases/.new
 mkdir -p releases/.new/files
 [ ! -s releases/.new/links ] || ( cd "$live"/; xargs -0 cp -lP --parents -t ../.new/files -- ) <releases/.new/links
 find releases/.new/files -type d ! -perm 755 -exec chmod 00755 {} +
-( cd releases/.new/files; [ ! -s ../sums ] || sha256sum -c --quiet --strict ../sums >&2 )
+( cd releases/.new/files; ${verifySums('../sums')} )
 sync -f releases/.new`
+
+function verifySums(sums: string): Script {
+  return sh`[ ! -s ${sums} ] || sha256sum -c --quiet --strict ${sums} >&2`
+}
 
 /**
  * Activates the staged release, unless another one was made live during the upload. A damaged live release is replaced while a copy of links

@@ -5,7 +5,7 @@ import { ABSENT, type InodeState } from '../kind/inode.ts'
 import type { KindQuery } from '../kind/kind.ts'
 import { parentOf } from '../kind/path.ts'
 import { type Answers, inodeAt, type Member } from '../kind/queries.ts'
-import { guardScript } from '../kind/walk.ts'
+import { walk } from '../kind/walk.ts'
 import type { ReleaseSpec } from './spec.ts'
 
 /** The live release of a root, and the history of earlier ones. */
@@ -51,7 +51,7 @@ export const observeReleases = (specs: readonly ReleaseSpec[]): KindQuery<Releas
       digests: latest.flatMap(({ root, files }) => files.map(({ path }) => `${root}/current/${path}`)),
       texts: specs.map(({ root }) => `${root}/history`),
     },
-    script: sh`${previous.map(({ root }) => previousScript(root))}`,
+    script: previousScript(previous.map(({ root }) => root)),
     parse: (stdout, answers) => {
       const words = stdout.toString().split('\n').slice(0, -1)
       if (words.length !== previous.length) throw new Error(`${words.length} of ${previous.length} releases to roll back to`)
@@ -77,22 +77,47 @@ const stateOf = ({ root, files }: ReleaseSpec, answers: Answers): ReleaseState =
 const previousIn = (word = ''): { readonly previous?: PreviousState } =>
   word === 'whole' || word === 'changed' || word === 'missing' ? { previous: word } : {}
 
-/** Shell function `is_whole NAME`: whether the release in the working directory is as it was deployed. */
-export const IS_WHOLE: Script = sh`is_whole() (
-  cd "releases/$1" && [ "$(sha256sum <"../$1.sums")" = "$1  -" ] || exit
-  [ ! -s "../$1.sums" ] || sha256sum -c --quiet --strict "../$1.sums" >&2
-)`
+/**
+ * Prints the state of the release before the newest one, a line for each root: empty where another account could replace the release, or
+ * where there is none. One `sha256sum` for all files. It reads them by name, so a directory that another account owns counts as changed.
+ */
+const previousScript = (roots: readonly string[]): Script => (roots.length === 0 ? sh`` : sh`${walk(PREVIOUS)} "$T/previous" ${roots}\n`)
 
-/** Prints the state of the release before the newest one as one line. It is empty where another account could replace the release. */
-const previousScript = (root: string): Script => sh`found=$(
-exec 2>/dev/null
-${guardScript([`${root}/releases`])}
-cd ${root}
-${IS_WHOLE}
-name=$(grep -xE '[0-9a-f]{64}' history | tail -n 2 | head -n 1)
-if [ ! -d "releases/$name" ]; then echo missing; elif is_whole "$name"; then echo whole; else echo changed; fi
-) || found=
-printf '%s\n' "$found"
+const PREVIOUS = String.raw`
+my ($list, @roots) = @ARGV;
+my (@state, %expected, %root_of);
+sub lines_of { my $h; open($h, '<', $_[0]) ? do { chomp(my @all = <$h>); @all } : () }
+sub is_owned_file {
+  my ($dir, $name) = parted($_[0]);
+  my @s = enter($dir) && $other eq '' ? lstat $name : ();
+  return @s && S_ISREG($s[2]);
+}
+for my $i (0 .. $#roots) {
+  my $releases = "$roots[$i]/releases";
+  $state[$i] = '';
+  next unless enter($releases) && $other eq '';
+  my $name = (grep { /^[0-9a-f]{64}\z/ } lines_of('../history'))[-2] // next;
+  my @is = lstat $name;
+  $state[$i] = @is && S_ISDIR($is[2]) ? 'whole' : 'missing';
+  next if $state[$i] eq 'missing';
+  my %sums = map { /^([0-9a-f]{64})  (.+)\z/s ? ("$releases/$name/$2" => $1) : () } lines_of("$name.sums");
+  $sums{"$releases/$name.sums"} = $name;
+  for my $path (keys %sums) {
+    $state[$i] = 'changed' unless is_owned_file($path);
+    ($expected{$path}, $root_of{$path}) = ($sums{$path}, $i);
+  }
+}
+my @paths = grep { $state[$root_of{$_}] eq 'whole' } keys %expected;
+if (@paths) {
+  my $h;
+  open($h, '>', $list) && print({$h} map { "$_\0" } @paths) && close $h or die "$list: $!\n";
+  open(my $sums, '-|', 'sh', '-c', 'exec xargs -0 sha256sum -z -- <"$1"', 'sh', $list) or die "sha256sum: $!\n";
+  my %found; { local $/ = "\0"; while (<$sums>) { chomp; $found{substr $_, 66} = substr $_, 0, 64 } }
+  # 123: it could not read one of them.
+  close $sums or $? >> 8 == 123 or die "sha256sum: status $?\n";
+  for (@paths) { $state[$root_of{$_}] = 'changed' if ($found{$_} // '') ne $expected{$_} }
+}
+print "$_\n" for @state;
 `
 
 /** Digest of the live release; undefined if no release of provision is live. */

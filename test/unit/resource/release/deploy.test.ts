@@ -299,6 +299,22 @@ describe.runIf(process.getuid?.() === 0)('a release on a real file system', { ti
     expect((planned(ONE).state as ReleaseState).previous).toBeUndefined()
   })
 
+  it('is not whole if another account could change what is read of it, or a file is no file', () => {
+    const previous = () => (planned({}, { which: 'previous' }).state as ReleaseState).previous
+    deploy({ ...ONE, 'a\\b ü.txt': 'odd', 'empty/x': '' })
+    deploy(TWO)
+    const before = join(root, 'releases', digestOf({ ...ONE, 'a\\b ü.txt': 'odd', 'empty/x': '' }))
+    expect(previous()).toBe('whole')
+    sh(`chown 12345 '${before}/css'; rm '${before}/css/dark/style.css'; mkfifo '${before}/css/dark/style.css'`)
+    expect(previous()).toBe('changed')
+    sh(`chown 0 '${before}/css'`)
+    expect(previous()).toBe('changed')
+    sh(`rm '${before}/css/dark/style.css'; cp '${root}/current/css/dark/style.css' '${before}/css/dark/'`)
+    expect(previous()).toBe('whole')
+    sh(`chown 12345 '${before}/css'`)
+    expect(previous()).toBe('changed')
+  })
+
   it('does not roll back to a release that was changed or is gone', () => {
     deploy(ONE)
     deploy(TWO)
