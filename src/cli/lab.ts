@@ -18,6 +18,7 @@ const options = {
     help: 'release that all hosts boot, by codename or version: trixie, noble, 24.04 (default: `release` of the inventory)',
   },
   mirror: { type: 'string', value: 'URL', help: 'address of the packages of that release (default: the one of this machine)' },
+  arch: { type: 'string', value: 'NAME', help: 'architecture of the hosts, if this machine runs it through qemu: arm64' },
   json: { type: 'boolean', help: 'print the status as one JSON object' },
 } as const satisfies Options
 
@@ -71,7 +72,7 @@ export const command = defineCommand({
   takesCommand: true,
   commandAfter: (action) => (action === 'ssh' ? 2 : undefined),
   usage: [
-    'lab up [--release NAME] [--mirror URL]',
+    'lab up [--release NAME] [--mirror URL] [--arch NAME]',
     'lab down | status [--json] | ssh-config',
     'lab reset [HOST...]',
     'lab ssh HOST [COMMAND]',
@@ -108,6 +109,7 @@ const specOf = async ({ values }: Given, context: CommandContext): Promise<LabSp
     name: values.name ?? 'lab',
     root: context.directory,
     ...(values.release === undefined ? {} : { release: values.release }),
+    ...(values.arch === undefined ? {} : { architecture: values.arch }),
     ...(values.mirror === undefined ? {} : { mirror: values.mirror }),
     hosts: [...site.hosts.values()].map(({ name, connection, addresses, publicAddresses, release }) => ({
       name,

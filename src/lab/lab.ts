@@ -1,19 +1,20 @@
 import { readdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import { Problem } from '../problem.ts'
 import { startArchive } from './archive.ts'
 import { type Authority, authorityOf, startAuthority } from './authority.ts'
 import { endHost, leaderOf, startHost, stateOf, untilReady } from './host.ts'
 import { createKey, writeAccess } from './keys.ts'
-import { withLabLock } from './lock.ts'
 import { endGroup } from './machine/cgroup.ts'
 import { baseImage, tools } from './machine/image.ts'
+import { type LockFile, withLock } from './machine/lock.ts'
 import { checkMachine, installNeeded, type OnProgress, raiseWatchers } from './machine/machine.ts'
 import { releaseOf } from './machine/release.ts'
 import { networkDown, networkIsUp, networkUp } from './network.ts'
 import { isPrepared, prepareHost } from './prepare.ts'
 import { checkBridgeReachable } from './reach.ts'
 import { checkAddressesFree, claim, lastRelease, removeLab } from './remains.ts'
-import { addressOf, checkSpec, hostOf, type LabHost, type LabSpec, layoutOf } from './spec.ts'
+import { addressOf, checkSpec, hostOf, type LabHost, type LabSpec, layoutOf, STATE } from './spec.ts'
 
 /** The hosts and the authority of a lab, and which hosts run. */
 export interface LabStatus {
@@ -28,13 +29,14 @@ const silent: OnProgress = () => {}
 export const labUp = async (spec: LabSpec, onProgress: OnProgress = silent): Promise<void> => {
   checkSpec(spec)
   await checkMachine()
-  await withLabLock(() => bringUp(spec, onProgress))
+  const made = await prepared(spec, onProgress)
+  await withLock(LABS, () => bringUp(spec, made, onProgress))
 }
 
 /** Removes all processes, namespaces, mounts, interfaces, cgroups and disks of a lab. Keeps its key and roots. */
 export const labDown = async (spec: LabSpec): Promise<void> => {
   await checkMachine()
-  await withLabLock(() => removeLab(layoutOf(spec)))
+  await withLock(LABS, () => removeLab(layoutOf(spec)))
 }
 
 /** Recreates the disks of all hosts, or of the named ones, and starts the lab. */
@@ -42,9 +44,10 @@ export const labReset = async (spec: LabSpec, names?: readonly string[], onProgr
   checkSpec(spec)
   const selected = names ? names.map((name) => hostOf(spec, name)) : spec.hosts
   await checkMachine()
-  await withLabLock(async () => {
+  const made = await prepared(spec, onProgress)
+  await withLock(LABS, async () => {
     await Promise.all(selected.map((host) => removeHost(spec, host)))
-    await bringUp(spec, onProgress)
+    await bringUp(spec, made, onProgress)
   })
 }
 
@@ -57,12 +60,26 @@ export const labStatus = async (spec: LabSpec): Promise<LabStatus> => {
   return { name: spec.name, hosts: Object.fromEntries(await Promise.all(each)), authority: authorityOf(layoutOf(spec)) }
 }
 
-const bringUp = async (spec: LabSpec, onProgress: OnProgress) => {
+const LABS: LockFile = { path: join(STATE, 'lock'), what: 'labs of this machine have been', minutes: 10 }
+
+/** What a lab needs of this machine. */
+interface Prepared {
+  readonly release: string
+  readonly images: ReadonlyMap<string, string>
+  readonly toolsDirectory: string
+}
+
+/** Makes what a lab needs. It takes long only once, and holds up no other lab. */
+const prepared = async (spec: LabSpec, onProgress: OnProgress): Promise<Prepared> => {
   await installNeeded(onProgress)
   await raiseWatchers(onProgress)
-  const layout = layoutOf(spec)
-  const release = spec.release ?? (await lastRelease(layout)) ?? DEFAULT_RELEASE
+  const release = spec.release ?? (await lastRelease(layoutOf(spec))) ?? DEFAULT_RELEASE
   const [images, toolsDirectory] = await Promise.all([imagesOf(spec, release, onProgress), tools(onProgress)])
+  return { release, images, toolsDirectory }
+}
+
+const bringUp = async (spec: LabSpec, { release, images, toolsDirectory }: Prepared, onProgress: OnProgress) => {
+  const layout = layoutOf(spec)
   await createKey(spec)
   await claim(spec, layout, release)
   await removeExtraHosts(spec)
@@ -91,7 +108,7 @@ const imagesOf = async (spec: LabSpec, release: string, onProgress: OnProgress):
       fix: 'leave out --mirror, or give all hosts releases of one of them',
     })
   const images = new Map<string, string>()
-  for (const [name, each] of wanted) images.set(name, await baseImage(each, spec.mirror, onProgress))
+  for (const [name, each] of wanted) images.set(name, await baseImage(each, spec, onProgress))
   return images
 }
 

@@ -23,6 +23,8 @@ export interface LabSpec {
   readonly release?: string
   /** The address of the packages of the release, for a base image that does not exist yet: `http://mirror.example.org/debian`. */
   readonly mirror?: string
+  /** The architecture of its hosts, by Debian's name: `arm64`. By default this machine's; others need qemu. */
+  readonly architecture?: string
   /** Names that the lab's DNS resolves differently from the default, which is the first host. */
   readonly names?: Readonly<Record<string, string>>
   /** Lifetime of certificates of the lab's authority; 90 days by default. */
@@ -100,6 +102,8 @@ export const ofFamily = (family: 4 | 6, addresses: readonly string[]): readonly 
 
 /** Throws a problem for a lab that cannot be built, for example with invalid names or with addresses of two subnets. */
 export const checkSpec = (spec: LabSpec): void => {
+  if (spec.architecture !== undefined && !/^[a-z0-9]{2,20}$/.test(spec.architecture))
+    throw invalid(spec, `architecture ${JSON.stringify(spec.architecture)} is invalid`, "write Debian's name of it, for example arm64")
   if (spec.mirror !== undefined && !/^http:\/\/[^\s"\\]+$/.test(spec.mirror))
     throw invalid(
       spec,

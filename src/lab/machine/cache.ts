@@ -1,26 +1,31 @@
 import { mkdtemp, readdir, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { makeDirectory } from '../../disk/folder.ts'
+import { withLock } from './lock.ts'
 
 /** The directory that all labs of this machine share: images, tools, downloaded packages. */
 export const CACHE = '/var/cache/provision'
 
-/** A cached directory. `make` fills a temporary one, which is then renamed, so that an interruption leaves no incomplete directory. */
+/**
+ * A cached directory. `make` fills a temporary one, which is then renamed, so that an interruption leaves no incomplete directory. A second
+ * command waits for the first.
+ */
 export const cached = async (path: string, make: (directory: string) => Promise<void>): Promise<string> => {
-  if (await exists(path)) return path
-  makeDirectory(dirname(path), 0o755)
+  if (!(await exists(path)))
+    await withLock({ path: `${path}.lock`, what: `${path} has been`, minutes: 60 }, async () => {
+      if (!(await exists(path))) await fill(path, make)
+    })
+  return path
+}
+
+const fill = async (path: string, make: (directory: string) => Promise<void>) => {
   await removeOld(`${path}.new-`)
   const made = await mkdtemp(`${path}.new-`)
   try {
     await make(made)
-    // Another command may have created the directory meanwhile.
-    await rename(made, path).catch(async (error) => {
-      if (!(await exists(path))) throw error
-    })
+    await rename(made, path)
   } finally {
     await rm(made, { recursive: true, force: true })
   }
-  return path
 }
 
 /** Whether the path exists. */

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
 import { chmod, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { CACHE, cached } from './cache.ts'
+import { Problem } from '../../problem.ts'
+import { CACHE, cached, exists } from './cache.ts'
 import { execute } from './execute.ts'
 import { KEYRINGS, keyringOf } from './keyring.ts'
 import { type OnProgress, refreshLists } from './machine.ts'
@@ -28,28 +29,62 @@ fi
 rm -f "$1"/var/lib/dbus/machine-id "$1"/var/log/*.log "$1"/var/log/apt/*
 : > "$1/etc/machine-id"`
 
-/** Returns the base image of a release's hosts, built on first use. `mirror` is the address of its packages, if another than the default. */
-export const baseImage = async (release: Release, mirror: string | undefined, onProgress: OnProgress): Promise<string> => {
+/** What may differ from the default in a base image. */
+export interface ImageOptions {
+  /** The address of its packages. */
+  readonly mirror?: string | undefined
+  /** Its architecture, by Debian's name: `arm64`. By default this machine's. */
+  readonly architecture?: string | undefined
+}
+
+/** Returns the base image of a release's hosts, built on first use. */
+export const baseImage = async (release: Release, { mirror, architecture }: ImageOptions, onProgress: OnProgress): Promise<string> => {
+  const own = (await execute(['dpkg', '--print-architecture'])).trim()
+  const wanted = architecture ?? own
+  if (wanted !== own) await checkEmulation(wanted)
   const { family, codename, title } = release
   const packages = family === 'ubuntu' ? [...PACKAGES, ...UBUNTU_PACKAGES] : PACKAGES
-  const usual = await mirrorOfMachine(family)
+  const usual = await mirrorOfMachine(family, wanted)
   const archives = archivesOf(release, { ...usual, ...(mirror === undefined ? {} : { main: mirror }) })
   const hook = customize(family)
   const recipe = createHash('sha256')
-    .update([codename, ...packages, aptSources(archives, KEYRINGS[family]), hook].join('\n'))
+    .update([codename, ...(wanted === own ? [] : [wanted]), ...packages, aptSources(archives, KEYRINGS[family]), hook].join('\n'))
     .digest('hex')
-  return cached(join(CACHE, `${family}-${codename}-${recipe.slice(0, 8)}`), async (directory) => {
-    onProgress(`building the base image, only once (${title}, about 40 s)`)
+  return cached(join(CACHE, [family, codename, ...(wanted === own ? [] : [wanted]), recipe.slice(0, 8)].join('-')), async (directory) => {
+    onProgress(`building the base image, only once (${title}${wanted === own ? ', about 40 s' : ` for ${wanted}, some minutes`})`)
     const keyring = await keyringOf(family)
-    const options = ['--quiet', '--variant=minbase', `--include=${packages.join(',')}`, `--keyring=${keyring}`]
+    const options = ['--quiet', '--variant=minbase', `--include=${packages.join(',')}`, `--keyring=${keyring}`, `--architectures=${wanted}`]
     const input = aptSources(archives, keyring)
     await execute(['mmdebstrap', ...options, `--customize-hook=${hook}`, codename, directory, '-'], { input })
     await chmod(directory, 0o755)
   })
 }
 
-const mirrorOfMachine = async (family: Release['family']): Promise<Mirror> =>
-  mirrorOf(family, await execute(['apt-get', 'indextargets', '--format', '$(ORIGIN) $(LABEL) $(REPO_URI)', 'Created-By: Packages']))
+const mirrorOfMachine = async (family: Release['family'], architecture: string): Promise<Mirror> => {
+  const format = '$(ORIGIN) $(LABEL) $(REPO_URI) $(ARCHITECTURE)'
+  return mirrorOf(family, await execute(['apt-get', 'indextargets', '--format', format, 'Created-By: Packages']), architecture)
+}
+
+// The names of qemu, where they differ from Debian's.
+const CPUS: Readonly<Record<string, string>> = {
+  arm64: 'aarch64',
+  armhf: 'arm',
+  armel: 'arm',
+  amd64: 'x86_64',
+  i386: 'i386',
+  ppc64el: 'ppc64le',
+}
+
+/** Throws a problem unless the kernel of this machine starts programs of another architecture through qemu. */
+const checkEmulation = async (architecture: string) => {
+  if (await exists(`/proc/sys/fs/binfmt_misc/qemu-${CPUS[architecture] ?? architecture}`)) return
+  throw new Problem({
+    class: 'input',
+    where: { command: 'lab' },
+    what: `this machine cannot run programs for ${architecture}`,
+    fix: 'run apt-get install qemu-user-static binfmt-support arch-test, or leave out --arch',
+  })
+}
 
 /**
  * Whether hosts of an image need a unified hierarchy of cgroups (version 2) on a machine that has both versions. systemd 258 supports no

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { CACHE, cached, exists } from './cache.ts'
 import { execute, succeeds } from './execute.ts'
-import { aptSources, mirrorOf } from './mirror.ts'
+import { aptSources, DEBIAN } from './mirror.ts'
 import type { Release } from './release.ts'
 
 /** Where a release's own image has the keys of its archive. */
@@ -28,7 +28,7 @@ const download = async (name: string, into: string) => {
   await execute(['sh', '-c', 'cd "$1" && dpkg-deb -x ./*.deb . && rm ./*.deb && chmod 755 .', 'sh', into])
 }
 
-const TRIXIE = aptSources([{ uri: mirrorOf('debian', '').main, suites: ['trixie'], components: ['main'] }], KEYRINGS.debian)
+const TRIXIE = aptSources([{ uri: DEBIAN, suites: ['trixie'], components: ['main'] }], KEYRINGS.debian)
 
 const FROM_DEBIAN_13 = `set -e
 cd "$1"

@@ -13,24 +13,33 @@ export interface Mirror {
   readonly security: string
 }
 
+/** The address of Debian's packages. */
+export const DEBIAN = 'http://deb.debian.org/debian'
+
 const DEFAULTS: Readonly<Record<Release['family'], Mirror>> = {
-  debian: { main: 'http://deb.debian.org/debian', security: 'http://deb.debian.org/debian-security' },
+  debian: { main: DEBIAN, security: 'http://deb.debian.org/debian-security' },
   ubuntu: { main: 'http://archive.ubuntu.com/ubuntu', security: 'http://security.ubuntu.com/ubuntu' },
 }
 
+/** Where Ubuntu has the architectures other than those of PCs. */
+const PORTS: Mirror = { main: 'http://ports.ubuntu.com/ubuntu-ports', security: 'http://ports.ubuntu.com/ubuntu-ports' }
+
 /**
- * Returns the mirror of a family: this machine's own, if its apt uses one of that family, otherwise the distribution's. `targets` is the
- * output of `apt-get indextargets --format '$(ORIGIN) $(LABEL) $(REPO_URI)'`. Hosts reach mirrors through a proxy for http, so that an https
+ * Returns the mirror of a family for an architecture: this machine's own, if its apt uses one of that family, otherwise the distribution's.
+ * `targets` is the output of `apt-get indextargets --format '$(ORIGIN) $(LABEL) $(REPO_URI) $(ARCHITECTURE)'`. Hosts reach mirrors through a proxy for http, so that an https
  * mirror or a directory of this machine is of no use to them.
  */
-export const mirrorOf = (family: Release['family'], targets: string): Mirror => {
+export const mirrorOf = (family: Release['family'], targets: string, architecture: string): Mirror => {
   const listed = targets.split('\n').map((line) => line.trim().split(/ +/))
   const uri = (label: string) =>
     listed
-      .find(([origin, itsLabel, at]) => origin?.toLowerCase() === family && itsLabel === label && at?.startsWith('http://'))
+      .find(
+        ([origin, itsLabel, at, its]) =>
+          origin?.toLowerCase() === family && itsLabel === label && at?.startsWith('http://') && (its === architecture || its === 'all'),
+      )
       ?.at(2)
       ?.replace(/\/$/, '')
-  const { main, security } = DEFAULTS[family]
+  const { main, security } = family === 'ubuntu' && !/^(amd64|i386)$/.test(architecture) ? PORTS : DEFAULTS[family]
   if (family === 'ubuntu') return { main: uri('Ubuntu') ?? main, security }
   return { main: uri('Debian') ?? main, security: uri('Debian-Security') ?? security }
 }

@@ -6,25 +6,37 @@ const UBUNTU = { main: 'http://archive.ubuntu.com/ubuntu', security: 'http://sec
 
 describe('the mirror', () => {
   it("is the one of this machine's apt for its own distribution, and the default for the other one", () => {
-    const debian = `Google Cloud-SDK http://packages.example.org/apt
-Debian Debian http://mirror.example.org/debian/
-Debian Debian http://other.example.org/debian/
-Debian Debian-Security http://mirror.example.org/security/
+    const debian = `Google Cloud-SDK http://packages.example.org/apt amd64
+Debian Debian http://mirror.example.org/debian/ amd64
+Debian Debian http://other.example.org/debian/ amd64
+Debian Debian-Security http://mirror.example.org/security/ all
 `
-    expect(mirrorOf('debian', debian)).toEqual({ main: 'http://mirror.example.org/debian', security: 'http://mirror.example.org/security' })
-    expect(mirrorOf('ubuntu', debian)).toEqual(UBUNTU)
-    const ubuntu = 'Ubuntu Ubuntu http://de.archive.example.org/ubuntu/\n'
-    expect(mirrorOf('ubuntu', ubuntu)).toEqual({ ...UBUNTU, main: 'http://de.archive.example.org/ubuntu' })
-    expect(mirrorOf('debian', ubuntu)).toEqual(DEBIAN)
+    expect(mirrorOf('debian', debian, 'amd64')).toEqual({
+      main: 'http://mirror.example.org/debian',
+      security: 'http://mirror.example.org/security',
+    })
+    expect(mirrorOf('ubuntu', debian, 'amd64')).toEqual(UBUNTU)
+    const ubuntu = 'Ubuntu Ubuntu http://de.archive.example.org/ubuntu/ amd64\n'
+    expect(mirrorOf('ubuntu', ubuntu, 'amd64')).toEqual({ ...UBUNTU, main: 'http://de.archive.example.org/ubuntu' })
+    expect(mirrorOf('debian', ubuntu, 'amd64')).toEqual(DEBIAN)
+  })
+
+  it('of another architecture is not the one of this machine', () => {
+    const ubuntu = 'Ubuntu Ubuntu http://de.archive.example.org/ubuntu/ amd64\n'
+    expect(mirrorOf('ubuntu', ubuntu, 'arm64')).toEqual({
+      main: 'http://ports.ubuntu.com/ubuntu-ports',
+      security: 'http://ports.ubuntu.com/ubuntu-ports',
+    })
+    expect(mirrorOf('debian', 'Debian Debian http://mirror.example.org/debian/ amd64\n', 'arm64')).toEqual(DEBIAN)
   })
 
   it.each([
     '',
-    'Debian Debian https://mirror.example.org/debian/\n',
-    'Debian Debian file:/srv/debian/\n',
-    'Debian Debian-Backports http://x/\n',
+    'Debian Debian https://mirror.example.org/debian/ amd64\n',
+    'Debian Debian file:/srv/debian/ amd64\n',
+    'Debian Debian-Backports http://x/ amd64\n',
   ])('is the default if hosts cannot reach the one of this machine through the package cache: %j', (targets) => {
-    expect(mirrorOf('debian', targets)).toEqual(DEBIAN)
+    expect(mirrorOf('debian', targets, 'amd64')).toEqual(DEBIAN)
   })
 })
 
