@@ -23,7 +23,7 @@ const floors = [
   ['disk'],
   ['problem'],
   ['os-error'],
-  ['shell', 'hidden', 'environment', 'first-names', 'shown-name'],
+  ['shell', 'hidden', 'environment', 'first-names', 'ip-address', 'shown-name'],
   ['secret'],
 ]
 const heightOf = (room: string): number => floors.toReversed().findIndex((rooms) => rooms.includes(room))

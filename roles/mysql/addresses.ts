@@ -16,3 +16,13 @@ export const addressOf = (host: HostView, { servers, arbitrators }: Pick<Members
     fix: 'set `internal` of each server to an IP address of the same family in the inventory',
   })
 }
+
+/** Addresses of a host that are no host names. */
+export const ipAddresses = ({ addresses }: Pick<HostView, 'addresses'>): readonly string[] =>
+  addresses.filter((address) => familyOf(address) !== undefined)
+
+/**
+ * Addresses in the certificate of a server. Servers call each other by address, applications call 127.0.0.1, where the proxy listens.
+ * Clients of MariaDB 11.4 and later always verify that the certificate has the address or name that they called.
+ */
+export const certifiedAddresses = (host: Pick<HostView, 'addresses'>): string[] => [...ipAddresses(host), '127.0.0.1']

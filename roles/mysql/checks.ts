@@ -2,7 +2,9 @@ import { type Check, databaseBlockers, type HostView, type SiteContext, type Sit
 import { addressOf } from './addresses.ts'
 import { backupHost, RESULT, storeAddress, storeHost } from './backup.ts'
 import { PKI } from './config.ts'
+import { OPENER } from './opener.ts'
 import { type Members, membersOf, type Options } from './options.ts'
+import { peerOptions } from './peer.ts'
 
 /** Checks of `provision verify`. */
 export const checksOf = ({ options: given, host, site }: SiteContext<Options>): readonly Check[] => {
@@ -87,7 +89,7 @@ const replicaChecks = (host: HostView, members: Members): readonly Check[] => {
   const others = members.servers.filter(({ name }) => name !== host.name)
   if (members.primary === host.name)
     return [
-      { name: 'this server accepts writes', script: `[ "$(${SQL} -e 'SELECT @@read_only')" = 0 ] || { echo 'it is read-only'; exit 1; }` },
+      { name: 'this server accepts writes', script: WRITABLE },
       {
         name: 'writes on this server reach every replica within a second',
         script: arrivingScript(
@@ -99,10 +101,14 @@ const replicaChecks = (host: HostView, members: Members): readonly Check[] => {
   return [{ name: `this server replicates from ${members.primary} and is read-only`, script: followingScript }]
 }
 
+/** Fails with the last message of the opener, which knows why it does not enable writes. */
+const WRITABLE = `
+[ "$(${SQL} -e 'SELECT @@read_only')" = 0 ] || { echo 'it is read-only'; journalctl -u ${OPENER} --no-pager -o cat -n 1; exit 1; }`
+
 /** Writes a harmless statement (an ANALYZE of a system table), and waits for it on each replica. */
 const arrivingScript = (me: string, others: readonly (readonly [string, string])[]): string => `
 ${SQL} -e 'ANALYZE TABLE mysql.proxies_priv' >/dev/null && position=$(${SQL} -e 'SELECT @@gtid_binlog_pos') || exit 1
-ask() { timeout 5 mariadb --no-defaults --local-infile=0 -NB -h "$1" -u provision-replica-${me} --ssl-ca=${PKI.trusted} --ssl-cert=${PKI.pair} --ssl-key=${PKI.pair}.key -e "SELECT MASTER_GTID_WAIT('$position', 1)" 2>&1; }
+ask() { timeout 5 mariadb --no-defaults --local-infile=0 -NB -h "$1" ${peerOptions(me)} -e "SELECT MASTER_GTID_WAIT('$position', 1)" 2>&1; }
 # A single late answer can have other reasons; three in a row cannot.
 arrives() { for i in 1 2 3; do answer=$(ask "$2"); [ "$answer" != 0 ] || return 0; done; echo "not on $1: $answer"; return 1; }
 ${others.map(([name, address]) => `arrives ${name} ${address} || exit 1`).join('\n')}`
@@ -144,5 +150,5 @@ look() { ${SQL} -e "SELECT GROUP_CONCAT(VARIABLE_VALUE ORDER BY VARIABLE_NAME SE
 before=$(look) || exit 1; case $before in *true*) sleep 5; [ "$(look)" != "$before" ] || { echo 'flow control has stopped all writes for 5 s'; ${databaseBlockers}; exit 1; } ;; esac`
 
 const tlsScript = (address: string, host: string): string => `
-answer=$(echo | timeout 10 openssl s_client -starttls mysql -connect ${address.includes(':') ? `[${address}]` : address}:3306 -verify_return_error -verify_hostname ${host}.database.provision.internal -CAfile ${PKI.trusted} 2>&1)
+answer=$(echo | timeout 10 openssl s_client -starttls mysql -connect ${address.includes(':') ? `[${address}]` : address}:3306 -verify_return_error -verify_hostname ${host}.database.provision.internal -verify_ip ${address} -CAfile ${PKI.trusted} 2>&1)
 case $answer in *'Verify return code: 0 (ok)'*) ;; *) printf '%s\\n' "$answer" | tail -n 20; exit 1;; esac`

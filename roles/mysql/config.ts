@@ -1,5 +1,5 @@
 import { bracketed, type Facts, type HostView } from 'provision'
-import { addressOf } from './addresses.ts'
+import { addressOf, ipAddresses } from './addresses.ts'
 import type { Members, Options } from './options.ts'
 
 /** Paths of the certificate and its authority on a database server. */
@@ -31,7 +31,7 @@ max_allowed_packet = 64M
 user = mysql
 datadir = /var/lib/mysql
 pid_file = /run/mysqld/mysqld.pid
-bind_address = ${host.addresses.filter(isIp).join(',')}
+bind_address = ${ipAddresses(host).join(',')}
 skip_name_resolve = ON
 local_infile = OFF
 symbolic_links = OFF
@@ -141,8 +141,6 @@ export const socketOptions = ({ pair, trusted }: { readonly pair: string; readon
   `socket.ssl_cert=${pair}`,
   `socket.ssl_key=${pair}.key`,
 ]
-
-const isIp = (address: string): boolean => address.includes(':') || /^[\d.]+$/.test(address)
 
 const bufferPool = ({ buffer_pool }: Options, { memoryMB }: Facts): string => {
   const part = /^(\d+)%$/.exec(buffer_pool)?.[1]

@@ -1,7 +1,7 @@
 import { databaseClient, directory, file, type HostView, type Resource, sandbox, settingLines, unit } from 'provision'
 import { addressOf } from './addresses.ts'
-import { PKI } from './config.ts'
 import type { Members } from './options.ts'
+import { peerOptions } from './peer.ts'
 
 /** Unit that enables writes on the primary after a restart. The unit of the server starts it each time. */
 export const OPENER = 'provision-database-primary.service'
@@ -13,7 +13,7 @@ const SCRIPT = '/usr/local/lib/provision/database-primary'
  * with the old name, and a server that lost transactions in a power cut.
  */
 export const openerResources = (host: HostView, members: Members): readonly Resource[] => {
-  const others = members.servers.filter(({ name }) => name !== host.name).map((server) => addressOf(server, members))
+  const others = members.servers.filter(({ name }) => name !== host.name).map((server) => `${server.name} ${addressOf(server, members)}`)
   const script = file({ path: SCRIPT, mode: '755', content: scriptText(host.name, addressOf(host, members), others) })
   const ours = unit({
     name: OPENER,
@@ -28,6 +28,7 @@ StartLimitIntervalSec=0
 ExecStart=${SCRIPT}
 Restart=on-failure
 RestartSec=5s
+NotifyAccess=all
 User=mysql
 Group=mysql
 ${settingLines(sandbox({ network: 'all' }))}`,
@@ -35,13 +36,26 @@ ${settingLines(sandbox({ network: 'all' }))}`,
   return [directory({ path: '/usr/local/lib/provision' }), script, ours]
 }
 
-/** Writes are enabled less than 1.5 seconds after the first answer, otherwise the script asks again. A promotion of another server waits longer. */
+/**
+ * Writes are enabled less than 1.5 seconds after the first answer, otherwise the script asks again. A promotion of another server waits
+ * longer. The reason for which the script waits is printed once, and is the status of the unit.
+ */
 const scriptText = (name: string, me: string, others: readonly string[]): string => `#!/bin/sh
 # Written by provision.
-own() { ${databaseClient} -e "$1"; }
+errors=$(mktemp) || exit 1
+trap 'rm -f "$errors"' EXIT
+reason=
+waits() {
+  [ "$1" != "$reason" ] || return 0
+  reason=$1; echo "this server stays read-only: $1"; systemd-notify --status="read-only: $1" 2>/dev/null
+}
+# The first line of an error, at most 200 characters.
+error() { head -n 1 "$errors" | cut -c 1-200; }
+own() { ${databaseClient} -e "$1" 2>"$errors"; }
+unanswered() { waits "it does not answer itself: $(error)"; }
 # Prints the replication state of another server.
-ask() { timeout 1 mariadb --no-defaults --local-infile=0 --connect-timeout=1 -h "$1" -u provision-replica-${name} --ssl-ca=${PKI.trusted} --ssl-cert=${PKI.pair} --ssl-key=${PKI.pair}.key \\
-  -E -e 'SHOW SLAVE STATUS; SELECT @@gtid_slave_pos AS Done' 2>/dev/null; }
+ask() { timeout 1 mariadb --no-defaults --local-infile=0 --connect-timeout=1 -h "$1" ${peerOptions(name)} \\
+  -E -e 'SHOW SLAVE STATUS; SELECT @@gtid_slave_pos AS Done' 2>"$errors"; }
 field() { printf '%s\\n' "$answer" | sed -n "s/^ *$1: *//p" | head -n 1; }
 # Whether this server has all transactions up to a position (per domain, by the sequence number).
 has() {
@@ -52,22 +66,30 @@ has() {
     return 1
   done
 }
-all_follow() {
-  for other in ${others.join(' ')}; do
-    answer=$(ask "$other")
-    case $answer in *Done:*) ;; *) return 1 ;; esac
-    [ "$(field Master_Host)" = ${me} ] && has "$(field Gtid_IO_Pos)" && has "$(field Done)" || return 1
-  done
+follows_me() {
+  answer=$(ask "$2")
+  case $answer in *Done:*) ;; *) waits "$1 does not answer at $2: $(error)"; return 1 ;; esac
+  source=$(field Master_Host)
+  [ "$source" = ${me} ] || { waits "$1 replicates from \${source:-no server}"; return 1; }
+  has "$(field Gtid_IO_Pos)" && has "$(field Done)" || { waits "$1 has transactions that this server lacks"; return 1; }
 }
-until own 'DO 1' 2>/dev/null; do sleep 0.5; done
+all_follow() {
+${others.map((other) => `  follows_me ${other} || return 1\n`).join('')}}
+until own 'DO 1'; do unanswered; sleep 0.5; done
 while :; do
-  [ "$(own 'SELECT @@read_only')" = 1 ] || exit 0
-  if ! follows=$(own 'SHOW SLAVE STATUS') || ! own_position=$(own 'SELECT @@gtid_binlog_pos'); then sleep 1; continue; fi
+  if ! read_only=$(own 'SELECT @@read_only') || ! follows=$(own 'SHOW SLAVE STATUS') || ! own_position=$(own 'SELECT @@gtid_binlog_pos'); then
+    unanswered; sleep 1; continue
+  fi
+  [ "$read_only" = 1 ] || exit 0
   [ -z "$follows" ] && [ ! -e /var/lib/mysql/.provision-seeding ] || exit 0
   at=$(date +%s%N)
-  if all_follow && [ $(( ($(date +%s%N) - at) / 1000000 )) -lt 1500 ]; then
-    own 'SET GLOBAL read_only = OFF' && echo 'all other servers replicate from this one: writes are enabled'
-    exit
+  if all_follow; then
+    if [ $(( ($(date +%s%N) - at) / 1000000 )) -lt 1500 ]; then
+      own 'SET GLOBAL read_only = OFF' || { unanswered; exit 1; }
+      echo 'all other servers replicate from this one: writes are enabled'
+      exit 0
+    fi
+    waits 'the other servers answer too slowly'
   fi
   sleep 1
 done

@@ -18,7 +18,7 @@ import {
   text,
   unreplicated,
 } from 'provision'
-import { addressOf } from './addresses.ts'
+import { addressOf, certifiedAddresses } from './addresses.ts'
 import { requireDistinctReplicas } from './agreement.ts'
 import { backupAccount } from './backup.ts'
 import { PKI, serverConfig } from './config.ts'
@@ -36,7 +36,8 @@ export const serverResources = (context: HostContext<Options>): readonly Resourc
   const own = authority({ domain: 'database' })
   if (members.topology === 'replica') requireDistinctReplicas(members.servers, own.nameOf)
   const names = [own.nameOf(host.name), own.nameOf('writer'), own.nameOf('reader')]
-  const certificate = leaf({ path: PKI.pair, names, authority: own, usages: ['server', 'client'], group: 'mysql' })
+  const pair = { path: PKI.pair, names, addresses: certifiedAddresses(host), group: 'mysql' }
+  const certificate = leaf({ ...pair, authority: own, usages: ['server', 'client'] })
   const trusted = file({ path: PKI.trusted, content: text`${own.certificate}` })
   const set = { name: SET, root: '/etc/mysql', check: [...configCheck(given.settings)] }
   const config = file({ path: '/etc/mysql/mariadb.cnf', content: serverConfig({ options: given, members, host, facts }), set })

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net'
 import type { Environment } from '../environment.ts'
 import type { Declared } from '../keystore/declared.ts'
 import type { Authority, IssueRequest, LaterValue } from '../keystore/identities.ts'
@@ -79,7 +80,8 @@ const grant = ({ leaf }: IssueRequest, generation: Generation, now: Date): Pick<
 }
 
 const namesIn = (zone: string, { names }: IssueRequest): readonly string[] => {
-  const foreign = names.filter((name) => !name.endsWith(`.${zone}`))
+  // A host name and an address: nobody outside of the site trusts this authority, and only the site knows its addresses.
+  const foreign = names.filter((name) => isIP(name) === 0 && !name.endsWith(`.${zone}`))
   if (names.length > 0 && foreign.length === 0) return names
   throw new Error(`authority of ${zone} cannot sign for ${foreign.join(', ')}`)
 }

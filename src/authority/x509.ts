@@ -1,5 +1,7 @@
 import { randomBytes, webcrypto } from 'node:crypto'
+import { isIP } from 'node:net'
 import * as x509 from '@peculiar/x509'
+import { canonicalAddress } from '../ip-address.ts'
 
 /**
  * Signs X.509 certificates (RFC 5280), which node:crypto cannot do. Only this file imports the library, which takes 120 ms to load, so
@@ -56,7 +58,7 @@ export const signLeaf = async (
     new x509.BasicConstraintsExtension(false, undefined, true),
     new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
     new x509.ExtendedKeyUsageExtension(usages.map((usage) => USAGES[usage])),
-    new x509.SubjectAlternativeNameExtension(names.map((value) => ({ type: 'dns', value }))),
+    new x509.SubjectAlternativeNameExtension(names.map((value) => ({ type: isIP(value) === 0 ? 'dns' : 'ip', value }))),
   ])
 
 const sign = async (
@@ -107,9 +109,13 @@ const checkParts = async (request: x509.Pkcs10CertificateRequest, names: readonl
   const [alternative, ...more] = request.extensions
   if (!(alternative instanceof x509.SubjectAlternativeNameExtension) || more.length > 0)
     return { fault: 'the request has extensions besides its names' }
-  const requested = alternative.names.toJSON().map(({ type, value }) => (type === 'dns' ? value.toLowerCase() : `${type}:${value}`))
-  if (requested.toSorted().join(' ') !== names.toSorted().join(' '))
-    return { fault: `names in the request: ${requested.join(', ')}; names of the site: ${names.join(', ')}` }
+  const requested = alternative.names.toJSON().map(({ type, value }) => {
+    if (type === 'dns') return value.toLowerCase()
+    return `${type}:${type === 'ip' ? (canonicalAddress(value) ?? value) : value}`
+  })
+  const granted = names.map((name) => (isIP(name) === 0 ? name : `ip:${name}`))
+  if (requested.toSorted().join(' ') !== granted.toSorted().join(' '))
+    return { fault: `names in the request: ${requested.join(', ')}; names of the site: ${granted.join(', ')}` }
   return { request }
 }
 

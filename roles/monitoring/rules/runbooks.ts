@@ -41,7 +41,7 @@ export const RUNBOOKS: Readonly<Record<string, string>> = {
     "The replica no longer replicates. `sudo mariadb -E -e 'SHOW SLAVE STATUS'` there shows the reason. New data exists on one host only until this is fixed.",
   ReplicaLags: 'The replica is behind its primary, because of long writes or a busy host. Readers get older data.',
   WritersWrong:
-    'Exactly one database must accept writes. If two do, stop all writes at once, and find the one with the newest data. If none does although all run, a run was interrupted or somebody made the primary read-only; `provision run` repairs both.',
+    'Exactly one database must accept writes. If two do, stop all writes at once, and find the one with the newest data. If none does although all run, `systemctl status provision-database-primary` on the primary shows why it does not enable writes after a restart. Otherwise a run was interrupted, or somebody made the primary read-only; `provision run` repairs both.',
   GaleraNotReady:
     'This member lost contact with the others and refuses queries. Check the network between the members. If two of three are down, start them again.',
   GaleraDegraded:

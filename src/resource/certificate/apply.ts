@@ -1,3 +1,4 @@
+import { isIP } from 'node:net'
 import type { Script } from '../../shell/script.ts'
 import { hereDocument, sh } from '../../shell/sh.ts'
 import { saveScript } from '../file/undo.ts'
@@ -127,7 +128,7 @@ x509_extensions = extensions
 [subject]
 ${subject}
 [extensions]
-subjectAltName = ${names.map((name) => `DNS:${name}`).join(', ')}
+subjectAltName = ${names.map((name) => `${isIP(name) === 0 ? 'DNS' : 'IP'}:${name}`).join(', ')}
 `
 }
 

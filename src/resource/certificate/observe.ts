@@ -1,4 +1,5 @@
 import { X509Certificate } from 'node:crypto'
+import { canonicalAddress } from '../../ip-address.ts'
 import { sh } from '../../shell/sh.ts'
 import { ABSENT, type InodeState, inodeWord } from '../kind/inode.ts'
 import type { KindQuery } from '../kind/kind.ts'
@@ -126,10 +127,10 @@ const readLeaf = (chain: string): Leaf | undefined => {
   }
 }
 
-/** Splits `DNS:a.example, DNS:b.example`. Other types keep their prefix, so they differ from every desired name. */
+/** Splits `DNS:a.example, IP Address:192.0.2.1`. Other types keep their prefix, so they differ from every desired name. */
 const namesOf = (subjectAltName: string): readonly string[] =>
   subjectAltName
     .split(', ')
     .filter((name) => name !== '')
-    .map((name) => name.replace(/^DNS:/, '').toLowerCase())
+    .map((name) => canonicalAddress(name.replace(/^IP Address:/, '')) ?? name.replace(/^DNS:/, '').toLowerCase())
     .sort()

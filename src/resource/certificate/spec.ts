@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { canonicalAddress } from '../../ip-address.ts'
 import type { Authority } from '../../keystore/identities.ts'
 import { Script } from '../../shell/script.ts'
 import type { Resource } from '../kind/kind.ts'
@@ -11,6 +12,12 @@ const dnsName = z
   .toLowerCase()
   .max(253)
   .regex(/^(\*\.)?([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{2,63}$/, 'must be a full host name such as www.example.org')
+
+/** An IP address in the form in which certificates are compared. */
+const ipAddress = z
+  .string()
+  .refine((address) => canonicalAddress(address) !== undefined, 'must be an IP address')
+  .transform((address) => canonicalAddress(address) ?? address)
 
 /** Options of the service resource that are needed to load a new certificate. */
 const loadingService = z.object({
@@ -76,6 +83,8 @@ export const schema = z.discriminatedUnion('stage', [
         (value) => typeof value === 'object' && value !== null && 'zone' in value && 'trusted' in value,
         'must be an authority from `context.authority({ domain })`',
       ),
+      /** IP addresses by which clients call the host. They are in the certificate besides its names. */
+      addresses: z.array(ipAddress).default([]),
       /** Extended key usages: to accept connections, or to open them. */
       usages: z
         .array(z.enum(['server', 'client']))
@@ -88,7 +97,8 @@ export const schema = z.discriminatedUnion('stage', [
     .refine(({ names, authority }) => names.every((name) => name.endsWith(`.${authority.zone}`)), {
       path: ['names'],
       message: 'must be names of the trust domain, from `authority.nameOf(host.name)`',
-    }),
+    })
+    .transform(({ addresses, ...spec }) => ({ ...spec, names: [...new Set([...spec.names, ...addresses])] as readonly string[] })),
 ])
 
 export type CertificateSpec = z.output<typeof schema>

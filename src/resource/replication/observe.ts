@@ -16,6 +16,8 @@ export interface Source {
   readonly applies: boolean
   /** Whether it replicates by GTID, so that it can change its source. */
   readonly byPosition: boolean
+  /** Whether it verifies that the certificate of its source has the source's address. */
+  readonly verifies: boolean
   /** Position of received transactions, applied or not. */
   readonly received: string
   readonly error: string | undefined
@@ -118,6 +120,7 @@ const sourceOf = (of: (name: string) => string): Source => ({
   receives: RECEIVES[of('Slave_IO_Running')] ?? 'no',
   applies: of('Slave_SQL_Running') === 'Yes',
   byPosition: of('Using_Gtid') === 'Slave_Pos',
+  verifies: of('Master_SSL_Verify_Server_Cert') === 'Yes',
   received: of('Gtid_IO_Pos'),
   error: [of('Last_SQL_Error'), of('Last_IO_Error')].find((words) => words !== ''),
 })

@@ -58,12 +58,14 @@ const replicaReason = (
   if (status.source === undefined) return databases.length === 0 ? follows : `${follows} from now on`
   if (status.source.address !== addressOf(spec, spec.primary)) return `${follows} in place of ${nameOf(spec, status.source.address)}`
   if (isReplicating(status.source)) return undefined
+  if (isReplicating({ ...status.source, verifies: true })) return `does not verify the certificate of ${spec.primary}`
   const lost = allowDataLoss.has(spec.me) ? `; if it cannot resume, its data is replaced by that of ${spec.primary}` : ''
   return `does not replicate: ${status.source.error ?? 'stopped'}${lost}`
 }
 
-/** Whether a replica receives and applies transactions, by GTID. */
-export const isReplicating = ({ receives, applies, byPosition }: Source): boolean => receives === 'yes' && applies && byPosition
+/** Whether a replica receives and applies transactions, by GTID, from a source that it verifies. */
+export const isReplicating = ({ receives, applies, byPosition, verifies }: Source): boolean =>
+  receives === 'yes' && applies && byPosition && verifies
 
 export const addressOf = ({ servers }: ReplicationSpec, host: string): string => servers.find((one) => one.host === host)?.address ?? ''
 

@@ -99,7 +99,7 @@ export function* follow(spec: ReplicationSpec, host: string, fresh: boolean): Pr
     `STOP SLAVE; ${begin}
 CHANGE MASTER TO MASTER_HOST = ${sqlText(addressOf(spec, host))}, MASTER_PORT = 3306, MASTER_USER = ${sqlText(me === undefined ? '' : followerOf(me).user)},
  MASTER_PASSWORD = '', MASTER_CONNECT_RETRY = 5, MASTER_USE_GTID = slave_pos, MASTER_SSL = 1, MASTER_SSL_CA = ${sqlText(spec.trusted)},
- MASTER_SSL_CERT = ${sqlText(spec.pair)}, MASTER_SSL_KEY = ${sqlText(`${spec.pair}.key`)}, MASTER_SSL_VERIFY_SERVER_CERT = 0;
+ MASTER_SSL_CERT = ${sqlText(spec.pair)}, MASTER_SSL_KEY = ${sqlText(`${spec.pair}.key`)}, MASTER_SSL_VERIFY_SERVER_CERT = 1;
 START SLAVE;`,
     `replication from ${host} not started`,
     { doing: `starting replication from ${host}` },

@@ -115,6 +115,23 @@ describe('a certificate of it', () => {
     expect(verified((await made(START, 'database')).authority.trusted().join(''), chain, START)).toContain('unable to get local issuer')
   })
 
+  it('has the addresses by which clients call the host, in any spelling of the request', async () => {
+    const { identities, authority } = await made()
+    const names = [NAME, '10.0.0.1', 'fd79:205::11']
+    const asked = request({ extensions: `subjectAltName=DNS:${NAME},IP:FD79:205:0:0:0:0:0:11,IP:10.0.0.1` })
+    const chain = await identities.issue(EDGE, wish({ request: asked, names }), () => {})
+    const trusted = authority.trusted().join('')
+    expect(new X509Certificate(chain).subject).toBe(`CN=${NAME}`)
+    for (const address of names.slice(1)) {
+      expect(verified(trusted, chain, START, '-verify_ip', address)).toBe('OK\n')
+      // A name that only looks like an address would not be one.
+      expect(verified(trusted, chain, START, '-verify_hostname', address)).toContain('hostname mismatch')
+    }
+    expect(verified(trusted, chain, START, '-verify_ip', '10.0.0.2')).toContain('IP address mismatch')
+    const only = identities.issue(EDGE, wish({ request: request(), names }), () => {})
+    expect(String((await problemOf(only)).why)).toContain(`names of the site: ${NAME}, ip:10.0.0.1, ip:fd79:205::11`)
+  })
+
   it('expires no later than its authority', async () => {
     const { identities } = await made()
     const late = new X509Certificate(await identities.issue(EDGE, wish({ leaf: { usages: ['client'], lifetimeDays: 9000 } }), () => {}))

@@ -59,13 +59,14 @@ const ofReplication = (d: Dice): readonly string[] => [
   ...d.some(3, () => `follower\tprovision-replica-${host(d)}\t/CN=x\t${word(d)}`),
   ...(d.chance(0.5)
     ? [
-        'Slave_IO_State\tMaster_Host\tSlave_IO_Running\tSlave_SQL_Running\tUsing_Gtid\tGtid_IO_Pos\tLast_SQL_Error\tLast_IO_Error',
+        'Slave_IO_State\tMaster_Host\tSlave_IO_Running\tSlave_SQL_Running\tUsing_Gtid\tMaster_SSL_Verify_Server_Cert\tGtid_IO_Pos\tLast_SQL_Error\tLast_IO_Error',
         [
           '',
           address(d),
           d.mostly(['Yes'], ['No', 'Connecting', 'x']),
           d.mostly(['Yes'], ['No', 'x']),
           'Slave_Pos',
+          d.mostly(['Yes'], ['No', 'x']),
           position(d),
           word(d),
           '',

@@ -89,6 +89,14 @@ describe('planning a certificate of the site', () => {
   it.each([
     ['converged', {}, {}, undefined],
     ['usages in another order', {}, { usages: ['client', 'server', 'client'] }, undefined],
+    [
+      'addresses in another spelling',
+      { names: [NAME, '10.0.0.1', 'fd79:205::11'] },
+      { addresses: ['FD79:205:0:0:0:0:0:11', '10.0.0.1', '10.0.0.1'] },
+      undefined,
+    ],
+    ['for the host without its address', {}, { addresses: ['10.0.0.1'] }, 'update dependent names differ'],
+    ['for the host with an address more', { names: [NAME, '10.0.0.1'] }, {}, 'update dependent names differ'],
     ['for another host', { names: [`web-02.${ZONE}`] }, {}, 'update dependent names differ'],
     ['through an account', { header: 'acme-account:letsencrypt' }, {}, 'update dependent issued elsewhere'],
     ['of another domain', { header: 'authority:database' }, {}, 'update dependent issued elsewhere'],
@@ -124,7 +132,7 @@ describe('planning a certificate of the site', () => {
 
 describe('applying it', () => {
   it('signs the request with the options of the site and does not reload the service', () => {
-    const { id, spec } = wanted({ lifetimeDays: 7 })
+    const { id, spec } = wanted({ lifetimeDays: 7, addresses: ['10.0.0.1'] })
     const change: Change = { action: 'create', certainty: 'dependent', reason: '', differences: [] }
     const run = kind.apply([{ id, spec, state: NONE, change }])
     const answer = (stdout: string): Answer => ({ code: 0, stdout: Buffer.from(stdout), stderr: '' })
@@ -132,10 +140,11 @@ describe('applying it', () => {
     const answers = ['REQUEST', 'CHAIN\n', '', 'one step too many']
     for (let next = run.next(); next.done !== true; next = run.next(answer(answers[taken.length - 1] ?? ''))) taken.push(next.value)
     expect(taken.map((step) => step.do)).toEqual(['shell', 'identity', 'shell'])
+    expect(String((taken[0] as { script: unknown }).script)).toContain(`subjectAltName = DNS:${NAME}, IP:10.0.0.1\n`)
     expect(taken[1]).toMatchObject({
       identity: 'authority:edge',
       request: 'REQUEST',
-      names: [NAME],
+      names: [NAME, '10.0.0.1'],
       leaf: { usages: ['client', 'server'], lifetimeDays: 7 },
     })
     expect(Buffer.from((taken[2] as { input: Uint8Array }).input).toString()).toBe('# issued through authority:edge\nCHAIN\n')
@@ -144,6 +153,8 @@ describe('applying it', () => {
   it.each([
     ['a name of another domain', { names: ['web-01.database.provision.internal'] }],
     ['a name that only ends like it', { names: ['web-01edge.provision.internal'] }],
+    ['a name as an address', { addresses: [NAME] }],
+    ['an address of one interface', { addresses: ['fe80::1%eth0'] }],
     ['no usage', { usages: [] }],
     ['no authority', { authority: 'edge' }],
     ['nothing in the place of an authority', { authority: null }],

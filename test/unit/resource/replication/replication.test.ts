@@ -27,7 +27,15 @@ const BARE: ReplicationState = {
   ...{ primary: 'one', status: undefined, databases: [], seeding: false },
 }
 const SYNCED: ServerStatus = { writable: false, position: '0-1-9', source: undefined, followers: servers.map(followerOf) }
-const FOLLOWS: Source = { address: '10.0.0.1', receives: 'yes', applies: true, byPosition: true, received: '0-1-9', error: undefined }
+const FOLLOWS: Source = {
+  address: '10.0.0.1',
+  receives: 'yes',
+  applies: true,
+  byPosition: true,
+  verifies: true,
+  received: '0-1-9',
+  error: undefined,
+}
 const state = (status: Partial<ServerStatus> | undefined, more: Partial<ReplicationState> = {}): ReplicationState => ({
   service: status === undefined ? { ...RUNS, active: 'inactive' } : RUNS,
   status: status && { ...SYNCED, ...status },
@@ -97,6 +105,16 @@ describe('planning replication', () => {
       { one: OPEN, two: state({ source: { ...FOLLOWS, receives: 'no' } }), three: state({ source: { ...FOLLOWS, byPosition: false } }) },
       'one',
       [undefined, 'two: does not replicate: stopped', 'three: does not replicate: stopped'],
+    ],
+    [
+      'replicas that do not verify their source, one of them stopped',
+      {
+        one: OPEN,
+        two: state({ source: { ...FOLLOWS, verifies: false } }),
+        three: state({ source: { ...FOLLOWS, verifies: false, receives: 'no', error: 'no way' } }),
+      },
+      'one',
+      [undefined, 'two: does not verify the certificate of one', 'three: does not replicate: no way'],
     ],
     ['a restarted primary', { one: state({}), two: REPLICA }, 'one', ['one: becomes the primary', undefined]],
     ['a former primary that is reachable again', { one: state({}), two: OPEN }, 'two', ['one: follows two from now on', undefined]],
@@ -297,9 +315,10 @@ describe('the status of a server', () => {
         'Last_IO_Error',
         'Last_SQL_Error',
         'Using_Gtid',
+        'Master_SSL_Verify_Server_Cert',
         'Gtid_IO_Pos',
       ],
-      ['', '10.0.0.1', 'Connecting', 'No', 'no way', 'Slave_SQL_Running: Yes', 'Slave_Pos', '0-1-7'],
+      ['', '10.0.0.1', 'Connecting', 'No', 'no way', 'Slave_SQL_Running: Yes', 'Slave_Pos', 'Yes', '0-1-7'],
     ]
     expect(readStatus([['h', 'writable', 'position'], ['self', '1', '0-1-5'], ...status, ['end']])).toEqual({
       writable: false,
@@ -309,6 +328,7 @@ describe('the status of a server', () => {
         receives: 'connecting',
         applies: false,
         byPosition: true,
+        verifies: true,
         received: '0-1-7',
         error: 'Slave_SQL_Running: Yes',
       },
@@ -328,7 +348,10 @@ describe('the status of a server', () => {
       ['Slave_IO_State', 'Slave_IO_Running'],
       ['', running],
     ]
-    expect(readStatus(rows)).toMatchObject({ writable: true, source: { receives, applies: false, byPosition: false, error: undefined } })
+    expect(readStatus(rows)).toMatchObject({
+      writable: true,
+      source: { receives, applies: false, byPosition: false, verifies: false, error: undefined },
+    })
   })
 
   it.each(['x', '0-1', '\\0', '0-1-2;'])('is refused with an invalid position: %s', (position) => {

@@ -187,7 +187,7 @@ describe('following a server', () => {
       MASTER_SSL_CERT: "'/p'",
       MASTER_SSL_KEY: "'/p.key'",
       // Its name is not that of an address; only the authority of the database signs such certificates.
-      MASTER_SSL_VERIFY_SERVER_CERT: '0',
+      MASTER_SSL_VERIFY_SERVER_CERT: '1',
     })
     expect(String(firstOf(follow(spec, 'one', true)).script)).toMatch(/RESET MASTER; SET GLOBAL gtid_slave_pos = '';/)
   })

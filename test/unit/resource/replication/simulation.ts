@@ -71,8 +71,8 @@ const statusOf = (server: Server): string => {
     ...(follows === undefined
       ? []
       : [
-          'Slave_IO_State\tMaster_Host\tSlave_IO_Running\tSlave_SQL_Running\tLast_IO_Error\tLast_SQL_Error\tUsing_Gtid\tGtid_IO_Pos',
-          `\t${follows}\t${error !== undefined ? 'No\tNo' : connects === false ? 'Connecting\tYes' : 'Yes\tYes'}\t\t${error ?? ''}\tSlave_Pos\t${received ?? position}`,
+          'Slave_IO_State\tMaster_Host\tSlave_IO_Running\tSlave_SQL_Running\tLast_IO_Error\tLast_SQL_Error\tUsing_Gtid\tMaster_SSL_Verify_Server_Cert\tGtid_IO_Pos',
+          `\t${follows}\t${error !== undefined ? 'No\tNo' : connects === false ? 'Connecting\tYes' : 'Yes\tYes'}\t\t${error ?? ''}\tSlave_Pos\tYes\t${received ?? position}`,
         ]),
     'end',
     'end\n',

@@ -233,10 +233,12 @@ describe('verify, on a server', () => {
 
   it.each([
     ['0', 0, ''],
-    ['1', 1, 'it is read-only\n'],
-  ])('expects a primary that accepts writes (read_only %s)', async (readOnly, status, stdout) => {
+    ['1', 1, 'it is read-only\nlast of -u provision-database-primary.service --no-pager -o cat -n 1\n'],
+  ])('expects a primary that accepts writes (read_only %s), and otherwise quotes the opener', async (readOnly, status, stdout) => {
+    const there = server({ read_only: `${readOnly}\n` })
+    there.program('journalctl', 'echo "last of $*"')
     const script = checkOf('web-01', 'this server accepts writes', { topology: 'replica', primary: 'web-01' })
-    expect(await run(script, server({ read_only: `${readOnly}\n` }))).toEqual({ status, stdout })
+    expect(await run(script, there)).toEqual({ status, stdout })
   })
 
   it('verifies the certificate of the server by the database authority', async () => {
@@ -245,7 +247,7 @@ describe('verify, on a server', () => {
     const script = checkOf('web-01', 'the server presents a certificate of the database authority')
     expect(await run(`CODE='0 (ok)'; export CODE; ${script}`, there)).toEqual({ status: 0, stdout: '' })
     expect(there.read('openssl')).toBe(
-      's_client -starttls mysql -connect 127.0.0.12:3306 -verify_return_error -verify_hostname web-01.database.provision.internal -CAfile /etc/mysql/provision/authority.pem\n',
+      's_client -starttls mysql -connect 127.0.0.12:3306 -verify_return_error -verify_hostname web-01.database.provision.internal -verify_ip 127.0.0.12 -CAfile /etc/mysql/provision/authority.pem\n',
     )
     expect(await run(`CODE='20 (unable to get local issuer)'; export CODE; ${script}`, there)).toMatchObject({ status: 1 })
   })
@@ -320,7 +322,7 @@ describe('verify, on a server', () => {
       Array.from(
         { length: 3 },
         () =>
-          "--no-defaults --local-infile=0 -NB -h 127.0.0.13 -u provision-replica-web-01 --ssl-ca=/etc/mysql/provision/authority.pem --ssl-cert=/etc/mysql/provision/host.pem --ssl-key=/etc/mysql/provision/host.pem.key -e SELECT MASTER_GTID_WAIT('0-1-9', 1)",
+          "--no-defaults --local-infile=0 -NB -h 127.0.0.13 -u provision-replica-web-01 --ssl-ca=/etc/mysql/provision/authority.pem --ssl-cert=/etc/mysql/provision/host.pem --ssl-key=/etc/mysql/provision/host.pem.key --ssl-verify-server-cert -e SELECT MASTER_GTID_WAIT('0-1-9', 1)",
       ),
     )
     expect(there.read('limits')).toBe('5\n5\n5\n')

@@ -130,7 +130,14 @@ describe('units have their settings besides their sandbox', () => {
       {
         Unit: ['After=mariadb.service', 'PartOf=mariadb.service', 'StartLimitIntervalSec=0'],
         Service: [
-          ...['ExecStart=/usr/local/lib/provision/database-primary', 'Restart=on-failure', 'RestartSec=5s', 'User=mysql', 'Group=mysql'],
+          ...[
+            'ExecStart=/usr/local/lib/provision/database-primary',
+            'Restart=on-failure',
+            'RestartSec=5s',
+            'NotifyAccess=all',
+            'User=mysql',
+            'Group=mysql',
+          ],
         ],
       },
     ],

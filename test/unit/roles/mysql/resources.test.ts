@@ -276,7 +276,7 @@ describe('units', () => {
 it('certificates are readable by the account of their service, have its names, and trust the database authority only', () => {
   expect(specOf('web-01', 'certificate:/etc/mysql/provision/host.pem')).toMatchObject({
     group: 'mysql',
-    names: ['web-01', 'writer', 'reader'].map((name) => `${name}.database.provision.internal`),
+    names: [...['web-01', 'writer', 'reader'].map((name) => `${name}.database.provision.internal`), '127.0.0.12', '127.0.0.1'],
     usages: ['client', 'server'],
   })
   expect(specOf('lb-01', 'certificate:/etc/garbd/host.pem')).toMatchObject({ group: 'garbd', usages: ['client', 'server'] })
