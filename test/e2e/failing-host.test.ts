@@ -184,6 +184,22 @@ print join('', map { chr } 0 .. 255), "\n\0\n", 'x' x 5000, "\ndone\0x\0\n"`
   })
 })
 
+it('an account that makes its own paths unsafe stops only what needs them', () => {
+  on(`useradd -m -s /bin/bash ann; su ann -c 'ln -s /etc ~/.ssh'; install -d -o ann /srv/anns; su ann -c 'mkdir /srv/anns/conf'`)
+  const key = `ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI${'C'.repeat(42)}I x`
+  const files = ['/srv/before', '/srv/anns/conf', '/srv/after'].map((path) => `file({ path: '${path}', content: 'x' })`)
+  const reader = "file({ path: '/etc/reader', content: 'reads /srv/anns/conf' })"
+  declare(`authorizedKeys({ user: 'ann', keys: ['${key}'] }), ${files}, ${reader}, directory({ path: '/srv/later' })`, { hosts: 'one' })
+  const { status, stderr } = project.provision('run')
+  expect(status).toBe(1)
+  expect(stderr).toContain('✖ one › role declared › authorized-keys:ann\n  what authorized keys of ann not written\n')
+  expect(stderr).toContain('✖ one › role declared › file:/srv/anns/conf\n  what /srv/anns/conf not written (exit 1)\n')
+  expect(stderr.match(/^✖ one › /gm)).toHaveLength(2)
+  expect(stderr).toMatch(/^! file \/etc\/reader was skipped, because file \/srv\/anns\/conf failed {2}one$/m)
+  expect(on('ls -d /srv/before /srv/after /srv/later /etc/reader')).toBe('/srv/after\n/srv/before\n/srv/later')
+  on('userdel -r ann; rm -r /srv/anns /srv/before /srv/after /srv/later')
+})
+
 describe('a change by hand between observation and write', () => {
   const ROLE_THINGS = `import { command, defineRole, file, pkg, placeholder, service, z } from 'provision'
 const conf = file({ path: '/srv/by-hand.conf', content: 'ours' })
