@@ -90,6 +90,27 @@ chmod 755 /home/ann; mkdir -p /etc/ssh/sshd_config.d; echo 'Include /etc/ssh/ssh
     expect(host.run('ls -A /srv/bob')).toBe('')
   })
 
+  it('that a user makes unwritable fail for this user alone', () => {
+    const refusal = (byHand: string, keysOf = spec([KEY])) => {
+      host.run(byHand)
+      const { account, culprit } = host.drive(authorizedKeys.kind.apply(work(keysOf))) ?? {}
+      return [culprit, account]
+    }
+    const ssh = 'rm -rf /home/ann/.ssh; install -d -o ann -m 700 /home/ann/.ssh'
+    expect(refusal('rm -rf /home/ann/.ssh; ln -s /etc /home/ann/.ssh; chown -h ann /home/ann/.ssh')).toEqual(['ann', 'ann'])
+    expect(refusal(`${ssh}; mkdir -p /home/ann/.ssh/.authorized_keys.provision-new/x`)).toEqual(['ann', 'ann'])
+    expect(refusal(`${ssh}; head -c 9000000 /dev/zero >/home/ann/.ssh/authorized_keys`)).toEqual(['ann', 'ann'])
+    expect(refusal(`${ssh}; mv /home/ann /home/away`)).toEqual(['ann', undefined])
+    host.run('mv /home/away /home/ann')
+    // Root has configured sshd so.
+    expect(refusal(`echo 'AuthorizedKeysFile /srv/bob/%u' >>/etc/ssh/sshd_config; install -d -o bob /srv/bob`)).toEqual(['ann', undefined])
+    expect(
+      refusal(
+        `printf '#!/bin/sh\\necho bad >&2; exit 255' >"$BIN"/sshd; chmod 755 "$BIN"/sshd; echo 'Match User bob' >>/etc/ssh/sshd_config`,
+      ),
+    ).toEqual([...['ann', undefined]])
+  })
+
   it('follow a Match block only for the users that it names', () => {
     host.run(`printf 'Match Group sftponly\\n  AuthorizedKeysFile /etc/ssh/keys/%%u\\nMatch all\\n' >/etc/ssh/sshd_config.d/sftp.conf
 cat >"$BIN"/sshd <<'END'
