@@ -1,7 +1,6 @@
 import { firstNames } from '../../first-names.ts'
 import { keyOf, type Resource } from '../../resource/kind/kind.ts'
 import { isSecret } from '../../secret/secret.ts'
-import { Script } from '../../shell/script.ts'
 import type { PlannedChange } from '../plan/plan.ts'
 import type { PendingChange } from '../plan/plan-host.ts'
 import type { Blocked } from '../progress.ts'
@@ -68,7 +67,6 @@ const mentions = (text: string, path: string): boolean => {
 /** All texts of a spec, except those of secrets and of content that is not text. */
 const wordsIn = (value: unknown, seen = new Set<unknown>()): readonly string[] => {
   if (typeof value === 'string') return [value]
-  if (value instanceof Script) return [String(value)]
   if (typeof value !== 'object' || value === null || isSecret(value) || ArrayBuffer.isView(value) || seen.has(value)) return []
   seen.add(value)
   return Object.values(value).flatMap((one) => wordsIn(one, seen))

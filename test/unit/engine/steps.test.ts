@@ -64,6 +64,14 @@ describe('the marks of a step', () => {
 })
 
 describe('a step', () => {
+  it('that installs packages is marked as that', async () => {
+    const script = sh`: >"$installing.from"; ls "$T"`
+    const { answers } = await run([{ do: 'shell', script, installs: true }])
+    expect(answers.map((one) => (typeof one === 'string' ? one : one.stdout.toString()))).toEqual([
+      expect.stringMatching(/^(i\n)?install\.\d+\.from\n$/),
+    ])
+  })
+
   it('runs on its own host, on another host of the run, and not on a host outside it', async () => {
     const { answers } = await run([
       { do: 'shell', script: sh`cat; echo err >&2; exit 3`, input: Buffer.from('given') },

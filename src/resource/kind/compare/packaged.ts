@@ -68,12 +68,10 @@ sub is_of_package {
   my $path = "$at/$name";
   my @s = lstat $name or return 0;
   my $is_file = S_ISREG($s[2]);
-  my @lists = lists_of($path);
-  for (@lists) {
+  for (lists_of($path)) {
     my ($sums, @sums) = sums_of(@$_);
     return 1 if @sums ? $is_file && has_sum($name, @sums) : !$is_change && (S_ISLNK($s[2]) || S_ISDIR($s[2]) || ($is_file && $sums eq ''));
   }
-  return 0 if @lists;
   return has_sum($name, text_of('/var/lib/ucf/hashfile') =~ /^([0-9a-f]{32})  \Q$path\E$/mg) if $is_file;
   return 0 if $is_change;
   return is_registered_link($path, readlink $name) if S_ISLNK($s[2]);

@@ -100,7 +100,8 @@ chmod 755 /home/ann; mkdir -p /etc/ssh/sshd_config.d; echo 'Include /etc/ssh/ssh
     expect(refusal('rm -rf /home/ann/.ssh; ln -s /etc /home/ann/.ssh; chown -h ann /home/ann/.ssh')).toEqual(['ann', 'ann'])
     expect(refusal(`${ssh}; mkdir -p /home/ann/.ssh/.authorized_keys.provision-new/x`)).toEqual(['ann', 'ann'])
     expect(refusal(`${ssh}; head -c 9000000 /dev/zero >/home/ann/.ssh/authorized_keys`)).toEqual(['ann', 'ann'])
-    expect(refusal(`${ssh}; mv /home/ann /home/away`)).toEqual(['ann', undefined])
+    expect(refusal(`${ssh}; chown root /home/ann; mkdir -p /home/ann/.ssh/.authorized_keys.provision-new/x`)).toEqual(['ann', 'ann'])
+    expect(refusal(`${ssh}; chown ann /home/ann; mv /home/ann /home/away`)).toEqual(['ann', undefined])
     host.run('mv /home/away /home/ann')
     // Root has configured sshd so.
     expect(refusal(`echo 'AuthorizedKeysFile /srv/bob/%u' >>/etc/ssh/sshd_config; install -d -o bob /srv/bob`)).toEqual(['ann', undefined])

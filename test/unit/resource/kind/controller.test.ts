@@ -52,7 +52,7 @@ describe.skipIf(!isRoot)('a refusal names the account that controls the path of 
     ['of a directory', () => [directory({ path: host.at('theirs/a') })], 'echo >theirs/a', 'theirs/a', 'daemon'],
     [
       'of a directory, not after one of an account',
-      () => [directory({ path: host.at('theirs/a') }), directory({ path: host.at('roots/a'), owner: 'nobody-knows' })],
+      () => [directory({ path: host.at('theirs/a') }), directory({ path: host.at('roots/a'), group: 'nobody-knows' })],
       ':',
       'roots/a',
       undefined,

@@ -109,6 +109,7 @@ describe('what a person makes while packages are installed is refused', () => {
   it.each<Case>([
     ['a file that no package has', 'a', () => `${theirs}; ${lists('p', 'ab', 'b/a')}`],
     ['other content than the conffile', 'a', () => `${theirs}; ${lists('p', 'a')}; ${conffile('a')}`],
+    ['other content than an old conffile', 'a', () => `${theirs}; ${lists('p', 'a')}; ${conffile('a', ' obsolete')}`],
     ['other content than the sum', 'a', () => `${theirs}; ${lists('p', 'a')}; ${md5sums('p', 'a')}`],
     ['a file in place of a link of the package', 'a', () => `${theirs}; ${lists('p', 'a')}; ${md5sums('p', 'b')}`],
     ['a link in place of a file', 'a', () => `ln -s theirs a; ${lists('p', 'a')}; ${md5sums('p', 'a')}`],
