@@ -67,6 +67,9 @@ const WRITERS: Readonly<Record<string, readonly string[]>> = {
   // A private scratch directory.
   'src/cli/secrets/edit.ts': ['mkdtempSync'],
   'src/lab/keys.ts': ['mkdtemp'],
+  'src/host/openssh/scratch.ts': ['mkdtemp'],
+  // Only for reading.
+  'src/host/openssh/process.ts': ['openSync'],
   // Files of the kernel.
   'src/lab/machine/cgroup.ts': ['mkdir', 'writeFile'],
   'src/lab/network.ts': ['writeFile'],

@@ -1,6 +1,6 @@
 import { storeHostKeys } from '../host/known-hosts/known-hosts-file.ts'
-import { fetchHostKeys, type HostKey } from '../host/ssh/trust.ts'
 import { resolveTarget } from '../host/target/target.ts'
+import { fetchHostKeys, type HostKey } from '../host/transport/trust.ts'
 import { Problem, problemsIn } from '../problem.ts'
 import { count, inLine, pad, width } from '../report/text.ts'
 import type { View } from '../report/view.ts'

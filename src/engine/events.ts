@@ -19,8 +19,8 @@ export type Event =
   | { readonly type: 'rolling'; readonly phase: 'out' | 'back'; readonly host: string; readonly at: string; readonly durationMs: number }
   /** A change was reverted, because its host failed or was unhealthy afterwards. */
   | { readonly type: 'reverted'; readonly change: PlannedChange }
-  /** Information about what was done; it needs no action. */
-  | { readonly type: 'note'; readonly host: string; readonly what: string }
+  /** Information about what was done; it needs no action. A detail is shown with `--verbose` only. */
+  | { readonly type: 'note'; readonly host: string; readonly what: string; readonly isDetail?: boolean }
   | { readonly type: 'warning'; readonly host?: string; readonly role?: string; readonly what: string }
 
 export type Listener = (event: Event) => void

@@ -1,7 +1,7 @@
 import type { Environment } from '../environment.ts'
-import { checkTargets } from '../host/ssh/check-targets.ts'
 import type { Connection, Target } from '../host/target/connection.ts'
 import { resolveTarget } from '../host/target/target.ts'
+import { checkTargets } from '../host/transport/check-targets.ts'
 import { distinctProblems, Problem, Problems } from '../problem.ts'
 import { type Bindings, bindRoles } from '../role/bind.ts'
 import { findRoles, loadRoles } from '../role/discover.ts'

@@ -35,7 +35,7 @@ export const humanReport = (out: (text: string) => void, view: View, activity: A
       if (event.type === 'rolling') activity.rolling(event)
       if (event.type === 'reverted')
         warn(event.change.host, `${event.change.resource.replace(':', ' ')} was restored to its state before this run`)
-      if (event.type === 'note') notes.push(event.what)
+      if (event.type === 'note' && (view.verbose || event.isDetail !== true)) notes.push(event.what)
       if (event.type === 'warning') warn(event.host ?? '', [event.role, event.what].filter((part) => part !== undefined).join(': '))
     },
     observing: (names) => {

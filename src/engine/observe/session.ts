@@ -70,6 +70,7 @@ export const openSession = async (target: Target, { listen, signal, lock, wait, 
     },
     signal,
     killOverdue: killOverdue(target),
+    onTransport: (what) => listen({ type: 'note', host, what: `${host} ${what}`, isDetail: true }),
     onWaiting: (holder) => listen({ type: 'doing', host, what: `waiting for the lock: ${holder}` }),
   }).finally(() => listen({ type: 'doing', host, what: undefined }))
   try {

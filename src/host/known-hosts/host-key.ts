@@ -1,12 +1,12 @@
 import type { Problem } from '../../problem.ts'
 import type { Target } from '../target/connection.ts'
 import { unreachable } from '../target/problems.ts'
-import { fingerprint, type HostKeyStatus, type KnownHost, knownName, typeOf } from './known-hosts.ts'
+import { fingerprint, type HostKeyStatus, type KnownHost, knownName, type PresentedKey } from './known-hosts.ts'
 
 /** The problem of a host key; undefined if the key is known, or unknown and `accept-new` is set. */
-export const refusalOf = (target: Target, verdict: HostKeyStatus, key: Buffer): Problem | undefined => {
+export const refusalOf = (target: Target, verdict: HostKeyStatus, key: PresentedKey): Problem | undefined => {
   const { name } = target
-  const presented = `${typeOf(key)} ${fingerprint(key)}`
+  const presented = `${key.type} ${key.fingerprint}`
   const why = `${knownName(target)} presents ${presented}`
   if (verdict.status === 'known') return undefined
   if (verdict.status === 'unknown') {

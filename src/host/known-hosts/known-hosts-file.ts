@@ -3,14 +3,21 @@ import { PRIVATE } from '../../disk/folder.ts'
 import { readNamed } from '../../disk/read.ts'
 import { Problem } from '../../problem.ts'
 import type { Target } from '../target/connection.ts'
-import { type KnownHost, knownName, parseKnownHosts, statusOfKey, typeOf } from './known-hosts.ts'
+import { type KnownHost, knownName, parseKnownHosts, presentedKey, statusOfKey, typeOf } from './known-hosts.ts'
+
+/** The authorities in these known_hosts files. */
+export const readAuthorities = async (files: readonly string[]): Promise<readonly KnownHost[]> =>
+  (await parsedFiles(files)).flatMap(({ authorities }) => authorities)
 
 /** All entries of these known_hosts files. A missing file has none. */
 export const readKnownHosts = async (files: readonly string[], log: (line: string) => void = () => {}): Promise<readonly KnownHost[]> => {
-  const parsed = await Promise.all(files.map(async (file) => parseKnownHosts(file, await textOf(file))))
+  const parsed = await parsedFiles(files)
   for (const { file, line, why } of parsed.flatMap(({ ignored }) => ignored)) log(`${file}:${line}: ignored, ${why}`)
   return parsed.flatMap(({ entries }) => entries)
 }
+
+const parsedFiles = (files: readonly string[]): Promise<readonly ReturnType<typeof parseKnownHosts>[]> =>
+  Promise.all(files.map(async (file) => parseKnownHosts(file, await textOf(file))))
 
 // Writers of this process take turns. A single append keeps lines of other processes intact.
 let writing: Promise<void> = Promise.resolve()
@@ -38,7 +45,7 @@ const add = async (file: string, target: Target, keys: readonly Buffer[]): Promi
   const text = await textOf(file)
   const { entries } = parseKnownHosts(file, text)
   const name = knownName(target)
-  const fresh = keys.filter((key) => statusOfKey(entries, name, key).status !== 'known')
+  const fresh = keys.filter((key) => statusOfKey(entries, name, presentedKey(key)).status !== 'known')
   if (fresh.length === 0) return
   const lines = fresh.map((key) => `${name} ${typeOf(key)} ${key.toString('base64')}\n`)
   append(file, `${text === '' || text.endsWith('\n') ? '' : '\n'}${lines.join('')}`, { mode: 0o600, directory: PRIVATE })

@@ -21,9 +21,13 @@ export interface IgnoredLine {
   readonly why: string
 }
 
+/** The authorities (`@cert-authority`) whose certificates are valid for a host. Only OpenSSH can check them. */
+export const authoritiesFor = (authorities: readonly KnownHost[], name: string): readonly KnownHost[] => entriesFor(authorities, name)
+
 /** Parses a known_hosts file (sshd(8), "SSH_KNOWN_HOSTS FILE FORMAT"). */
-export const parseKnownHosts = (file: string, text: string): { entries: KnownHost[]; ignored: IgnoredLine[] } => {
+export const parseKnownHosts = (file: string, text: string): { entries: KnownHost[]; authorities: KnownHost[]; ignored: IgnoredLine[] } => {
   const entries: KnownHost[] = []
+  const authorities: KnownHost[] = []
   const ignored: IgnoredLine[] = []
   for (const [index, written] of text.split('\n').entries()) {
     const place = { file, line: index + 1 }
@@ -31,18 +35,28 @@ export const parseKnownHosts = (file: string, text: string): { entries: KnownHos
     if (words[0] === '' || words[0]?.startsWith('#')) continue
     const marker = words[0]?.startsWith('@') ? words.shift() : undefined
     const [names = '', type = '', key] = words
-    if (marker === '@cert-authority') ignored.push({ ...place, why: 'host certificates are not supported' })
-    else if (marker !== undefined && marker !== '@revoked') ignored.push({ ...place, why: `unknown marker ${shownText(marker)}` })
+    if (marker !== undefined && marker !== '@revoked' && marker !== '@cert-authority')
+      ignored.push({ ...place, why: `unknown marker ${shownText(marker)}` })
     else if (key === undefined) ignored.push({ ...place, why: 'not a known_hosts line' })
     else if (typeOf(Buffer.from(key, 'base64')) !== type) ignored.push({ ...place, why: `not a key of type ${shownName(type)}` })
-    else entries.push({ ...place, revoked: marker === '@revoked', names, type, key })
+    else (marker === '@cert-authority' ? authorities : entries).push({ ...place, revoked: marker === '@revoked', names, type, key })
   }
-  return { entries, ignored }
+  return { entries, authorities, ignored }
 }
 
 /** The name of a host in known_hosts: its alias or else its address, with the port unless that is 22. */
 export const knownName = ({ address, port, hostKeyAlias }: Pick<Connection, 'address' | 'port' | 'hostKeyAlias'>): string =>
   (hostKeyAlias ?? (port === 22 ? address : `[${address}]:${port}`)).toLowerCase()
+
+/** A host key that a host presents. */
+export interface PresentedKey {
+  readonly type: string
+  /** `SHA256:…` */
+  readonly fingerprint: string
+}
+
+/** Type and fingerprint of a key in SSH's wire format. */
+export const presentedKey = (key: Buffer): PresentedKey => ({ type: typeOf(key) ?? '', fingerprint: fingerprint(key) })
 
 /** The status of a presented host key by the known_hosts files. */
 export type HostKeyStatus =
@@ -55,16 +69,14 @@ export type HostKeyStatus =
   | { readonly status: 'revoked'; readonly entry: KnownHost }
 
 /** Compares a presented host key with the entries of a host. */
-export const statusOfKey = (entries: readonly KnownHost[], name: string, key: Buffer): HostKeyStatus => {
+export const statusOfKey = (entries: readonly KnownHost[], name: string, key: PresentedKey): HostKeyStatus => {
   const mine = entriesFor(entries, name)
-  const shown = key.toString('base64')
-  const type = typeOf(key)
-  const same = (entry: KnownHost): boolean => Buffer.from(entry.key, 'base64').toString('base64') === shown
+  const same = (entry: KnownHost): boolean => fingerprint(Buffer.from(entry.key, 'base64')) === key.fingerprint
   const revoked = mine.find((entry) => entry.revoked && same(entry))
   if (revoked) return { status: 'revoked', entry: revoked }
   const valid = mine.filter((entry) => !entry.revoked)
   if (valid.some(same)) return { status: 'known' }
-  const changed = valid.find((entry) => entry.type === type)
+  const changed = valid.find((entry) => entry.type === key.type)
   if (changed) return { status: 'changed', entry: changed }
   return valid[0] ? { status: 'other type', entry: valid[0] } : { status: 'unknown' }
 }

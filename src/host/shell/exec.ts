@@ -1,9 +1,10 @@
-import { type ConnectOptions, connect } from '../ssh/connect.ts'
 import type { Target } from '../target/connection.ts'
+import type { ConnectOptions, Link } from '../target/link.ts'
 import { unreachable } from '../target/problems.ts'
+import { connect } from '../transport/connect.ts'
 import { NO_EXEC, runScript } from './answer-loop.ts'
 import { Banner } from './banner.ts'
-import { launch, noExec, openChannel } from './launch.ts'
+import { launch, noExec } from './launch.ts'
 
 export interface ExecOptions extends ConnectOptions {
   /** Run as root in sh, instead of as the user in the login shell. */
@@ -15,7 +16,7 @@ export interface ExecOptions extends ConnectOptions {
 /** Runs one command on a host with empty standard input. Returns its exit status. */
 export const execOn = async (target: Target, command: string, options: ExecOptions = {}): Promise<number> => {
   const link = await connect(target, options)
-  const abort = (): void => void link.client.destroy()
+  const abort = (): void => link.destroy()
   options.signal?.addEventListener('abort', abort)
   try {
     const code = await (options.sudo ? asRoot : asUser)(link, target, command, options)
@@ -32,19 +33,14 @@ export const execOn = async (target: Target, command: string, options: ExecOptio
   }
 }
 
-type Execution = (
-  link: Awaited<ReturnType<typeof connect>>,
-  target: Target,
-  command: string,
-  options: ExecOptions,
-) => Promise<number | undefined>
+type Execution = (link: Link, target: Target, command: string, options: ExecOptions) => Promise<number | undefined>
 
-const asUser: Execution = async (link, target, command, { onStdout, onStderr }) => {
-  const { channel, ended } = await openChannel(link, target, command)
-  channel.on('data', (chunk: Buffer) => onStdout?.(chunk))
+const asUser: Execution = async (link, _, command, { onStdout, onStderr }) => {
+  const channel = await link.run(command)
+  channel.stdout.on('data', (chunk: Buffer) => onStdout?.(chunk))
   channel.stderr.on('data', (chunk: Buffer) => onStderr?.(chunk))
-  channel.end()
-  return await ended
+  channel.stdin.end()
+  return await channel.ended
 }
 
 const asRoot: Execution = async (link, target, command, { onStdout, onStderr }) => {
@@ -60,7 +56,7 @@ const asRoot: Execution = async (link, target, command, { onStdout, onStderr }) 
     const output = banner?.push(chunk) ?? chunk
     onStdout?.(output)
   })
-  const code = await launched.ended
+  const code = await launched.channel.ended
   if (code === NO_EXEC && banner?.isOver !== true) throw noExec(target)
   return code
 }

@@ -1,37 +1,36 @@
-import type { ClientChannel } from 'ssh2'
 import { lastLines } from '../../problem.ts'
 import type { Script } from '../../shell/script.ts'
-import type { Link } from '../ssh/link.ts'
 import type { Target } from '../target/connection.ts'
+import type { Channel, Link } from '../target/link.ts'
 import { unreachable, within } from '../target/problems.ts'
 import { bootstrap, startCommand } from './answer-loop.ts'
 import { Banner } from './banner.ts'
 import { randomWord } from './frame.ts'
 
-const OPEN_MS = 15_000
 const START_MS = 30_000
 const KEPT_STDERR = 64 * 1024
 
 /** A root `sh` that runs its script. */
 export interface Launched {
-  readonly channel: ClientChannel
+  readonly channel: Channel
   /** The random word in its arguments, which identifies its process on the host. */
   readonly word: string
-  /** Resolves when the channel has ended, with the exit status; undefined if the connection was lost. */
-  readonly ended: Promise<number | undefined>
   /** The end of stderr, for messages. */
   stderr(): string
   /** Passes all further output to `take`, beginning with output that has already arrived. */
   onStdout(take: (chunk: Buffer) => void): void
 }
 
-/** Starts `sh` as root, directly or by sudo, and runs `script(word)` in it. Answers sudo's prompt with the password. */
-export const launch = async (link: Link, target: Target, script: (word: string) => Script): Promise<Launched> => {
+/**
+ * Starts `sh` as root, directly or by sudo, and runs `script(word)` in it, which may have to be waited for. Answers sudo's prompt with the
+ * password.
+ */
+export const launch = async (link: Link, target: Target, script: (word: string) => Script | Promise<Script>): Promise<Launched> => {
   const { name, user, sudoPassword } = target
   const word = randomWord()
   const prompt = randomWord()
   const privilege = user === 'root' ? [] : sudoPassword ? ['sudo', '-S', '-p', prompt] : ['sudo', '-n']
-  const { channel, ended } = await openChannel(link, target, String(startCommand(word, privilege)))
+  const channel = await link.run(String(startCommand(word, privilege)))
 
   let stderr = ''
   const banner = new Banner(word)
@@ -41,7 +40,7 @@ export const launch = async (link: Link, target: Target, script: (word: string) 
   }
   const started = new Promise<void>((resolve, reject) => {
     let prompts = 0
-    channel.on('data', (chunk: Buffer) => {
+    channel.stdout.on('data', (chunk: Buffer) => {
       const wasOver = banner.isOver
       const behind = banner.push(chunk)
       // Later errors are those of the root shell, not of the login shell.
@@ -54,14 +53,18 @@ export const launch = async (link: Link, target: Target, script: (word: string) 
       if (!sudoPassword || banner.isOver || stderr.split(prompt).length - 1 === prompts) return
       prompts += 1
       // Sends only the password. At a second prompt, sudo would read the next line as a password, and a second failure can lock the account.
-      if (prompts === 1) channel.write(`${sudoPassword.reveal()}\n`)
+      if (prompts === 1) channel.stdin.write(`${sudoPassword.reveal()}\n`)
       else reject(unreachable(name, { what: `sudo refused the password of ${user}`, fix: 'correct sudo_password in the inventory' }))
     })
-    ended.then((code) => reject(notStarted(target, code, stderr.replaceAll(prompt, ''), banner.text)))
+    channel.ended.then((code) => reject(notStarted(target, code, stderr.replaceAll(prompt, ''), banner.text)))
   })
   // Without a password only the shell reads the input, so the script is sent at once and saves a round trip.
-  const sent = bootstrap(word, script(word))
-  if (!privilege.includes('-S')) channel.write(sent)
+  const text = Promise.resolve(script(word)).then((ready) => bootstrap(word, ready))
+  const asksForPassword = privilege.includes('-S')
+  text.then(
+    (sent) => asksForPassword || channel.stdin.write(sent),
+    () => {},
+  )
   const slow = () =>
     unreachable(name, {
       what: `root shell did not start within ${START_MS / 1000} s`,
@@ -69,12 +72,12 @@ export const launch = async (link: Link, target: Target, script: (word: string) 
       fix: `check on the host what the login shell of ${user} and sudo wait for`,
     })
   await within(START_MS, started, slow)
-  if (privilege.includes('-S')) channel.write(sent)
+  const sent = await text
+  if (asksForPassword) channel.stdin.write(sent)
 
   return {
     channel,
     word,
-    ended,
     stderr: () => stderr,
     onStdout: (next) => {
       take = next
@@ -82,46 +85,6 @@ export const launch = async (link: Link, target: Target, script: (word: string) 
     },
   }
 }
-
-export interface Opened {
-  readonly channel: ClientChannel
-  /** The exit status when the channel has ended; undefined if the connection was lost or a signal ended the command. */
-  readonly ended: Promise<number | undefined>
-}
-
-/** Opens a channel that runs a command. */
-export const openChannel = async (link: Link, target: Target, command: string): Promise<Opened> => {
-  const { name } = target
-  const opened = new Promise<Opened>((resolve, reject) => {
-    const refused = (error: Error): void =>
-      reject(
-        unreachable(name, {
-          what: 'sshd refused to open a session',
-          why: error.message,
-          fix: 'raise MaxSessions, or remove ForceCommand, in the sshd configuration of the host',
-          cause: error,
-        }),
-      )
-    try {
-      // The exit of a short command can arrive in the same packet as the channel, so the listeners are set at once.
-      link.client.exec(command, (error, channel) => (error ? refused(error) : resolve({ channel, ended: endOf(channel) })))
-    } catch (error) {
-      refused(error as Error)
-    }
-  })
-  const late = () =>
-    unreachable(name, { what: `session did not open within ${OPEN_MS / 1000} s`, fix: 'check that the host is not overloaded' })
-  return await within(OPEN_MS, opened, late)
-}
-
-const endOf = (channel: ClientChannel): Promise<number | undefined> =>
-  new Promise((resolve) => {
-    let status: number | undefined
-    channel.once('exit', (code: number | null) => {
-      status = code ?? undefined
-    })
-    channel.once('close', () => resolve(status))
-  })
 
 /** The problem of an account whose root shell may start no program. */
 export const noExec = ({ name, user }: Target) =>

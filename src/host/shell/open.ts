@@ -1,7 +1,8 @@
 import { lastLines, type Problem } from '../../problem.ts'
-import { type ConnectOptions, connect } from '../ssh/connect.ts'
 import type { Target } from '../target/connection.ts'
+import type { ConnectOptions } from '../target/link.ts'
 import { unreachable } from '../target/problems.ts'
+import { connect } from '../transport/connect.ts'
 import { answerLoop, NO_EXEC } from './answer-loop.ts'
 import { type Launched, launch, noExec } from './launch.ts'
 import { describe, lockedBy, nextStatus, PATIENCE_SECONDS } from './lock.ts'
@@ -27,12 +28,14 @@ export interface OpenOptions extends ConnectOptions {
 export const openShell = async (target: Target, options: OpenOptions = {}): Promise<Shell> => {
   const { lock, wait = false, signal, killOverdue } = options
   const link = await connect(target, options)
-  const abort = (): void => void link.client.destroy()
+  const abort = (): void => link.destroy()
   signal?.addEventListener('abort', abort)
   try {
-    await options.turn?.()
-    signal?.throwIfAborted()
-    const launched = await launch(link, target, (word) => answerLoop(word, lock && { holder: lock, wait }, link.loginKeys))
+    const launched = await launch(link, target, async (word) => {
+      await options.turn?.()
+      signal?.throwIfAborted()
+      return answerLoop(word, lock && { holder: lock, wait }, link.loginKeys)
+    })
     return await opened(
       target,
       launched,
@@ -89,7 +92,7 @@ const opened = (
       clearTimeout(silence)
       clearTimeout(patience)
     }
-    launched.ended.then((code) => {
+    launched.channel.ended.then((code) => {
       settle()
       reject(notOpened(target, code, launched.stderr()))
     })

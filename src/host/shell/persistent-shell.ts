@@ -1,7 +1,7 @@
 import { StringDecoder } from 'node:string_decoder'
 import { lastLines, Problem } from '../../problem.ts'
 import { isSecret } from '../../secret/secret.ts'
-import type { Link } from '../ssh/link.ts'
+import type { Link } from '../target/link.ts'
 import { unreachable } from '../target/problems.ts'
 import { NO_ROOM } from './answer-loop.ts'
 import { AnswerReader, randomWord, requestFrame } from './frame.ts'
@@ -65,7 +65,7 @@ export class PersistentShell implements Shell {
     // No heartbeat during a step: the loop records that it is busy, and sends one at the end of the step.
     if (heartbeat) this.#beat = setInterval(() => this.#pending.length === 0 && this.#send(':', {}).catch(() => {}), BEAT_MS).unref()
     // If the shell ended because its step was killed, that is the reason.
-    launched.ended.then(async (code) => {
+    launched.channel.ended.then(async (code) => {
       const killed = await this.#pending[0]?.killing
       this.#lose(killed ?? this.#problem(code === undefined ? 'connection was lost' : endOf(code)))
     })
@@ -97,7 +97,7 @@ export class PersistentShell implements Shell {
       this.#pending.push({ options, resolve, reject })
       if (this.#pending.length === 1) this.#watch()
       this.#expect(mark, options)
-      this.#launched.channel.write(frame)
+      this.#launched.channel.stdin.write(frame)
     })
     this.#latest = answer.catch(() => {})
     return answer
@@ -153,7 +153,7 @@ export class PersistentShell implements Shell {
 
   #giveUp(problem: Problem): void {
     this.#lose(problem)
-    this.#link.client.destroy()
+    this.#link.destroy()
   }
 
   #lose(problem: Problem): void {
@@ -162,7 +162,7 @@ export class PersistentShell implements Shell {
     clearInterval(this.#beat)
     clearTimeout(this.#deadline)
     for (const { reject } of this.#pending.splice(0)) reject(problem)
-    if (!this.#closing) this.#link.client.end()
+    if (!this.#closing) void this.#link.close()
   }
 
   #problem(what: string, why?: string, begun = 'a started step finishes by itself, and no other was started'): Problem {
@@ -173,10 +173,10 @@ export class PersistentShell implements Shell {
   async #close(): Promise<void> {
     clearInterval(this.#beat)
     // The loop ends at the end of its input, after the requests that were sent.
-    this.#launched.channel.end()
+    this.#launched.channel.stdin.end()
     await this.#latest
     const forced = setTimeout(() => this.#launched.channel.destroy(), CLOSE_MS)
-    await Promise.race([this.#launched.ended, this.#link.gone])
+    await Promise.race([this.#launched.channel.ended, this.#link.gone])
     clearTimeout(forced)
     await this.#link.close()
   }

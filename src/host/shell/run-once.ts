@@ -49,7 +49,7 @@ export const runOnce = async (target: Target, script: string, { deadlineMs }: { 
 }
 
 const attempt = async (target: Target, script: string, deadlineMs: number, signal: AbortSignal): Promise<Answer> => {
-  const shell = await openShell(target, { signal, retries: false })
+  const shell = await openShell(target, { signal, retries: false, fresh: true })
   try {
     return await shell.request(script, { deadlineMs })
   } finally {

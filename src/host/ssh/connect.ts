@@ -1,63 +1,59 @@
 import { connect as openSocket, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { Problem } from '../../problem.ts'
 import { refusalOf } from '../known-hosts/host-key.ts'
-import { type KnownHost, knownName, knownTypes, statusOfKey } from '../known-hosts/known-hosts.ts'
+import { type KnownHost, knownName, knownTypes, presentedKey, statusOfKey } from '../known-hosts/known-hosts.ts'
 import { readKnownHosts, storeHostKeys } from '../known-hosts/known-hosts-file.ts'
+import { algorithmsFor } from '../target/algorithms.ts'
 import type { Target } from '../target/connection.ts'
-import { algorithmsFor } from './algorithms.ts'
-import { connectProblem, isRefusedForNow, LATE } from './connect-problem.ts'
+import type { ConnectOptions } from '../target/link.ts'
+import { connectProblem, LATE } from './connect-problem.ts'
 import { type Credential, credentialsOf } from './credentials.ts'
 import { handshake } from './handshake.ts'
 import { openTunnel } from './jump.ts'
-import type { Link } from './link.ts'
-import { semaphore } from './semaphore.ts'
-
-export interface ConnectOptions {
-  readonly signal?: AbortSignal | undefined
-  readonly log?: ((line: string) => void) | undefined
-  /** Whether to retry a dropped or refused connection, true by default. */
-  readonly retries?: boolean | undefined
-}
+import { runOverSsh2, type Ssh2Link } from './link.ts'
+import { type Dropped, patiently, refusedForNow } from './patience.ts'
 
 const CONNECT_MS = 10_000
-/** Attempts if nothing listens at the port, as during a restart of sshd. The pauses between them take two seconds. */
-const REFUSED_TRIES = 4
 
-// sshd refuses bursts of connections before login (MaxStartups, PerSourcePenalties).
-const limitLogins = semaphore(20)
-
-/** Connects and logs in. Retries with growing pauses if sshd drops the connection, or if nothing listens for a moment. */
-export const connect = async (target: Target, options: ConnectOptions = {}): Promise<Link> => {
+/** Connects and logs in with ssh2. */
+export const connect = async (target: Target, options: ConnectOptions = {}): Promise<Ssh2Link> => {
+  refuseProxyCommand(target)
   const credentials = await credentialsOf(target)
   const known = await readKnownHosts(target.knownHosts, options.log)
-  for (let tries = 1; ; tries += 1) {
-    options.signal?.throwIfAborted()
-    const result = await limited(target, () => attempt(target, credentials, known, options))
-    if (!('dropped' in result)) return result
-    if (tries >= result.tries || options.retries === false) throw result.dropped
-    const pause = 150 * 2 ** tries * (0.5 + Math.random())
-    options.log?.(`${target.name}: ${result.dropped.what}; retry in ${Math.round(pause)} ms`)
-    await sleep(pause, undefined, { signal: options.signal }).catch(() => {})
-  }
+  // A connection through a bastion waits for the connection to the bastion, which needs a place in the semaphore itself.
+  const limit = target.jump.length > 0 ? unlimited : undefined
+  return await patiently(target, options, () => attempt(target, credentials, known, options), limit)
 }
 
-// A connection through a bastion waits for the connection to the bastion, which needs a place in the semaphore itself.
-const limited = <T>(target: Target, work: () => Promise<T>): Promise<T> => (target.jump.length > 0 ? work() : limitLogins(work))
+/** Throws a `Problem` if ssh's configuration reaches the target through a ProxyCommand. */
+export const refuseProxyCommand = ({ name, sshNeeds }: Target): void => {
+  const proxy = sshNeeds?.find((need) => need.startsWith('ProxyCommand '))
+  if (proxy === undefined) return
+  throw new Problem({
+    class: 'input',
+    where: { host: name },
+    what: 'ProxyCommand is not possible with transport ssh2',
+    why: `your SSH configuration sets ${proxy}`,
+    fix: 'set transport: openssh, or use ProxyJump instead',
+  })
+}
+
+const unlimited = <T>(work: () => Promise<T>): Promise<T> => work()
 
 const attempt = async (
   target: Target,
   credentials: readonly Credential[],
   known: readonly KnownHost[],
   options: ConnectOptions,
-): Promise<Link | { readonly dropped: Problem; readonly tries: number }> => {
+): Promise<Ssh2Link | Dropped> => {
   const transport = await reach(target, options).catch(refusedForNow)
   if ('dropped' in transport) return transport
   const name = knownName(target)
   const verify = async (key: Buffer): Promise<Problem | undefined> => {
-    const verdict = statusOfKey(known, name, key)
-    const refusal = refusalOf(target, verdict, key)
+    const presented = presentedKey(key)
+    const verdict = statusOfKey(known, name, presented)
+    const refusal = refusalOf(target, verdict, presented)
     if (!refusal && verdict.status === 'unknown') await storeHostKeys(target, [key])
     return refusal
   }
@@ -84,12 +80,11 @@ const attempt = async (
     await gone
     clearTimeout(forced)
   }
-  return { client, gone, loginKeys, close }
-}
-
-const refusedForNow = (error: unknown): { readonly dropped: Problem; readonly tries: number } => {
-  if (error instanceof Problem && isRefusedForNow(error.cause)) return { dropped: error, tries: REFUSED_TRIES }
-  throw error
+  return {
+    ...{ client, gone, loginKeys, close },
+    run: (command) => runOverSsh2(client, target, command),
+    destroy: () => void client.destroy(),
+  }
 }
 
 /** A stream to the host's sshd: directly, or through its jump hosts. */

@@ -2,13 +2,13 @@ import type { Duplex } from 'node:stream'
 import { Problem } from '../../problem.ts'
 import type { Target } from '../target/connection.ts'
 import { unreachable, within } from '../target/problems.ts'
-import { resolveThroughSshConfig } from '../target/ssh-config.ts'
-import type { Link } from './link.ts'
+import { argumentsFor, resolveThroughSshConfig } from '../target/ssh-config.ts'
+import type { Ssh2Link } from './link.ts'
 
 const FORWARD_MS = 15_000
 
 interface Bastion {
-  readonly link: Promise<Link>
+  readonly link: Promise<Ssh2Link>
   users: number
 }
 
@@ -22,7 +22,7 @@ export interface Tunnel {
 }
 
 /** Opens a stream to the target's address through the last of its jump hosts; `connect` connects to a bastion. */
-export const openTunnel = async (target: Target, connect: (bastion: Target) => Promise<Link>): Promise<Tunnel> => {
+export const openTunnel = async (target: Target, connect: (bastion: Target) => Promise<Ssh2Link>): Promise<Tunnel> => {
   const path = target.jump.join(',')
   const key = [path, ...target.keys, ...target.knownHosts].join('\n')
   const bastion = bastions.get(key) ?? { link: bastionOf(target).then(connect), users: 0 }
@@ -53,7 +53,7 @@ export const openTunnel = async (target: Target, connect: (bastion: Target) => P
   }
 }
 
-const forward = async (link: Link, target: Target): Promise<Duplex> => {
+const forward = async (link: Ssh2Link, target: Target): Promise<Duplex> => {
   const { name, address, port } = target
   const place = `${address}, port ${port}`
   const opened = new Promise<Duplex>((resolve, reject) => {
@@ -78,8 +78,8 @@ const forward = async (link: Link, target: Target): Promise<Duplex> => {
   return await within(FORWARD_MS, opened, late, (stream) => stream.destroy())
 }
 
-// The name of a jump host is resolved by ssh's configuration. The keys and known_hosts files of the host behind it are tried as well.
-const bastionOf = async (target: Target): Promise<Target> => {
+/** The last jump host of a target. Its name is resolved by ssh's configuration; keys and known_hosts files of the target are tried as well. */
+export const bastionOf = async (target: Target): Promise<Target> => {
   const destination = target.jump.at(-1) ?? ''
   const config = await resolveThroughSshConfig(destination)
   const behind = [...(target.behind ?? []), destination]
@@ -94,7 +94,7 @@ const bastionOf = async (target: Target): Promise<Target> => {
       fix: 'exclude the jump host from ProxyJump in ~/.ssh/config: Host * !GATE',
     })
   return {
-    name: destination,
+    ...{ name: destination, sshConfig: argumentsFor(destination).at(-1) ?? destination },
     ...config,
     keys: [...config.keys, ...target.keys.filter((key) => !config.keys.includes(key))],
     knownHosts: [...target.knownHosts, ...config.knownHosts],

@@ -14,6 +14,8 @@ export interface KeyFile {
   readonly encrypted?: boolean
   /** The public half in SSH's wire format, from the file or from the .pub beside it. */
   readonly publicKey?: Buffer | undefined
+  /** Whether the private key is on a security token (FIDO). */
+  readonly isOnToken?: boolean | undefined
   /** The reason why the private key can be used from an agent only. */
   readonly unusable?: Problem | undefined
 }
@@ -40,7 +42,7 @@ export const readKeyFile = async (path: string): Promise<KeyFile> => {
   })
   const publicKey = text === undefined ? beside : publicKeyOf(text)
   if (text === undefined || publicKey !== undefined) {
-    return { path, publicKey, unusable: onToken(publicKey) ? tokenProblem(path) : undefined }
+    return { path, publicKey, ...(onToken(publicKey) && token(path)) }
   }
   const { mode, uid } = await stat(path)
   if (uid === process.getuid?.() && (mode & 0o077) !== 0)
@@ -65,7 +67,7 @@ const privateKey = (path: string, text: string, beside: Buffer | undefined): Key
       `convert a copy to the format of OpenSSH: ssh-keygen -p -f ${path}`,
     )
   const header = openSshHeader(text)
-  if (onToken(header?.publicKey)) return { path, unusable: tokenProblem(path) }
+  if (onToken(header?.publicKey)) return { path, ...token(path) }
   if (header && typeOf(header.publicKey) === undefined)
     return fromAgentOnly('key file is damaged', 'restore it from a backup, or create a new key: ssh-keygen -t ed25519')
   if (!header && !/BEGIN (RSA|EC) PRIVATE KEY/.test(text))
@@ -78,8 +80,10 @@ const privateKey = (path: string, text: string, beside: Buffer | undefined): Key
   }
 }
 
-const tokenProblem = (path: string): Problem =>
-  wrong(path, 'key is on a security token (FIDO), which is not supported', 'use an ed25519, ECDSA or RSA key')
+const token = (path: string): Pick<KeyFile, 'isOnToken' | 'unusable'> => ({
+  isOnToken: true,
+  unusable: wrong(path, 'key is on a security token (FIDO), which ssh2 cannot use', 'set transport: openssh'),
+})
 
 const onToken = (publicKey: Buffer | undefined): boolean => publicKey !== undefined && (typeOf(publicKey)?.startsWith('sk-') ?? false)
 

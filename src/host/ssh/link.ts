@@ -1,11 +1,44 @@
-import type { Client } from 'ssh2'
+import type { Client, ClientChannel } from 'ssh2'
+import type { Target } from '../target/connection.ts'
+import type { Channel, Link } from '../target/link.ts'
+import { sessionProblem, unreachable, within } from '../target/problems.ts'
 
-/** A connection to a host after login. */
-export interface Link {
+/** A connection of ssh2 after login. */
+export interface Ssh2Link extends Link {
   readonly client: Client
-  /** Resolves when the connection has ended, with the error unless this side closed it. */
-  readonly gone: Promise<Error | undefined>
-  /** The public key of the login in base64, or all keys of the agent if one of them was accepted. */
-  readonly loginKeys?: readonly string[]
-  close(): Promise<void>
 }
+
+const OPEN_MS = 15_000
+
+/** Opens a channel that runs a command. */
+export const runOverSsh2 = async (client: Client, target: Target, command: string): Promise<Channel> => {
+  const opened = new Promise<Channel>((resolve, reject) => {
+    const refused = (error: Error): void => reject(sessionProblem(target.name, error))
+    try {
+      // The exit of a short command can arrive in the same packet as the channel, so the listeners are set at once.
+      client.exec(command, (error, channel) => (error ? refused(error) : resolve(channelOf(channel))))
+    } catch (error) {
+      refused(error as Error)
+    }
+  })
+  const late = () =>
+    unreachable(target.name, { what: `session did not open within ${OPEN_MS / 1000} s`, fix: 'check that the host is not overloaded' })
+  return await within(OPEN_MS, opened, late)
+}
+
+const channelOf = (channel: ClientChannel): Channel => ({
+  stdin: channel,
+  stdout: channel,
+  stderr: channel.stderr,
+  ended: endOf(channel),
+  destroy: () => void channel.destroy(),
+})
+
+const endOf = (channel: ClientChannel): Promise<number | undefined> =>
+  new Promise((resolve) => {
+    let status: number | undefined
+    channel.once('exit', (code: number | null) => {
+      status = code ?? undefined
+    })
+    channel.once('close', () => resolve(status))
+  })

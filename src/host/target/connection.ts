@@ -24,6 +24,12 @@ export interface Connection {
   readonly agent?: string
   /** Keys of the agent to try: all, or only those of the key files (ssh's IdentitiesOnly). By default, key files replace the others. */
   readonly agentKeys?: 'all' | 'named'
+  /** How to connect. `auto` uses ssh2, and OpenSSH where ssh2 lacks what the host needs. */
+  readonly transport?: 'ssh2' | 'openssh' | 'auto'
+  /** The destination under which ssh's configuration has settings of this host; undefined if it does not apply. */
+  readonly sshConfig?: string
+  /** Settings of ssh's configuration that only OpenSSH can carry out, each with its value: `ProxyCommand nc …`. */
+  readonly sshNeeds?: readonly string[]
   /** The inventory has no address. ssh's configuration provides it, and every setting that `written` does not name. */
   readonly viaSshConfig?: boolean
   /** Settings of the inventory, which override ssh's configuration. */

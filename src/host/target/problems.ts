@@ -9,6 +9,15 @@ export const unreachable = (host: string, parts: { what: string; fix: string; wh
   )
 }
 
+/** The problem of a host whose sshd lets the account log in and opens no session. */
+export const sessionProblem = (host: string, error: Error): Problem =>
+  unreachable(host, {
+    what: 'sshd refused to open a session',
+    why: error.message,
+    fix: 'raise MaxSessions, or remove ForceCommand, in the sshd configuration of the host',
+    cause: error,
+  })
+
 /** Resolves like `promise`, or throws `problem()` after `ms`. A value that arrives later is passed to `late`, which can close it. */
 export const within = async <T>(ms: number, promise: Promise<T>, problem: () => Problem, late?: (value: T) => void): Promise<T> => {
   let timer: NodeJS.Timeout | undefined

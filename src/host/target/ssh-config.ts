@@ -1,8 +1,11 @@
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
 import { homedir, hostname, userInfo } from 'node:os'
+import { join } from 'node:path'
 import type { Environment } from '../../environment.ts'
 import { Problem, type Where } from '../../problem.ts'
+import { lackingAlgorithms } from './algorithms.ts'
 import type { Connection } from './connection.ts'
 
 /** The settings of ssh's configuration for a destination. */
@@ -17,6 +20,7 @@ export interface SshConfig {
   readonly hostKeyAlias?: string
   readonly agent?: string
   readonly agentKeys: NonNullable<Connection['agentKeys']>
+  readonly sshNeeds?: readonly string[]
 }
 
 /** Arguments of ssh for a destination: `alias`, `user@host:port`, `[fd00::1]:22` or `ssh://user@host`. */
@@ -37,8 +41,18 @@ const placeOf = (destination: string): Where => ({ command: `ssh -G ${destinatio
 /** Reads the settings for a destination from the installed `ssh`. */
 export const resolveThroughSshConfig = async (destination: string): Promise<SshConfig> => {
   // The definition of %C differs between versions, so ssh computes it.
-  const words = ['-G', '-o', 'ControlPath=/%C', ...argumentsFor(destination)]
-  const written = await new Promise<string>((resolve, reject) => {
+  const written = await askSsh(destination, ['-o', 'ControlPath=/%C'])
+  const config = parseSshConfig(destination, written)
+  // ssh skips files that do not exist. Of a key in the agent, the public half is enough.
+  const keys = config.keys.filter((key) => existsSync(key) || existsSync(`${key}.pub`))
+  const sshNeeds = [...(config.sshNeeds ?? []), ...(await ownNeeds(destination))]
+  return { ...config, keys, ...(sshNeeds.length > 0 && { sshNeeds }) }
+}
+
+/** The output of `ssh -G` for a destination. */
+const askSsh = (destination: string, options: readonly string[]): Promise<string> =>
+  new Promise<string>((resolve, reject) => {
+    const words = ['-G', ...options, ...argumentsFor(destination)]
     execFile('ssh', words, { timeout: 10_000 }, (error, stdout, stderr) => {
       if (!error) return resolve(stdout)
       const parts =
@@ -51,27 +65,50 @@ export const resolveThroughSshConfig = async (destination: string): Promise<SshC
       reject(new Problem({ class: 'input', where: placeOf(destination), ...parts }))
     })
   })
-  const config = parseSshConfig(destination, written)
-  // ssh skips files that do not exist. Of a key in the agent, the public half is enough.
-  return { ...config, keys: config.keys.filter((key) => existsSync(key) || existsSync(`${key}.pub`)) }
+
+/**
+ * Settings of the user's own file that need OpenSSH. Debian turns GSSAPIAuthentication on for everybody, which asks for nothing. A shared
+ * connection (ControlPath) is used if it exists.
+ */
+const ownNeeds = async (destination: string): Promise<readonly string[]> => {
+  const file = join(userInfo().homedir, '.ssh/config')
+  const text = await readFile(file, 'utf8').catch(() => '')
+  if (!/^\s*(gssapiauthentication|controlpath|include)\b/im.test(text)) return []
+  const get = settingsIn(await askSsh(destination, ['-F', file]))
+  const shared = get('controlpath')
+  return [
+    ...(get('gssapiauthentication') === 'yes' ? ['GSSAPIAuthentication yes'] : []),
+    ...(shared !== undefined && shared !== 'none' && existsSync(shared) ? [`ControlPath ${shared}`] : []),
+  ]
 }
 
-/** Parses the output of `ssh -G -o ControlPath=/%C`. */
-export const parseSshConfig = (destination: string, written: string, env: Environment = process.env): SshConfig => {
+/** The first value of each setting in the output of `ssh -G`. */
+const settingsIn = (written: string): ((name: string) => string | undefined) => {
+  const settings = allSettings(written)
+  return (name) => settings.get(name)?.[0]
+}
+
+const allSettings = (written: string): ReadonlyMap<string, readonly string[]> => {
   const settings = new Map<string, string[]>()
   for (const line of written.split('\n')) {
     const [, name, value = ''] = /(\S+) (.*)/.exec(line.trimEnd()) ?? []
     if (name !== undefined) settings.set(name.toLowerCase(), [...(settings.get(name.toLowerCase()) ?? []), value])
   }
+  return settings
+}
+
+/** Parses the output of `ssh -G -o ControlPath=/%C`. */
+export const parseSshConfig = (destination: string, written: string, env: Environment = process.env): SshConfig => {
+  const settings = allSettings(written)
   const get = (name: string): string | undefined => settings.get(name)?.[0]
   const given = (name: string): string | undefined => (get(name) === 'none' ? undefined : get(name))
-  if (given('proxycommand') !== undefined)
-    throw new Problem({
-      class: 'input',
-      where: placeOf(destination),
-      what: 'ProxyCommand is not supported',
-      fix: 'use ProxyJump instead',
-    })
+  const sshNeeds = [
+    ...['ProxyCommand', 'PKCS11Provider', 'CertificateFile'].flatMap((name) => {
+      const value = given(name.toLowerCase())
+      return value === undefined ? [] : [`${name} ${value}`]
+    }),
+    ...lackingAlgorithms(get),
+  ]
   const address = get('hostname') ?? destination
   const port = Number(get('port') ?? 22)
   const user = get('user') ?? userInfo().username
@@ -110,6 +147,7 @@ export const parseSshConfig = (destination: string, written: string, env: Enviro
     ...(alias === undefined ? {} : { hostKeyAlias: alias }),
     ...(agent === undefined ? {} : { agent }),
     agentKeys: get('identitiesonly') === 'yes' ? 'named' : 'all',
+    ...(sshNeeds.length > 0 && { sshNeeds }),
   }
 }
 

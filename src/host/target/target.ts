@@ -3,12 +3,16 @@ import { resolveThroughSshConfig } from './ssh-config.ts'
 
 /**
  * Resolves the connection of a host. A host without an address in the inventory is looked up in ssh's configuration by its name; settings
- * of the inventory override it. Sends nothing to any host.
+ * of the inventory override it. With transport openssh, ssh's configuration also applies to an address, as if ssh were called with it. Sends
+ * nothing to any host.
  */
 export const resolveTarget = async (name: string, connection: Connection): Promise<Target> => {
-  if (connection.viaSshConfig !== true) return { ...connection, name }
+  const { viaSshConfig = false, transport, address } = connection
+  if (!viaSshConfig && transport !== 'openssh') return { ...connection, name }
   const settings = connection.written ?? []
   const written = Object.fromEntries(settings.map((setting) => [setting, connection[setting]]))
-  const { agentKeys, ...config } = await resolveThroughSshConfig(name)
-  return { ...connection, ...config, ...(settings.includes('keys') ? {} : { agentKeys }), ...written, name }
+  const sshConfig = viaSshConfig ? name : address
+  const { agentKeys, ...config } = await resolveThroughSshConfig(sshConfig)
+  const own = settings.includes('keys') ? {} : { agentKeys }
+  return { ...connection, ...config, ...own, ...written, ...(viaSshConfig ? {} : { address }), sshConfig, name }
 }

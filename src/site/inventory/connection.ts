@@ -18,6 +18,7 @@ export const connectionOf = (name: string, where: SourceMap, vars: SourceMap, { 
   const sudoPassword = secretAt(vars, 'sudo_password')
   const knownHosts = textsAt(vars, 'known_hosts')
   const port = entryOf(vars, 'port')?.node
+  const transport = TRANSPORTS.find((one) => one === textAt(vars, 'transport'))
   const written = SETTINGS.flatMap(([key, field]) => (vars.entries.has(key) ? [field] : []))
   return {
     address: address ?? name,
@@ -29,10 +30,13 @@ export const connectionOf = (name: string, where: SourceMap, vars: SourceMap, { 
     hostKeys: textAt(vars, 'host_keys') === 'accept-new' ? 'accept-new' : 'strict',
     jump: (textsAt(vars, 'jump') ?? []).flatMap((hop) => hop.split(',').map((each) => each.trim())),
     ...(sudoPassword === undefined ? {} : { sudoPassword }),
+    ...(transport === undefined ? {} : { transport }),
     ...(address === undefined ? { viaSshConfig: true } : {}),
     written,
   }
 }
+
+const TRANSPORTS = ['auto', 'ssh2', 'openssh'] as const
 
 const SETTINGS = [
   ['port', 'port'],

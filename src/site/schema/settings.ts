@@ -48,6 +48,10 @@ const connection = {
   known_hosts: oneOrMore(path).optional().meta({ description: 'known_hosts files' }),
   host_keys: z.enum(['strict', 'accept-new']).optional().meta({ description: 'how to handle unknown host keys' }),
   jump: oneOrMore(destination).optional().meta({ description: 'ssh destinations of jump hosts (ProxyJump)' }),
+  transport: z
+    .enum(['auto', 'ssh2', 'openssh'])
+    .optional()
+    .meta({ description: 'how to connect: the built-in client, the installed ssh, or the one that the host needs' }),
   sudo_password: secret().optional().meta({ description: 'the password for sudo' }),
 }
 

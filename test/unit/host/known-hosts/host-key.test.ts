@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { refusalOf } from '../../../../src/host/known-hosts/host-key.ts'
-import { fingerprint, type HostKeyStatus, type KnownHost } from '../../../../src/host/known-hosts/known-hosts.ts'
+import { fingerprint, type HostKeyStatus, type KnownHost, presentedKey } from '../../../../src/host/known-hosts/known-hosts.ts'
 import type { Target } from '../../../../src/host/target/connection.ts'
 
 const key = (type: string, secret: string): Buffer => {
@@ -43,21 +43,25 @@ test.each<[HostKeyStatus, { what: string; why: string; fix: string }]>([
   ],
 ])('a host key is refused, also with accept-new: %s', (verdict, problem) => {
   for (const hostKeys of ['strict', 'accept-new'] as const)
-    expect(refusalOf(targetWith(hostKeys), verdict, SHOWN)).toMatchObject({ class: 'unreachable', where: { host: 'web-01' }, ...problem })
+    expect(refusalOf(targetWith(hostKeys), verdict, presentedKey(SHOWN))).toMatchObject({
+      class: 'unreachable',
+      where: { host: 'web-01' },
+      ...problem,
+    })
 })
 
 test('an unknown host key is refused, except with accept-new', () => {
-  expect(refusalOf(targetWith('strict'), { status: 'unknown' }, SHOWN)).toMatchObject({
+  expect(refusalOf(targetWith('strict'), { status: 'unknown' }, presentedKey(SHOWN))).toMatchObject({
     class: 'unreachable',
     where: { host: 'web-01' },
     what: 'host key of web-01 is not known',
     why: PRESENTED,
     fix: 'compare the fingerprint with the host’s own, then: provision trust web-01',
   })
-  expect(refusalOf(targetWith('accept-new'), { status: 'unknown' }, SHOWN)).toBeUndefined()
+  expect(refusalOf(targetWith('accept-new'), { status: 'unknown' }, presentedKey(SHOWN))).toBeUndefined()
 })
 
 test('a known host key is accepted', () => {
   for (const hostKeys of ['strict', 'accept-new'] as const)
-    expect(refusalOf(targetWith(hostKeys), { status: 'known' }, SHOWN)).toBeUndefined()
+    expect(refusalOf(targetWith(hostKeys), { status: 'known' }, presentedKey(SHOWN))).toBeUndefined()
 })

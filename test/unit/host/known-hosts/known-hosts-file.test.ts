@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { readKnownHosts, storeHostKeys } from '../../../../src/host/known-hosts/known-hosts-file.ts'
+import { readAuthorities, readKnownHosts, storeHostKeys } from '../../../../src/host/known-hosts/known-hosts-file.ts'
 import type { Target } from '../../../../src/host/target/connection.ts'
 import { problemOf } from '../../problem-of.ts'
 import { scratch } from '../ssh/ssh-server.ts'
@@ -24,7 +24,8 @@ test('the entries of all files are read, and ignored lines are logged with their
     [first, 1, 'web'],
     [second, 2, 'db'],
   ])
-  expect(log).toEqual([`${first}:2: ignored, not a known_hosts line`, `${second}:1: ignored, host certificates are not supported`])
+  expect(log).toEqual([`${first}:2: ignored, not a known_hosts line`])
+  expect((await readAuthorities([first, second])).map(({ file, line: at, names }) => [file, at, names])).toEqual([[second, 1, '*']])
   expect(await readKnownHosts([first, second])).toEqual(entries)
 })
 

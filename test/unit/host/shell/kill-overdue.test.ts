@@ -82,7 +82,7 @@ describe('a step that exceeds its deadline', () => {
       class: 'unreachable',
       where: { host: 'web-01' },
       what: 'step did not answer within 90 s, and its processes could not be killed over a new connection',
-      why: expect.stringMatching(/^login as root was refused\ntried .*; the host accepts publickey$/),
+      why: expect.stringMatching(/^login as root was refused\ntried .*; the host accepts publickey(\n.*Permission denied .*)?$/),
       fix: expect.stringMatching(/^run again when the host is reachable; .*: end them on the host \(kill PID\)$/),
     })
     expect(problem?.cause).toMatchObject({ what: 'login as root was refused' })

@@ -5,7 +5,7 @@ import { execOn } from '../../../../src/host/shell/exec.ts'
 import { openShell } from '../../../../src/host/shell/open.ts'
 import { Secret } from '../../../../src/secret/secret.ts'
 import { problemOf } from '../../problem-of.ts'
-import { keygen, scratch, sshServer, targetOf, wireOf } from '../ssh/ssh-server.ts'
+import { keygen, scratch, sshServer, targetOf, transport, wireOf } from '../ssh/ssh-server.ts'
 import { LOCK, type LocalHost, localHost, opened, textOf } from './local-host.ts'
 
 afterEach(() => void vi.useRealTimers())
@@ -155,7 +155,11 @@ shift 3; exec "$@"
     })
     expect(await problemOf(openShell(target))).toMatchObject({
       what: 'root shell could not be set up (exit 96)',
-      why: 'mkdir: No space left on device',
+      // OpenSSH passes the two streams on separately, which loses their order.
+      why:
+        transport.current === 'ssh2'
+          ? 'mkdir: No space left on device'
+          : expect.stringMatching(/^(noise .*\n)?mkdir: No space left on device$/),
     })
   })
 
@@ -224,10 +228,12 @@ describe('a session', () => {
     fix: 'raise MaxSessions, or remove ForceCommand, in the sshd configuration of the host',
   }
 
+  const OPEN_FAILURE = /^\(SSH\) Channel open failure:|^channel 0: open failed: administratively prohibited:/
+
   test('that sshd refuses is reported with its reason', async () => {
     const problem = await problemOf(openShell(await server({})))
-    expect(problem).toMatchObject({ ...refused, why: '(SSH) Channel open failure:' })
-    expect(problem.cause).toMatchObject({ message: expect.stringContaining('Channel open failure') })
+    expect(problem).toMatchObject({ ...refused, why: expect.stringMatching(OPEN_FAILURE) })
+    expect(problem.cause).toMatchObject({ message: expect.stringMatching(OPEN_FAILURE) })
   })
 
   test('on a connection that was lost meanwhile is reported with its reason', async () => {
@@ -236,7 +242,11 @@ describe('a session', () => {
       host.sockets[0]?.destroy()
       await sleep(50)
     }
-    expect(await problemOf(openShell(host.target, { turn }))).toMatchObject({ ...refused, why: 'Not connected' })
+    expect(await problemOf(openShell(host.target, { turn }))).toMatchObject({
+      class: 'unreachable',
+      where: { host: 'web-01' },
+      what: expect.stringMatching(/^connection was lost (before|while) the root shell started$/),
+    })
   })
 
   test('that does not open is given up after 15 seconds', async () => {

@@ -86,12 +86,12 @@ test.each([
   }
   expect(existsSync(path)).toBe(isThere)
   const { unusable, ...file } = await readKeyFile(path)
-  expect(file).toEqual({ path, ...(half === 'private' ? {} : { publicKey: TOKEN_KEY }) })
+  expect(file).toEqual({ path, isOnToken: true, ...(half === 'private' ? {} : { publicKey: TOKEN_KEY }) })
   expect(unusable).toMatchObject({
     class: 'input',
     where: { file: path },
-    what: 'key is on a security token (FIDO), which is not supported',
-    fix: 'use an ed25519, ECDSA or RSA key',
+    what: 'key is on a security token (FIDO), which ssh2 cannot use',
+    fix: 'set transport: openssh',
   })
 })
 

@@ -196,6 +196,9 @@ const endLogin = (connection: Connection): void => {
   cipher.encrypt(packets.write.finalize(packet))
 }
 
+/** The transport of connections to servers of this process. The tests of the shell run over each. */
+export const transport: { current: NonNullable<Target['transport']> } = { current: 'ssh2' }
+
 /** A connection to a server of this process that trusts its host key. */
 export const targetOf = (
   directory: string,
@@ -206,6 +209,6 @@ export const targetOf = (
   writeFileSync(knownHosts, `[127.0.0.1]:${port} ${readFileSync(`${hostKey}.pub`, 'utf8')}`)
   return {
     ...{ name: 'web-01', address: '127.0.0.1', port, user: 'ops', keys: [], knownHosts: [knownHosts], hostKeys: 'strict', jump: [] },
-    ...{ agent: 'none', ...otherwise },
+    ...{ agent: 'none', transport: transport.current, ...otherwise },
   }
 }

@@ -74,10 +74,20 @@ test('the value none means no value', () => {
   })
 })
 
-test('a ProxyCommand is refused', () => {
-  expect(() => parseSshConfig('web', 'proxycommand nc %h %p')).toThrow(
-    expect.objectContaining({ class: 'input', where: { command: 'ssh -G web' }, what: 'ProxyCommand is not supported' }),
-  )
+test.each([
+  ['proxycommand nc %h %p', ['ProxyCommand nc %h %p']],
+  ['pkcs11provider /usr/lib/opensc-pkcs11.so', ['PKCS11Provider /usr/lib/opensc-pkcs11.so']],
+  ['certificatefile ~/.ssh/ca-cert.pub', ['CertificateFile ~/.ssh/ca-cert.pub']],
+  [
+    'kexalgorithms mlkem768x25519-sha256,sntrup761x25519-sha512@openssh.com',
+    ['KexAlgorithms mlkem768x25519-sha256,sntrup761x25519-sha512@openssh.com'],
+  ],
+  ['kexalgorithms mlkem768x25519-sha256,curve25519-sha256', undefined],
+  ['ciphers aes256-cbc', ['Ciphers aes256-cbc']],
+  ['hostkeyalgorithms ssh-ed25519-cert-v01@openssh.com', ['HostKeyAlgorithms ssh-ed25519-cert-v01@openssh.com']],
+  ['proxycommand none\npkcs11provider none\ngssapiauthentication yes', undefined],
+])('%s needs OpenSSH for %j', (written, needs) => {
+  expect(parseSshConfig('web', written).sshNeeds).toEqual(needs)
 })
 
 const [short = ''] = hostname().split('.')

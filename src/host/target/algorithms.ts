@@ -22,6 +22,19 @@ export const HOST_KEY_TYPES = Object.keys(SIGNATURES) as readonly HostKeyType[]
 export const algorithmsFor = (known: readonly string[]): Algorithms =>
   only(HOST_KEY_TYPES.toSorted((a, b) => rank(known, a) - rank(known, b)))
 
+/**
+ * Returns the settings of ssh's configuration (KexAlgorithms, Ciphers, HostKeyAlgorithms) of which no value is among these algorithms.
+ * `get` returns the values of a setting, as ssh prints them.
+ */
+export const lackingAlgorithms = (get: (name: string) => string | undefined): readonly string[] => {
+  const ours = only(HOST_KEY_TYPES)
+  const settings = { KexAlgorithms: ours.kex, Ciphers: ours.cipher, HostKeyAlgorithms: ours.serverHostKey }
+  return Object.entries(settings).flatMap(([name, list]) => {
+    const wanted = get(name.toLowerCase())?.split(',')
+    return wanted === undefined || wanted.some((one) => (list as readonly string[]).includes(one)) ? [] : [`${name} ${wanted.join(',')}`]
+  })
+}
+
 /** The same algorithms with these types of host keys only. */
 export const only = (types: readonly HostKeyType[]): Algorithms => ({
   kex: [

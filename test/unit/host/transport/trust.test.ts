@@ -3,10 +3,10 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { fingerprint, typeOf } from '../../../../src/host/known-hosts/known-hosts.ts'
 import { storeHostKeys } from '../../../../src/host/known-hosts/known-hosts-file.ts'
-import { algorithmsFor } from '../../../../src/host/ssh/algorithms.ts'
-import { fetchHostKeys } from '../../../../src/host/ssh/trust.ts'
+import { algorithmsFor } from '../../../../src/host/target/algorithms.ts'
+import { fetchHostKeys } from '../../../../src/host/transport/trust.ts'
 import { problemOf } from '../../problem-of.ts'
-import { keygen, peer, scratch, sshServer, targetOf, wireOf } from './ssh-server.ts'
+import { keygen, peer, scratch, sshServer, targetOf, wireOf } from '../ssh/ssh-server.ts'
 
 test.each([
   ['ed25519', 'ssh-ed25519'],

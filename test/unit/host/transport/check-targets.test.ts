@@ -4,8 +4,8 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
-import { checkTargets } from '../../../../src/host/ssh/check-targets.ts'
 import type { Target } from '../../../../src/host/target/connection.ts'
+import { checkTargets } from '../../../../src/host/transport/check-targets.ts'
 import { Secret } from '../../../../src/secret/secret.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'provision-keys-'))

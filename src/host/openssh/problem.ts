@@ -1,0 +1,158 @@
+import { showHidden } from '../../hidden.ts'
+import { lastLines, Problem } from '../../problem.ts'
+import { refusalOf } from '../known-hosts/host-key.ts'
+import { type KnownHost, knownName, statusOfKey } from '../known-hosts/known-hosts.ts'
+import { connectProblem, LATE } from '../ssh/connect-problem.ts'
+import { type FailedHandshake, handshakeProblem, triesOf } from '../ssh/handshake-problem.ts'
+import { type Dropped, refusedForNow } from '../ssh/patience.ts'
+import type { Target } from '../target/connection.ts'
+import { sessionProblem, unreachable } from '../target/problems.ts'
+import type { SshLog } from './log.ts'
+
+/** An ssh process that ended, or whose time was up, before it opened a session. */
+export interface FailedSsh {
+  readonly log: SshLog
+  /** Standard error: messages of proxies and jump hosts. */
+  readonly stderr: string
+  readonly lateMs?: number | undefined
+  /** Questions that nobody could answer. */
+  readonly refused: readonly string[]
+  /** Keys with a wrong passphrase in the inventory. */
+  readonly wrong: readonly string[]
+  /** The entries of the target's known_hosts files. */
+  readonly known: readonly KnownHost[]
+}
+
+/** The problem of a connection that failed, in the words of the other transport, with those of ssh. Throws it if trying again is useless. */
+export const failedSsh = (target: Target, failed: FailedSsh): Dropped => {
+  const { log, lateMs, wrong, refused } = failed
+  const login = log.stage === 'login'
+  if (login && wrong[0] !== undefined)
+    throw new Problem({ class: 'input', where: { file: wrong[0] }, what: 'key cannot be decrypted', fix: 'correct the passphrase' })
+  if (login && refused[0] !== undefined) throw unanswered(target, refused[0])
+  if (log.stage === 'connecting') return refusedOr(connectProblem(target, connectError(failed), lateMs ?? 0))
+  if (log.stage === 'proxy' && log.greeting === '') return refusedOr(proxyProblem(target, failed))
+  if (log.stage === 'opening' || log.stage === 'open') throw openingProblem(target, failed)
+  const key = hostKeyProblem(target, failed)
+  if (key) throw key
+  const stage = log.stage === 'proxy' ? 'greeting' : log.stage
+  const handshake: FailedHandshake = { ...log, stage, failure: failureOf(failed), lateMs }
+  const tries = triesOf(handshake)
+  const problem = withWords(handshakeProblem(target, handshake), failed)
+  if (tries > 1) return { dropped: problem, tries }
+  throw problem
+}
+
+const refusedOr = (problem: Problem): Dropped => refusedForNow(problem)
+
+/** The last messages of ssh. They may contain text of the host. */
+const wordsOf = ({ log, stderr }: FailedSsh): string =>
+  lastLines(showHidden([...log.messages, ...stderr.split('\n').filter((line) => line.trim() !== '')].join('\n').slice(-2000)), 5)
+
+const withWords = (problem: Problem, failed: FailedSsh): Problem => {
+  const { class: kind, where, what, why, fix, cause } = problem
+  const all = [why ?? '', wordsOf(failed)].filter((part) => part !== '').join('\n')
+  return new Problem({ class: kind, where, what, fix, why: all === '' ? undefined : all }, { cause })
+}
+
+const CODES: readonly (readonly [RegExp, string])[] = [
+  [/Name or service not known|nodename nor servname|No address associated/, 'ENOTFOUND'],
+  [/Temporary failure in name resolution/, 'EAI_AGAIN'],
+  [/Connection refused/, 'ECONNREFUSED'],
+  [/Connection timed out|Operation timed out/, LATE],
+  [/No route to host/, 'EHOSTUNREACH'],
+  [/Network is unreachable/, 'ENETUNREACH'],
+  [/Connection reset/, 'ECONNRESET'],
+]
+
+const connectError = (failed: FailedSsh): NodeJS.ErrnoException => {
+  const text = wordsOf(failed)
+  const code = failed.lateMs === undefined ? CODES.find(([pattern]) => pattern.test(text))?.[1] : LATE
+  return Object.assign(new Error(lastLines(text, 1)), code === undefined ? {} : { code })
+}
+
+/** Errors of the handshake as ssh2 has them. */
+const failureOf = ({ log: { stage, messages } }: FailedSsh): Error | undefined => {
+  const find = (pattern: RegExp): string | undefined => messages.find((line) => pattern.test(line))
+  if (stage === 'login') {
+    const tooMany = find(/Too many authentication failures/)
+    if (tooMany !== undefined) return new Error(tooMany)
+    const denied = find(/Permission denied/)
+    return denied === undefined ? lastError(messages) : Object.assign(new Error(denied), { level: 'client-authentication' })
+  }
+  const mismatch = find(/no matching .* found/)
+  return mismatch === undefined ? lastError(messages) : new Error(mismatch)
+}
+
+// A connection that ended without a reason of its own.
+const ENDED =
+  /^(Connection (closed|reset) by|kex_exchange_identification: |ssh_dispatch_run_fatal: .*(Broken pipe|closed|reset)|banner exchange: )/
+
+const lastError = (messages: readonly string[]): Error | undefined => {
+  const last = messages.filter((line) => !ENDED.test(line)).at(-1)
+  return last === undefined ? undefined : new Error(last)
+}
+
+const hostKeyProblem = (target: Target, { log, known }: FailedSsh): Problem | undefined => {
+  if (log.hostKey === undefined || !log.messages.some((line) => /^Host key verification failed/.test(line))) return undefined
+  const presented = { ...log.hostKey, type: log.hostKey.type.replace(/-cert-v\d+@openssh\.com$/, '') }
+  const verdict = statusOfKey(known, knownName(target), presented)
+  return refusalOf({ ...target, hostKeys: 'strict' }, verdict, presented)
+}
+
+const proxyProblem = (target: Target, failed: FailedSsh): Problem => {
+  const { name, address, port, jump } = target
+  const why = wordsOf(failed)
+  const cause = new Error(why)
+  const late = failed.lateMs === undefined ? '' : ` within ${failed.lateMs / 1000} s`
+  const gate = jump.at(-1)
+  if (gate === undefined)
+    return unreachable(name, {
+      what: `ProxyCommand did not connect to ${address}, port ${port}${late}`,
+      why,
+      fix: `run the command on its own; ssh -G ${target.sshConfig ?? address} prints it`,
+      cause,
+    })
+  if (/open failed|stdio forwarding failed/.test(why))
+    return unreachable(name, {
+      what: `jump host ${gate} cannot reach ${address}, port ${port}`,
+      why,
+      fix: 'correct the address in the inventory, or permit forwarding on the jump host (AllowTcpForwarding yes in sshd_config)',
+      cause,
+    })
+  return unreachable(name, {
+    what: `jump host ${gate} cannot be used: ${reasonOf(why) ?? `it did not connect to ${address}, port ${port}${late}`}`,
+    why,
+    fix: /host key|Host key/.test(why) ? `log in to the jump host once with ssh, and compare its host key` : `check it: ssh ${gate}`,
+    cause,
+  })
+}
+
+const reasonOf = (words: string): string | undefined =>
+  words.split('\n').find((line) => /refused|denied|verification failed|resolve|timed out|No route|changed/i.test(line))
+
+const openingProblem = (target: Target, failed: FailedSsh): Problem => {
+  const { log, lateMs } = failed
+  if (log.refusedSession !== undefined) return sessionProblem(target.name, new Error(showHidden(log.refusedSession)))
+  if (lateMs !== undefined)
+    return unreachable(target.name, {
+      what: `session did not open within ${lateMs / 1000} s`,
+      fix: 'check that the host is not overloaded',
+    })
+  return unreachable(target.name, {
+    what: 'connection was lost before the session opened',
+    why: wordsOf(failed),
+    fix: 'check that the host is up, then run again',
+  })
+}
+
+const unanswered = ({ name }: Target, question: string): Problem => {
+  const parts = (what: string, fix: string): Problem =>
+    new Problem({ class: 'input', where: { host: name }, what, why: `ssh asks: ${question}`, fix })
+  const terminal = 'run the command on a terminal'
+  if (/passphrase/i.test(question))
+    return parts('key needs its passphrase, and no terminal is attached', `load the key into your agent, set passphrase, or ${terminal}`)
+  if (/\bPIN\b/.test(question)) return parts('key needs its PIN, and no terminal is attached', terminal)
+  if (/presence|touch/i.test(question)) return parts('key needs a touch, and no terminal is attached', terminal)
+  return parts('ssh has a question, and no terminal is attached', terminal)
+}

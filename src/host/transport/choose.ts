@@ -1,0 +1,77 @@
+import { existsSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import { authoritiesFor, knownName, knownTypes } from '../known-hosts/known-hosts.ts'
+import { readAuthorities, readKnownHosts } from '../known-hosts/known-hosts-file.ts'
+import { agentKeyTypes } from '../openssh/agent-keys.ts'
+import { bastionOf } from '../ssh/jump.ts'
+import { readKeyFile } from '../ssh/key-file.ts'
+import type { Target } from '../target/connection.ts'
+
+/** Default key files of which OpenSSH can use more than ssh2. */
+const DEFAULT_KEYS = ['id_ed25519', 'id_ecdsa', 'id_rsa'].map((name) => join(homedir(), '.ssh', name))
+
+const reasons = new WeakMap<Target, Promise<string | undefined>>()
+/** Servers that have no algorithm in common with ssh2, by name in known_hosts, with the mismatch. */
+const mismatched = new Map<string, string>()
+
+/** The reason to use OpenSSH for a host; undefined for ssh2. */
+export const reasonForOpenSsh = (target: Target): Promise<string | undefined> => {
+  const mismatch = target.transport === 'ssh2' ? undefined : mismatched.get(knownName(target))
+  if (mismatch !== undefined) return Promise.resolve(mismatch)
+  const known = reasons.get(target)
+  if (known !== undefined) return known
+  const reason = findReason(target)
+  reasons.set(target, reason)
+  return reason
+}
+
+/** Records that ssh2 cannot talk to a server, so that later connections use OpenSSH at once. */
+export const recordMismatch = (target: Target, message: string): string => {
+  const reason = `ssh2 has no algorithm in common with it (${message.replace(/^Handshake failed: /, '')})`
+  mismatched.set(knownName(target), reason)
+  return reason
+}
+
+const findReason = async (target: Target): Promise<string | undefined> => {
+  if (target.transport === 'ssh2') return undefined
+  if (target.transport === 'openssh') return 'transport: openssh'
+  return (
+    target.sshNeeds?.[0] ??
+    (await keyReason(target)) ??
+    (await agentReason(target)) ??
+    (await authorityReason(target)) ??
+    jumpReason(target)
+  )
+}
+
+/** Certificates beside the keys, and keys of security tokens. */
+const keyReason = async ({ keys }: Target): Promise<string | undefined> => {
+  const certificate = (keys.length > 0 ? keys : DEFAULT_KEYS).map((key) => `${key}-cert.pub`).find((path) => existsSync(path))
+  if (certificate !== undefined) return `certificate ${certificate}`
+  const files = await Promise.all(keys.map((path) => readKeyFile(path).catch(() => undefined)))
+  const token = files.find((file) => file?.isOnToken)
+  return token && `key ${token.path} is on a security token`
+}
+
+const agentReason = async ({ agent, agentKeys, keys }: Target): Promise<string | undefined> => {
+  if ((agentKeys ?? (keys.length > 0 ? 'named' : 'all')) === 'named') return undefined
+  const types = await agentKeyTypes(agent ?? process.env.SSH_AUTH_SOCK)
+  const special = types.find((type) => /^sk-|-cert-v\d+@openssh\.com$/.test(type))
+  return special && `the agent has a key of type ${special}`
+}
+
+// If the key of the host is known as well, ssh2 can check that one.
+const authorityReason = async (target: Target): Promise<string | undefined> => {
+  const name = knownName(target)
+  const [authority] = authoritiesFor(await readAuthorities(target.knownHosts), name)
+  if (authority === undefined || knownTypes(await readKnownHosts(target.knownHosts), name).length > 0) return undefined
+  return `${authority.file}:${authority.line} has a certificate authority for it`
+}
+
+const jumpReason = async (target: Target): Promise<string | undefined> => {
+  const gate = target.jump.at(-1)
+  if (gate === undefined) return undefined
+  const reason = await reasonForOpenSsh(await bastionOf(target))
+  return reason && `jump host ${gate}: ${reason}`
+}

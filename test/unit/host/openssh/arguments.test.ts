@@ -1,0 +1,97 @@
+import { execFileSync } from 'node:child_process'
+import { expect, test } from 'vitest'
+import { sshArguments } from '../../../../src/host/openssh/arguments.ts'
+import type { Target } from '../../../../src/host/target/connection.ts'
+import { Secret } from '../../../../src/secret/secret.ts'
+
+const target = (otherwise: Partial<Target> = {}): Target => ({
+  ...{ name: 'web-01', address: '192.0.2.1', port: 22, user: 'ops', keys: [], knownHosts: ['/known'], hostKeys: 'strict', jump: [] },
+  ...otherwise,
+})
+
+/** The settings that the installed ssh reads from these arguments. */
+const understood = (args: readonly string[]): ReadonlyMap<string, string> => {
+  const output = execFileSync('ssh', ['-G', ...args], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
+  return new Map(output.split('\n').map((line) => [line.split(' ')[0] ?? '', line.slice(line.indexOf(' ') + 1)]))
+}
+
+test('ssh understands the settings of a host, and reads no configuration', () => {
+  const args = sshArguments(
+    target({ port: 2222, keys: ['/a key/with "quotes" and 100%'], knownHosts: ['/one file', '/two%'], agent: '/run/agent%' }),
+  )
+  const settings = understood(args)
+  expect([...settings].filter(([name]) => ['user', 'hostname', 'port', 'identitiesonly'].includes(name))).toEqual([
+    ['user', 'ops'],
+    ['hostname', '192.0.2.1'],
+    ['port', '2222'],
+    ['identitiesonly', 'yes'],
+  ])
+  expect(settings.get('userknownhostsfile')).toBe('/one file /two%')
+  expect(settings.get('identityfile')).toBe('/a key/with "quotes" and 100%%')
+  expect(settings.get('identityagent')).toBe('/run/agent%')
+  expect(args.slice(0, 2)).toEqual(['-F', 'none'])
+})
+
+test('nothing but the command runs, and no host key is accepted or learned by ssh', () => {
+  const settings = understood(sshArguments(target(), { log: '/log' }))
+  const is = (value: string, ...names: readonly string[]) => Object.fromEntries(names.map((name) => [name, value]))
+  expect(Object.fromEntries(settings)).toMatchObject({
+    ...is('no', 'forwardagent', 'forwardx11', 'permitlocalcommand', 'passwordauthentication', 'kbdinteractiveauthentication'),
+    ...is('false', 'tunnel', 'requesttty', 'updatehostkeys', 'verifyhostkeydns', 'controlmaster', 'addkeystoagent'),
+    ...{
+      stricthostkeychecking: 'true',
+      globalknownhostsfile: '/dev/null',
+      loglevel: 'DEBUG',
+      escapechar: 'none',
+      clearallforwardings: 'yes',
+    },
+    ...{ serveraliveinterval: '10', serveralivecountmax: '3', batchmode: 'no' },
+  })
+})
+
+test('a destination is never an option, whatever it is called', () => {
+  for (const sshConfig of ['-oProxyCommand=touch /tmp/x', 'web'])
+    expect(sshArguments(target({ sshConfig })).slice(-2)).toEqual(['--', sshConfig])
+  expect(sshArguments(target({ user: '-x' }))).toContain('User=-x')
+})
+
+test('secrets are not among the arguments', () => {
+  const args = sshArguments(target({ passphrase: new Secret('open sesame'), sudoPassword: new Secret('let me in') }))
+  expect(args.join(' ')).not.toMatch(/sesame|let me in/)
+})
+
+test('a shared connection is used only with a configuration, and never for a fresh login', () => {
+  expect(sshArguments(target())).toContain('ControlPath=none')
+  expect(sshArguments(target({ sshConfig: 'web' })).filter((word) => /ControlPath|^-F$/.test(word))).toEqual([])
+  expect(sshArguments(target({ sshConfig: 'web' }), { fresh: true })).toContain('ControlPath=none')
+})
+
+test('the agent and its other keys are used as the settings say', () => {
+  const chosen = (otherwise: Partial<Target>) => sshArguments(target(otherwise)).filter((word) => /^Identit(yAgent|iesOnly)=/.test(word))
+  expect(chosen({})).toEqual(['IdentityAgent=SSH_AUTH_SOCK', 'IdentitiesOnly=no'])
+  expect(chosen({ agent: 'none', keys: ['/key'] })).toEqual(['IdentityAgent=none', 'IdentitiesOnly=yes'])
+  expect(chosen({ keys: ['/key'], agentKeys: 'all' })).toEqual(['IdentityAgent=SSH_AUTH_SOCK', 'IdentitiesOnly=no'])
+})
+
+test('jump hosts are ssh processes in each other, with the settings of each', () => {
+  const gate = target({ name: 'gate', address: 'fd00::1', user: 'jump', knownHosts: ["/gate's"], sshConfig: 'gate' })
+  const outer = target({ name: 'outer', address: '192.0.2.9', port: 2200 })
+  const args = sshArguments(target({ address: 'fd00::2%eth0' }), { via: { target: gate, via: { target: outer } } })
+  const proxy = understood(args).get('proxycommand') ?? ''
+  expect(proxy).toMatch(/^exec ssh .* -W '\[fd00::2%%eth0\]:22' -- gate$/)
+  expect(proxy).toContain('User=jump')
+  expect(proxy).toContain('StrictHostKeyChecking=yes')
+  // The shell of the account reads the command, and that of the inner one.
+  const words = execFileSync('sh', ['-c', `ssh() { printf '%s\\n' "$@"; }; ${proxy.replace('exec ', '').replaceAll('%%', '%')}`], {
+    encoding: 'utf8',
+  })
+  expect(words).toContain(`UserKnownHostsFile="/gate's"\n`)
+  expect(words).toMatch(/ProxyCommand=exec ssh .* -W '\[fd00::1\]:22' -- 192\.0\.2\.9\n/)
+})
+
+test('a path in which ssh would replace variables is an input problem', () => {
+  const path = `/keys/\${USER}`
+  expect(() => sshArguments(target({ keys: [path] }))).toThrow(
+    expect.objectContaining({ class: 'input', where: { host: 'web-01' }, what: `path ${path} cannot be passed to ssh` }),
+  )
+})
