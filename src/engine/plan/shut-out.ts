@@ -1,14 +1,13 @@
 import { type Doors, shutOutBy } from '../../resource/guarded/doors.ts'
 import type { Change, Effect, Resource } from '../../resource/kind/kind.ts'
 import type { HostRefusal } from '../../resource/kind/step.ts'
-import { isOrphan } from '../../resource/ownership/orphan.ts'
 import { DOORS, effectsOf } from '../observe/doors.ts'
 import type { Observation } from '../observe/host-query.ts'
 import type { DeclaredResource } from './declared.ts'
 
 /** All effects that the resources of the selected roles leave on the host. */
 export const effectsOfAll = (resources: readonly DeclaredResource[], selected: (role: string) => boolean): readonly Effect[] =>
-  resources.flatMap(({ role, resource }) => (selected(role) && !isOrphan(resource) ? effectsOf(resource, false) : []))
+  resources.flatMap(({ role, resource }) => (selected(role) ? effectsOf(resource, false) : []))
 
 /** Returns the refusal of a change that would certainly shut out the account of the run. */
 export const shutOut = (

@@ -119,9 +119,11 @@ const stopped = (
   const group = UNITS.find((some) => some.includes(unit)) ?? []
   const isForLogins = group.includes('ssh.service')
   const remains = (other: string): boolean => {
-    const declared = effects.map(unitOf).findLast((one) => one?.unit === other)
+    const declared = effects.map(unitOf).filter((one) => one?.unit === other)
     const state = units.get(other)
-    return declared === undefined ? state?.isActive === true && state.isEnabled : declared.running && declared.enabled
+    return declared.length === 0
+      ? state?.isActive === true && state.isEnabled
+      : declared.every((one) => one?.running === true && one.enabled)
   }
   // A daemon that the roles bring themselves.
   const isReplaced =

@@ -59,8 +59,20 @@ describe('units', () => {
     ['does not start now', {}, [unit('ssh.socket', false, true)]],
     ['is no daemon of ssh', {}, [unit('nginx.service', true, true)]],
     ['is another that ends', {}, [unit('dropbear.service', false, false)]],
+    ['is another that does not start at boot', {}, [unit('dropbear.service', true, false)]],
+    [
+      'is declared, and masked',
+      {},
+      [at('/etc/systemd/system/ssh.socket', { type: 'l', target: '/dev/null' }), unit('ssh.socket', true, true)],
+    ],
   ])('cannot end if the other one %s', (_, more, others) => {
     expect(refused(unit('ssh.service', false, false), more, others)?.why).toBe('no other unit accepts logins')
+  })
+
+  it.each(['systemd-networkd', 'NetworkManager', 'connman', 'wicked', 'dhcpcd'])('%s can be what configures the network', (name) => {
+    const only = new Map([[`${name}.service`, RUNS]])
+    expect(refused(unit(`${name}.service`, false, false), { units: only })?.why).toBe('no other unit configures the network')
+    expect(refused(unit('networking.service', false, false), { units: new Map([...doors.units, ...only]) })).toBeUndefined()
   })
 
   it.each([

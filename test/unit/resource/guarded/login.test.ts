@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { file } from '../../../../src/resource/file/file.ts'
 import { link } from '../../../../src/resource/file/link.ts'
@@ -7,7 +7,8 @@ import { type Here, here, mine } from '../run-here.ts'
 let host: Here
 beforeEach(() => {
   host = here('/etc', '/run/sshd', '/usr/sbin')
-  for (const name of ['etc/ssh/sshd_config.d', 'etc/pam.d', 'run', 'usr/sbin', 'seen']) mkdirSync(host.at(name), { recursive: true })
+  for (const name of ['etc/ssh/sshd_config.d', 'etc/pam.d', 'etc/sudoers.d', 'run', 'usr/sbin', 'seen'])
+    mkdirSync(host.at(name), { recursive: true })
   writeFileSync(host.at('etc/ssh/sshd_config'), 'nothing\n')
   // Stand-ins: programs in the namespace read a merged copy of /etc. The words in it decide what the login may do.
   const merged = host.at('seen/etc')
@@ -24,6 +25,7 @@ lower=\${5#lowerdir=}; lower=\${lower%%:*}; cp -a "$lower/." ${merged}/; grep -r
   host.program(
     'ssh',
     `echo "$*" >>${host.at('seen/ssh')}
+case " $* " in *' StrictHostKeyChecking=no '*' UserKnownHostsFile=/dev/null '*) ;; *) exit 64 ;; esac
 grep -qx key ${host.at('run/sshd/key.pub')} || exit 255
 ! grep -rq SHUT ${merged} || { echo "Permission denied" >&2; exit 255; }
 ! grep -rq ELSEWHERE ${merged} || { echo "ssh: connect: Connection refused" >&2; exit 255; }
@@ -34,6 +36,7 @@ for asked; do :; done; exec sh -c "$asked"`,
   writeFileSync(
     daemon,
     `#!/bin/sh
+case " $* " in *' PidFile=none '*) ;; *) exit 64 ;; esac
 ! grep -rq BROKEN ${merged} || { echo "x.conf: bad option" >&2; exit 255; }
 ! grep -rq SHUT ${merged} || echo "User ops not allowed" >&2
 echo "Server listening on port 22." >&2; exec sleep 20
@@ -61,6 +64,9 @@ describe('a file that decides who may log in', () => {
     expect(seen('ssh').split('\n').length - 1).toBe(1)
     expect(seen('ssh')).toContain('ops@192.0.2.1 ')
     expect(host.sh('ls -A T')).not.toContain('new')
+    // The account can enter the directories, although root's files are closed by default.
+    expect(apply(CONF, 'finer\n', `umask 077; SUDO_USER=ops ${CONNECTION}`)).toBeUndefined()
+    expect(statSync(host.at('seen/etc/ssh')).mode & 0o777).toBe(0o755)
     expect(apply(CONF, undefined)).toBeUndefined()
     expect(existsSync(host.at(CONF.slice(1)))).toBe(false)
   })
@@ -129,9 +135,24 @@ describe('a file that decides who may log in', () => {
     expect(host.sh('readlink etc/ssh/sshd_config.d/x.conf')).not.toBe('')
     expect(linked(CONF, { state: 'absent' })).toBeUndefined()
     expect(host.sh('ls etc/ssh/sshd_config.d')).toBe('')
+    const [given, asks] = [`${host.at('seen/etc')}/sudoers.d/zz`, 'for asked do :; done; exec sh -c "$asked"']
+    host.program('ssh', `[ ! -L ${given} ] || { echo "Permission denied" >&2; exit 255; }; ${asks}`)
+    expect(linked('/etc/sudoers.d/zz', { target: '/etc/shut' })?.what).toBe(
+      '/etc/sudoers.d/zz would shut out ops, the account that this run uses',
+    )
     // No login is tried for another link.
     host.program('ssh', 'exit 255')
     expect(linked('/etc/motd', { target: '/etc/shut' })).toBeUndefined()
+  })
+
+  it('is tried together with those beside it', () => {
+    host.program('sudo', `[ -e ${host.at('seen/etc/pam.d/one')} ] && [ -e ${host.at('seen/etc/pam.d/two')} ] || exit 1; shift; exec "$@"`)
+    for (const name of ['one', 'two']) writeFileSync(host.at(`etc/pam.d/${name}`), 'old\n')
+    // Files elsewhere are no part of it.
+    const paths = ['/usr/sbin/before', '/etc/pam.d/one', '/etc/pam.d/two', '/usr/sbin/after']
+    const files = paths.map((path) => file({ path, content: 'new\n', ...mine }))
+    expect(host.apply(host.plan(...files), file.kind as never, `SUDO_USER=ops ${CONNECTION}`)).toBeUndefined()
+    expect(seen('ssh').split('\n')).toHaveLength(2)
   })
 
   it('sees the addresses of IPv6 connections', () => {
