@@ -277,18 +277,95 @@ describe('an unreachable host', () => {
   })
 })
 
-describe('a host behind another', () => {
-  const behind = (jump: string[]): Target => target({ name: 'h2', address: '10.79.1.12', jump })
+describe('OpenSSH', () => {
+  const make = (name: string, ...options: string[]): string => {
+    execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', inDirectory(name), ...options])
+    return inDirectory(name)
+  }
+  const sign = (authority: string, key: string, ...options: string[]): void =>
+    void execFileSync('ssh-keygen', ['-q', '-s', authority, '-I', 'test', ...options, `${key}.pub`])
+  const publicHalf = (key: string): string => readFileSync(`${key}.pub`, 'utf8').trim()
+  /** Becomes root on the first host, and returns the reason for OpenSSH and the keys of the login. */
+  const rootBy = async (otherwise: Partial<Target>): Promise<{ readonly reason: string | undefined; readonly seen: string }> => {
+    let reason: string | undefined
+    const shell = await openShell(target(otherwise), { onTransport: (what) => (reason = what) })
+    const seen = textOf(await shell.request('echo "$(id -un) <$login_keys>"')).trim()
+    await shell.close()
+    return { reason, seen }
+  }
+  const alias = { hostKeyAlias: '10.79.1.11' }
+
+  test('logs in with a certificate beside the key, on a host that accepts nothing else', async () => {
+    const [authority, key, expired] = [make('users'), make('jane'), make('late')]
+    sign(authority, key, '-n', 'ops', '-V', '+1h')
+    sign(authority, expired, '-n', 'ops', '-V', '20200101:20200102')
+    await onHost(
+      `echo '${publicHalf(authority)}' >/etc/ssh/users.pub; /usr/sbin/sshd -p 2211 -o TrustedUserCAKeys=/etc/ssh/users.pub -o AuthorizedKeysFile=none`,
+    )
+    // The login needs no line in authorized_keys.
+    expect(await rootBy({ port: 2211, ...alias, keys: [key] })).toEqual({
+      reason: `connects with OpenSSH: certificate ${key}-cert.pub`,
+      seen: 'root <>',
+    })
+    expect(await problemOf(rootBy({ port: 2211, ...alias, keys: [expired] }))).toMatchObject({
+      class: 'unreachable',
+      what: 'login as ops was refused',
+      why: expect.stringMatching(
+        /^tried .*late.* \(ED25519-CERT SHA256:.*; the host accepts publickey.*\nops@10\.79\.1\.11: Permission denied/,
+      ),
+    })
+    expect(await problemOf(rootBy({ port: 2211, ...alias, keys: [key], transport: 'ssh2' }))).toMatchObject({
+      what: 'login as ops was refused',
+    })
+  })
+
+  test('knows a host by the authority that signed its key, and by no other', async () => {
+    const [authority, other] = [make('hosts'), make('others')]
+    writeFileSync(inDirectory('host.pub'), await onHost('cat /etc/ssh/ssh_host_ed25519_key.pub'))
+    sign(authority, inDirectory('host'), '-h', '-n', '10.79.1.11')
+    await onHost(
+      `echo '${readFileSync(inDirectory('host-cert.pub'), 'utf8').trim()}' >/etc/ssh/host-cert.pub; /usr/sbin/sshd -p 2213 -o HostCertificate=/etc/ssh/host-cert.pub`,
+    )
+    const known = (key: string): readonly string[] => [
+      write(`known-${key.split('/').at(-1)}`, `@cert-authority 10.79.1.11 ${publicHalf(key)}\n`),
+    ]
+    const { reason, seen } = await rootBy({ port: 2213, ...alias, knownHosts: known(authority) })
+    expect(reason).toMatch(/known-hosts:1 has a certificate authority for it$/)
+    expect(seen).toMatch(/^root <AAAA\S+>$/)
+    const ed25519 = await onHost('ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub | cut -d" " -f2')
+    expect(await problemOf(rootBy({ port: 2213, ...alias, knownHosts: known(other) }))).toMatchObject({
+      class: 'unreachable',
+      what: 'host key of h1 is not known',
+      why: `10.79.1.11 presents ssh-ed25519 ${ed25519}`,
+    })
+  })
+
+  test('is used after ssh2 found no algorithm in common, and then at once', async () => {
+    await onHost('/usr/sbin/sshd -p 2212 -o KexAlgorithms=sntrup761x25519-sha512@openssh.com')
+    const host = { port: 2212, ...alias }
+    const reason = 'connects with OpenSSH: ssh2 has no algorithm in common with it (no matching key exchange algorithm)'
+    expect(await rootBy(host)).toMatchObject({ reason, seen: expect.stringMatching(/^root <AAAA/) })
+    expect((await rootBy(host)).reason).toBe(reason)
+    expect((await fetchHostKeys(target(host))).map(({ type, verdict }) => [type, verdict.status])).toEqual([
+      ['ssh-ed25519', 'known'],
+      ['ecdsa-sha2-nistp256', 'known'],
+    ])
+    expect(await problemOf(rootBy({ ...host, transport: 'ssh2' }))).toMatchObject({ what: 'connection failed during the key exchange' })
+  })
+})
+
+describe.each(['ssh2', 'openssh'] as const)('a host behind another, by %s', (transport) => {
+  const behind = (jump: string[]): Target => target({ name: 'h2', address: '10.79.1.12', jump, transport })
   const connections = 'grep -c ":0016 [0-9A-F]*:[0-9A-F]* 01 " /proc/net/tcp'
 
-  test('is reached through one connection for all', async () => {
+  test('is reached through one connection for all, or one for each', async () => {
     const before = Number(await onHost(connections))
     const shells = await Promise.all([1, 2, 3].map(() => openShell(behind(['ops@10.79.1.11']))))
     expect(new Set(shells.map(({ sshConnection }) => sshConnection[0]))).toEqual(new Set(['10.79.1.11']))
     expect(textOf((await shells[0]?.request('hostname')) ?? { code: 0, stdout: Buffer.from(''), stderr: '' })).toBe('h2\n')
-    expect(Number(await onHost(connections))).toBe(before + 1)
+    expect(Number(await onHost(connections))).toBe(before + (transport === 'ssh2' ? 1 : 3))
     await Promise.all(shells.map((shell) => shell.close()))
-    expect(Number(await onHost(connections))).toBe(before)
+    await expect.poll(async () => Number(await onHost(connections))).toBe(before)
   })
 
   test('is reached through several, one after the other', async () => {

@@ -92,7 +92,7 @@ export const sshArguments = (target: Target, options: SshOptions = {}): readonly
 /** A chain of ssh processes: each reaches the next host through the one before. */
 const proxyCommand = ({ address, port }: Target, { target, via }: Via): string => {
   const place = `${address.includes(':') ? `[${address}]` : address}:${port}`
-  return escaped(`exec ${commandLine('ssh', ...sshArguments(target, { via, more: ['-W', place] }))}`)
+  return escaped(commandLine('ssh', ...sshArguments(target, { via, more: ['-W', place] })))
 }
 
 const escaped = (value: string): string => value.replaceAll('%', '%%')

@@ -35,7 +35,8 @@ const STAGES: readonly (readonly [RegExp, SshStage])[] = [
   [/^Sending command:|^mux_client_request_session: master session id/, 'open'],
 ]
 
-const NOT_FOR_PEOPLE = /^(debug\d: |Authenticated to |Transferred: |Bytes per second: |Warning: Permanently added |$)/
+const NOT_FOR_PEOPLE =
+  /^(debug\d: |Connection closed by UNKNOWN port |Authenticated to |Transferred: |Bytes per second: |Warning: Permanently added |$)/
 
 /** Parses the messages of ssh, as OpenSSH 8.4 to 10 writes them. */
 export const parseSshLog = (text: string): SshLog => {
@@ -45,7 +46,8 @@ export const parseSshLog = (text: string): SshLog => {
   let stage: SshStage = 'connecting'
   for (const line of debug) for (const [pattern, next] of STAGES) if (pattern.test(line)) stage = next
   const key = match(/^Server host (?:key|certificate): (\S+) (SHA256:[A-Za-z0-9+/]+)/).at(-1)
-  const login = match(/^Server accepts key: .*?(SHA256:[A-Za-z0-9+/]+)/).at(-1)?.[1]
+  // A certificate has the fingerprint of its key, and needs no line in authorized_keys.
+  const login = match(/^Server accepts key: .* (?!\S*-CERT )\S+ (SHA256:[A-Za-z0-9+/]+)/).at(-1)?.[1]
   const exit = match(/^Exit status (-?\d+)/).at(-1)?.[1]
   const messages = lines.filter((line) => !NOT_FOR_PEOPLE.test(line))
   return {

@@ -47,7 +47,7 @@ const refusedOr = (problem: Problem): Dropped => refusedForNow(problem)
 
 /** The last messages of ssh. They may contain text of the host. */
 const wordsOf = ({ log, stderr }: FailedSsh): string =>
-  lastLines(showHidden([...log.messages, ...stderr.split('\n').filter((line) => line.trim() !== '')].join('\n').slice(-2000)), 5)
+  lastLines(showHidden([...log.messages, ...stderr.split(/\r?\n/).filter((line) => line.trim() !== '')].join('\n').slice(-2000)), 5)
 
 const withWords = (problem: Problem, failed: FailedSsh): Problem => {
   const { class: kind, where, what, why, fix, cause } = problem
@@ -120,16 +120,32 @@ const proxyProblem = (target: Target, failed: FailedSsh): Problem => {
       fix: 'correct the address in the inventory, or permit forwarding on the jump host (AllowTcpForwarding yes in sshd_config)',
       cause,
     })
-  return unreachable(name, {
-    what: `jump host ${gate} cannot be used: ${reasonOf(why) ?? `it did not connect to ${address}, port ${port}${late}`}`,
-    why,
-    fix: /host key|Host key/.test(why) ? `log in to the jump host once with ssh, and compare its host key` : `check it: ssh ${gate}`,
-    cause,
-  })
+  const reason = reasonOf(gate, why) ?? { what: `it did not connect to ${address}, port ${port}${late}`, fix: `try it: ssh ${gate}` }
+  return unreachable(name, { what: `jump host ${gate} cannot be used: ${reason.what}`, why, fix: reason.fix, cause })
 }
 
-const reasonOf = (words: string): string | undefined =>
-  words.split('\n').find((line) => /refused|denied|verification failed|resolve|timed out|No route|changed/i.test(line))
+/** The problem of a jump host by the words of its ssh process. */
+const reasonOf = (gate: string, words: string): Pick<Problem, 'what' | 'fix'> | undefined => {
+  if (/REMOTE HOST IDENTIFICATION HAS CHANGED/.test(words))
+    return { what: `host key of ${gate} changed`, fix: 'find out why; if the host was reinstalled, remove its old line from known_hosts' }
+  if (/Host key verification failed/.test(words))
+    return { what: `host key of ${gate} is not known`, fix: `compare the fingerprint with the host’s own, and store the key: ssh ${gate}` }
+  const [, user = gate] = /(\S+)@\S+: Permission denied/.exec(words) ?? []
+  if (/Permission denied/.test(words))
+    return {
+      what: `login as ${user} was refused`,
+      fix: `check the user, and add the public key to ~${user}/.ssh/authorized_keys on ${gate}`,
+    }
+  const [, address, port] = /connect to host (\S+) port (\d+): /.exec(words) ?? []
+  const [, unknown] = /Could not resolve hostname (\S+): /.exec(words) ?? []
+  const place = address ?? unknown
+  const code = CODES.find(([pattern]) => pattern.test(words))?.[1]
+  if (place === undefined || code === undefined) return undefined
+  const target: Target = { ...NOWHERE, name: gate, address: place, port: Number(port ?? 22) }
+  return connectProblem(target, Object.assign(new Error(words), { code }), 0)
+}
+
+const NOWHERE = { user: '', keys: [], knownHosts: [], hostKeys: 'strict', jump: [] } as const
 
 const openingProblem = (target: Target, failed: FailedSsh): Problem => {
   const { log, lateMs } = failed

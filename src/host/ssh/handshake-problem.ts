@@ -98,8 +98,9 @@ const keyExchangeExplanation = (place: string, failure: Error | undefined) => {
   }
 }
 
-/** Whether a connection failed because the server and ssh2 have no algorithm in common. */
-export const isMismatch = (error: unknown): boolean => error instanceof Error && /no matching .* algorithm/i.test(error.message)
+/** Whether a connection failed because the server, or a jump host, and ssh2 have no algorithm in common. */
+export const isMismatch = (error: unknown): boolean =>
+  error instanceof Error && (/no matching .* algorithm/i.test(error.message) || isMismatch(error.cause))
 
 /** Whether a connection failed because sshd accepts none of the credentials. */
 export const isRefusedLogin = (error: unknown): boolean =>

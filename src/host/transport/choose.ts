@@ -12,12 +12,12 @@ import type { Target } from '../target/connection.ts'
 const DEFAULT_KEYS = ['id_ed25519', 'id_ecdsa', 'id_rsa'].map((name) => join(homedir(), '.ssh', name))
 
 const reasons = new WeakMap<Target, Promise<string | undefined>>()
-/** Servers that have no algorithm in common with ssh2, by name in known_hosts, with the mismatch. */
+/** Servers that have no algorithm in common with ssh2, by address and port, with the mismatch. */
 const mismatched = new Map<string, string>()
 
 /** The reason to use OpenSSH for a host; undefined for ssh2. */
 export const reasonForOpenSsh = (target: Target): Promise<string | undefined> => {
-  const mismatch = target.transport === 'ssh2' ? undefined : mismatched.get(knownName(target))
+  const mismatch = isChosen(target) ? undefined : mismatched.get(placeOf(target))
   if (mismatch !== undefined) return Promise.resolve(mismatch)
   const known = reasons.get(target)
   if (known !== undefined) return known
@@ -29,9 +29,13 @@ export const reasonForOpenSsh = (target: Target): Promise<string | undefined> =>
 /** Records that ssh2 cannot talk to a server, so that later connections use OpenSSH at once. */
 export const recordMismatch = (target: Target, message: string): string => {
   const reason = `ssh2 has no algorithm in common with it (${message.replace(/^Handshake failed: /, '')})`
-  mismatched.set(knownName(target), reason)
+  mismatched.set(placeOf(target), reason)
   return reason
 }
+
+const isChosen = ({ transport }: Target): boolean => transport === 'ssh2' || transport === 'openssh'
+
+const placeOf = ({ address, port, jump }: Target): string => [...jump, address, port].join(' ')
 
 const findReason = async (target: Target): Promise<string | undefined> => {
   if (target.transport === 'ssh2') return undefined

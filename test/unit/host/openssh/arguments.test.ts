@@ -78,15 +78,15 @@ test('jump hosts are ssh processes in each other, with the settings of each', ()
   const outer = target({ name: 'outer', address: '192.0.2.9', port: 2200 })
   const args = sshArguments(target({ address: 'fd00::2%eth0' }), { via: { target: gate, via: { target: outer } } })
   const proxy = understood(args).get('proxycommand') ?? ''
-  expect(proxy).toMatch(/^exec ssh .* -W '\[fd00::2%%eth0\]:22' -- gate$/)
+  expect(proxy).toMatch(/^ssh .* -W '\[fd00::2%%eth0\]:22' -- gate$/)
   expect(proxy).toContain('User=jump')
   expect(proxy).toContain('StrictHostKeyChecking=yes')
   // The shell of the account reads the command, and that of the inner one.
-  const words = execFileSync('sh', ['-c', `ssh() { printf '%s\\n' "$@"; }; ${proxy.replace('exec ', '').replaceAll('%%', '%')}`], {
+  const words = execFileSync('sh', ['-c', `ssh() { printf '%s\\n' "$@"; }; ${proxy.replaceAll('%%', '%')}`], {
     encoding: 'utf8',
   })
   expect(words).toContain(`UserKnownHostsFile="/gate's"\n`)
-  expect(words).toMatch(/ProxyCommand=exec ssh .* -W '\[fd00::1\]:22' -- 192\.0\.2\.9\n/)
+  expect(words).toMatch(/ProxyCommand=ssh .* -W '\[fd00::1\]:22' -- 192\.0\.2\.9\n/)
 })
 
 test('a path in which ssh would replace variables is an input problem', () => {
