@@ -13,6 +13,11 @@ export { charset as databaseCharset, collation as databaseCollation, refuseOther
 export { BLOCKERS_SCRIPT as databaseBlockers, MARIADB as databaseClient } from './resource/database/client.ts'
 export { database, databaseName } from './resource/database/database.ts'
 export { databaseDump } from './resource/database/dump.ts'
+export {
+  DATA_DIRECTORIES as databaseDirectories,
+  DEFINE_DATA as defineDatabaseDirectory,
+  KEEPS_DATA as keepsDatabaseDirectory,
+} from './resource/database/mariadb.ts'
 export { directory } from './resource/file/directory.ts'
 export { file } from './resource/file/file.ts'
 export { link } from './resource/file/link.ts'

@@ -6,6 +6,8 @@ import { arbitratorSandbox } from './sandbox.ts'
 
 const PKI = { directory: '/etc/garbd', pair: '/etc/garbd/host.pem', trusted: '/etc/garbd/authority.pem' }
 const UNIT = 'garb.service'
+/** The default, which garbd 26.4.9 requires explicitly. */
+const ANY_CIPHER = 'socket.ssl_cipher='
 
 /** Resources of an arbitrator: garbd, which votes and holds no data. */
 export const arbitratorResources = ({ options: given, host, site, authority }: HostContext<Options>): readonly Resource[] => {
@@ -19,8 +21,7 @@ export const arbitratorResources = ({ options: given, host, site, authority }: H
     content: `# Written by provision.
 GALERA_NODES="${members.servers.map((server) => `${bracketed(addressOf(server, members))}:4567`).join(' ')}"
 GALERA_GROUP="${given.cluster}"
-GALERA_OPTIONS="${[...socketOptions(PKI), `gmcast.listen_addr=ssl://${address}:4567`].join(';')}"
-WORK_DIR="/var/lib/garbd"
+GALERA_OPTIONS="${[...socketOptions(PKI), ANY_CIPHER, `gmcast.listen_addr=ssl://${address}:4567`].join(';')}"
 `,
   })
   const unit = dropin({
@@ -32,6 +33,8 @@ WORK_DIR="/var/lib/garbd"
         User: 'garbd',
         Group: 'garbd',
         StateDirectory: 'garbd',
+        // Instead of WORK_DIR, which 26.4.16 appends to the options without a separator and 26.4.9 does not know.
+        WorkingDirectory: '/var/lib/garbd',
         Restart: 'always',
         RestartSec: '3s',
         ...arbitratorSandbox(),

@@ -26,6 +26,8 @@ export const BACKUP = 'provision-backup'
 const PKI = { directory: '/etc/provision-backup', pair: '/etc/provision-backup/host.pem', trusted: '/etc/provision-backup/authority.pem' }
 const RUNS = 'provision-database-backup'
 const STORES = 'provision-database-store'
+/** Directory in which backups are made and tested. */
+export const BACKUP_STATE = `/var/lib/${RUNS}`
 /** Metrics of the backups, for monitoring and for `provision verify`. */
 export const RESULT = `${METRICS}/database-backup/database-backup.prom`
 const STORE = `/var/lib/${STORES}`

@@ -1,4 +1,4 @@
-import { bracketed, type Facts, type HostView } from 'provision'
+import { bracketed, type Facts, type HostView, keepsDatabaseDirectory } from 'provision'
 import { addressOf, ipAddresses } from './addresses.ts'
 import type { Members, Options } from './options.ts'
 
@@ -16,7 +16,10 @@ export interface Server {
   readonly facts: Facts
 }
 
-/** Content of mariadb.cnf. It includes no directory, so that files of packages have no effect. */
+/**
+ * Content of mariadb.cnf. It includes no directory, so that files of packages have no effect, and only the file by which the package keeps
+ * the data directory of an upgraded server. The data directory is the default of the package.
+ */
 export const serverConfig = (server: Server): string => {
   const { options, members, host, facts } = server
   return `# Written by provision.
@@ -29,7 +32,6 @@ max_allowed_packet = 64M
 
 [mariadbd]
 user = mysql
-datadir = /var/lib/mysql
 pid_file = /run/mysqld/mysqld.pid
 bind_address = ${ipAddresses(host).join(',')}
 skip_name_resolve = ON
@@ -59,8 +61,21 @@ slow_query_log_file = /var/log/mysql/mariadb-slow.log
 long_query_time = ${options.slow_query_seconds}
 ${Object.entries(options.settings)
   .map(([name, value]) => `${name} = ${typeof value === 'boolean' ? (value ? 'ON' : 'OFF') : value}\n`)
-  .join('')}${members.topology === 'cluster' ? clusterConfig(server) : ''}${members.topology === 'replica' ? replicaConfig(options) : ''}`
+  .join(
+    '',
+  )}${members.topology === 'cluster' ? clusterConfig(server) : ''}${members.topology === 'replica' ? replicaConfig(options) : ''}${oneAddressConfig(server)}${members.topology === 'cluster' ? SST : ''}
+!include ${keepsDatabaseDirectory}
+`
 }
+
+/** MariaDB 10.6 binds to one address only. It reads this section, and no other version does. */
+const oneAddressConfig = ({ members, host }: Server): string =>
+  ipAddresses(host).length < 2
+    ? ''
+    : `
+[mariadbd-10.6]
+bind_address = ${addressOf(host, members)}
+`
 
 /** Values of this role that `settings` may replace. */
 const DEFAULTS = {
@@ -95,7 +110,10 @@ wsrep_node_incoming_address = ${bracketed(own)}:3306
 wsrep_provider_options = "${provider.join(';')}"
 wsrep_sst_method = mariabackup
 wsrep_sst_auth = mysql:
+`
+}
 
+const SST = `
 # Both sides are verified by the database authority. Its certificates contain names, not addresses.
 [sst]
 encrypt = 4
@@ -103,7 +121,6 @@ tca = ${PKI.trusted}
 tcert = ${PKI.pair}
 tkey = ${PKI.pair}.key
 `
-}
 
 /**
  * Every server starts read-only; a run or the opener unit enables writes. A server without a connected replica does not wait for one:

@@ -1,4 +1,14 @@
-import { databaseClient, directory, file, type HostView, type Resource, sandbox, settingLines, unit } from 'provision'
+import {
+  databaseClient,
+  defineDatabaseDirectory,
+  directory,
+  file,
+  type HostView,
+  type Resource,
+  sandbox,
+  settingLines,
+  unit,
+} from 'provision'
 import { addressOf } from './addresses.ts'
 import type { Members } from './options.ts'
 import { peerOptions } from './peer.ts'
@@ -42,6 +52,7 @@ ${settingLines(sandbox({ network: 'all' }))}`,
  */
 const scriptText = (name: string, me: string, others: readonly string[]): string => `#!/bin/sh
 # Written by provision.
+${defineDatabaseDirectory}
 errors=$(mktemp) || exit 1
 trap 'rm -f "$errors"' EXIT
 reason=
@@ -81,7 +92,7 @@ while :; do
     unanswered; sleep 1; continue
   fi
   [ "$read_only" = 1 ] || exit 0
-  [ -z "$follows" ] && [ ! -e /var/lib/mysql/.provision-seeding ] || exit 0
+  [ -z "$follows" ] && [ ! -e "$data/.provision-seeding" ] || exit 0
   at=$(date +%s%N)
   if all_follow; then
     if [ $(( ($(date +%s%N) - at) / 1000000 )) -lt 1500 ]; then

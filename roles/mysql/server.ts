@@ -20,6 +20,7 @@ import {
 } from 'provision'
 import { addressOf, certifiedAddresses } from './addresses.ts'
 import { requireDistinctReplicas } from './agreement.ts'
+import { isConfined, LOAD_PROFILE, profileResources } from './apparmor.ts'
 import { backupAccount } from './backup.ts'
 import { PKI, serverConfig } from './config.ts'
 import { healthAccount, healthResources } from './health.ts'
@@ -41,10 +42,12 @@ export const serverResources = (context: HostContext<Options>): readonly Resourc
   const trusted = file({ path: PKI.trusted, content: text`${own.certificate}` })
   const set = { name: SET, root: '/etc/mysql', check: [...configCheck(given.settings)] }
   const config = file({ path: '/etc/mysql/mariadb.cnf', content: serverConfig({ options: given, members, host, facts }), set })
-  const unit = unitDropin(members, given.settings)
-  const mariadb = service({ unit: UNIT, loads: [certificate, trusted], restarts: [config, unit], set: SET })
+  const profile = isConfined(facts) ? profileResources(given.settings) : []
+  const unit = unitDropin(members, given.settings, profile.length > 0)
+  const mariadb = service({ unit: UNIT, loads: [certificate, trusted], restarts: [config, unit, ...profile.slice(-1)], set: SET })
   return [
     ...(members.topology === 'replica' ? [] : [leavingReplicas(given, members, host.name)]),
+    ...profile,
     ...packagesOf(members).map((name) => pkg({ name })),
     directory({ path: PKI.directory }),
     directory({ path: '/var/log/mysql', mode: '2750', owner: 'mysql', group: 'adm' }),
@@ -131,7 +134,7 @@ const databaseSlice = ({ memory, cpu_weight, io_weight }: Options) =>
   slice({ name: 'database', description: 'Database server', cpuWeight: cpu_weight, ioWeight: io_weight, memoryMax: memory })
 
 /** Drop-in of the server: slice, sandbox, reload of certificates, and retries while its peers are unreachable. */
-const unitDropin = ({ topology }: Members, settings: Options['settings']) =>
+const unitDropin = ({ topology }: Members, settings: Options['settings'], confined: boolean) =>
   dropin({
     unit: UNIT,
     name: 'provision',
@@ -150,6 +153,7 @@ const unitDropin = ({ topology }: Members, settings: Options['settings']) =>
         ExecReload: `/usr/bin/mariadb --no-defaults --socket=/run/mysqld/mysqld.sock --local-infile=0 --connect-timeout=10 -e "SET lock_wait_timeout=10; FLUSH LOCAL SSL${
           topology === 'cluster' ? `; SET GLOBAL wsrep_provider_options='socket.ssl_reload=1'` : ''
         }"`,
+        ...(confined && { ExecStartPre: LOAD_PROFILE }),
         // The empty entry removes Debian's. The file that bootstraps a cluster must be gone at the next start.
         ExecStartPost: ['', ...(topology === 'cluster' ? ['+/bin/rm -f /run/mariadb-wsrep-new-cluster'] : []), UPGRADE],
         ...(topology === 'cluster' && {

@@ -1,4 +1,4 @@
-import { file } from 'provision'
+import { defineDatabaseDirectory, file } from 'provision'
 
 const SCRIPT = '/usr/local/lib/provision/database-upgrade'
 
@@ -18,7 +18,8 @@ export const UPGRADE = `-${SCRIPT}`
 
 const SCRIPT_TEXT = `#!/bin/sh
 # Written by provision. Upgrades the system tables after an upgrade of the package.
-cd /var/lib/mysql || exit 1
+${defineDatabaseDirectory}
+cd "$data" || exit 1
 umask 027
 login='--no-defaults --socket=/run/mysqld/mysqld.sock --user=mysql'
 sql() { timeout 60 mariadb $login --local-infile=0 --connect-timeout=10 -NB -e "$1"; }

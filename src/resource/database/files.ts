@@ -14,7 +14,7 @@ export const SETPRIV = sh`setpriv --reuid=mysql --regid=mysql --init-groups --no
  * regular file. One process that changes its account and runs no other program: mysql can neither trace it nor take its descriptors.
  * @param show - Perl that prints a part of `$b`, which holds up to 4096 bytes
  */
-export const readAsMysql = (path: string, show = 'print $b'): Script =>
+export const readAsMysql = (path: Script, show = 'print $b'): Script =>
   sh`perl -MFcntl -e ${`alarm 20; my ($u, $g) = (getpwnam "mysql")[2, 3]; exit if !$u; $) = "$g $g"; $( = $g; ($<, $>) = ($u, $u); die "cannot act as the account mysql" if $< != $u || $> != $u || $) + 0 != $g;
 if (!sysopen F, $ARGV[0], O_RDONLY | O_NONBLOCK | O_NOFOLLOW) { exit if $!{ENOENT}; die "$ARGV[0], as the account mysql: $!\\n" } -f F or die "$ARGV[0] of the account mysql is not a regular file\\n"; defined sysread F, $b, 4096 or die "$ARGV[0], as the account mysql: $!\\n"; ${show};`} ${path} </dev/null 9>&-`
 

@@ -2,8 +2,14 @@ import type { Script } from '../../shell/script.ts'
 import { sh } from '../../shell/sh.ts'
 import { CHANGED } from '../kind/walk.ts'
 
-/** Data directory of Debian's server. */
-export const DATA = '/var/lib/mysql'
+/** Data directories of the server: of new packages (from 1:11.8.6-5), and of others, which an upgraded server keeps. */
+export const DATA_DIRECTORIES = ['/var/lib/mariadb', '/var/lib/mysql'] as const
+
+/** Written by the package if an upgraded server keeps the older directory. `roles/mysql` includes it in the configuration. */
+export const KEEPS_DATA = '/etc/mysql/mariadb.conf.d/99-legacy-datadir.cnf'
+
+/** Sets `$data` to the data directory of this host, as its package chose it. Builtins only. */
+export const DEFINE_DATA = sh`data=${DATA_DIRECTORIES[0]}; [ -d "$data" ] && [ ! -e ${KEEPS_DATA} ] || data=${DATA_DIRECTORIES[1]}`
 
 /** Limit of a transfer of all data, in milliseconds: a day. A dead connection is detected much earlier. */
 export const DATA_MS = 24 * 3_600_000
@@ -12,7 +18,8 @@ export const DATA_MS = 24 * 3_600_000
  * Prints `database NAME` for every database, whether or not the server runs: each directory in the data directory is one. Builtins only.
  * Names with line breaks, which no database has, are skipped because they could be read as another answer.
  */
-export const LIST_DATABASES = sh`for directory in ${DATA}/*/; do directory=\${directory%/}; case \${directory##*/} in '*'|*'
+export const LIST_DATABASES = sh`${DEFINE_DATA}
+for directory in "$data"/*/; do directory=\${directory%/}; case \${directory##*/} in '*'|*'
 '*|mysql|performance_schema|sys|'#'*|lost+found) ;; *) printf 'database %s\\n' "\${directory##*/}" ;; esac; done`
 
 /**

@@ -2,7 +2,7 @@ import type { Script } from '../../shell/script.ts'
 import { sh } from '../../shell/sh.ts'
 import { executeScript, MARIADB } from '../database/client.ts'
 import { asMysql, DEFINE_AS_MYSQL, readAsMysql } from '../database/files.ts'
-import { DATA, DATA_MS, refuseNewDatabases } from '../database/mariadb.ts'
+import { DATA_MS, DEFINE_DATA, refuseNewDatabases } from '../database/mariadb.ts'
 import { HostRefusal, outputExcerpt, requireSuccess, type Steps } from '../kind/step.ts'
 import { GRASTATE, type MemberStatus, readPosition, UNITS } from './observe.ts'
 import { byOwnData, type Members, membersOf, unknownMembers } from './plan.ts'
@@ -164,11 +164,13 @@ function* regainMajority(one: GaleraWork, members: Members): Steps {
   if (!(yield* otherHasMajority(one.spec, members))) yield* bootstrap(one, members)
 }
 
+const READ_GRASTATE = sh`${DEFINE_DATA}\n${readAsMysql(sh`"$data"/${GRASTATE}`)}`
+
 /** The last transaction in the data of a server. After an unclean stop, the server itself recovers it. */
 function* recoveredPosition(host: string, on: { readonly on?: string }): Procedure<Candidate> {
   const status = yield* statusOn(on.on)
   if (status !== undefined) return { host, uuid: status.uuid, seqno: status.seqno, runs: true }
-  const answer = requireSuccess(yield { do: 'shell', ...on, script: readAsMysql(GRASTATE) }, `position of ${host} not read`)
+  const answer = requireSuccess(yield { do: 'shell', ...on, script: READ_GRASTATE }, `position of ${host} not read`)
   const position = { host, ...readPosition(answer.stdout.toString().split('\n')), runs: false }
   if (position.uuid === undefined || position.seqno >= 0) return position
   const found = yield { do: 'shell', ...on, script: RECOVERY, doing: `recovering the position of ${host}` }
@@ -182,7 +184,7 @@ function* recoveredPosition(host: string, on: { readonly on?: string }): Procedu
 export const BOOTSTRAP_FILE = '/run/mariadb-wsrep-new-cluster'
 
 /** Marks the data as safe to bootstrap from. The file is read in one read and replaced by a rename. */
-export const SAFE_TO_BOOTSTRAP = sh`cd ${DATA} || exit 1; [ -e grastate.dat ] || exit 0
+export const SAFE_TO_BOOTSTRAP = sh`${DEFINE_DATA}; cd "$data" || exit 1; [ -e grastate.dat ] || exit 0
 state=$(dd if=grastate.dat iflag=nonblock,nofollow bs=4096 count=1 status=none) && rm -f .provision-grastate || exit 1
 printf '%s\\n' "$state" | sed 's/^safe_to_bootstrap:.*/safe_to_bootstrap: 1/' | dd of=.provision-grastate conv=excl,fsync status=none && mv -f .provision-grastate grastate.dat`
 

@@ -1,6 +1,6 @@
 import { sh } from '../../shell/sh.ts'
 import { ifTableExists, queryScript, readRows } from '../database/client.ts'
-import { DATA, LIST_DATABASES } from '../database/mariadb.ts'
+import { DATA_DIRECTORIES, LIST_DATABASES } from '../database/mariadb.ts'
 import type { KindQuery } from '../kind/kind.ts'
 import { wholeNumber } from '../kind/number.ts'
 import { HostRefusal } from '../kind/step.ts'
@@ -53,7 +53,8 @@ export interface GaleraState {
   readonly position: Position
 }
 
-export const GRASTATE = `${DATA}/grastate.dat`
+/** File of the position, in the data directory. */
+export const GRASTATE = 'grastate.dat'
 
 const STATUS = `SHOW GLOBAL STATUS WHERE Variable_name IN ('wsrep_cluster_status', 'wsrep_local_state_comment', 'wsrep_cluster_size', 'wsrep_incoming_addresses', 'wsrep_local_state_uuid', 'wsrep_last_committed', 'wsrep_provider_name');`
 
@@ -71,17 +72,20 @@ export const observeGalera = (specs: readonly GaleraSpec[]): KindQuery<GaleraSta
   return {
     shared: {
       ...services.shared,
-      texts: [...(services.shared?.texts ?? []), GRASTATE],
+      texts: [...(services.shared?.texts ?? []), ...DATA_DIRECTORIES.map((data) => `${data}/${GRASTATE}`)],
       units: [...(services.shared?.units ?? []), ...specs.map(otherUnit)],
     },
-    script: specs.length === 0 ? sh`` : sh`${LIST_DATABASES}\n${STATUS_SCRIPT}\necho 'provision-services'\n${services.script}`,
+    script:
+      specs.length === 0 ? sh`` : sh`${LIST_DATABASES}\necho "data $data"\n${STATUS_SCRIPT}\necho 'provision-services'\n${services.script}`,
     parse: (stdout, answers) => {
       const [own = '', forServices = ''] = stdout.toString().split('provision-services\n')
       const states = services.parse(Buffer.from(forServices), answers)
       const lines = own.split('\n')
       const databases = lines.flatMap((line) => (line.startsWith('database ') ? [line.slice('database '.length)] : []))
-      const rows = readRows(Buffer.from(lines.filter((line) => !line.startsWith('database ')).join('\n')))
-      const position = { ...readPosition(answers.texts.get(GRASTATE) ?? []), databases }
+      const data = lines.find((line) => line.startsWith('data '))?.slice('data '.length)
+      const isOfDisk = (line: string): boolean => line.startsWith('database ') || line.startsWith('data ')
+      const rows = readRows(Buffer.from(lines.filter((line) => !isOfDisk(line)).join('\n')))
+      const position = { ...readPosition(answers.texts.get(`${data}/${GRASTATE}`) ?? []), databases }
       return new Map(
         specs.flatMap((spec): readonly (readonly [string, GaleraState])[] => {
           const its = states.get(spec.service.unit)
@@ -129,7 +133,7 @@ const uuidOf = (word: string | undefined): string | undefined => {
   throw new HostRefusal(
     'history of the data is not readable',
     `${JSON.stringify(word.slice(0, 80))} is not a Galera history`,
-    `see ${GRASTATE}`,
+    `see ${GRASTATE} in its data directory`,
   )
 }
 

@@ -1,7 +1,7 @@
 import { sh } from '../../shell/sh.ts'
 import { queryScript, readRows } from '../database/client.ts'
 import { readPosition } from '../database/gtid.ts'
-import { DATA, LIST_DATABASES } from '../database/mariadb.ts'
+import { LIST_DATABASES } from '../database/mariadb.ts'
 import type { KindQuery } from '../kind/kind.ts'
 import type { ServiceState } from '../service/observe.ts'
 import { service } from '../service/service.ts'
@@ -53,7 +53,7 @@ export interface ReplicationState {
 }
 
 /** Mark in the data directory while a copy of another server's data is incomplete. */
-export const SEEDING = `${DATA}/.provision-seeding`
+export const SEEDING = '.provision-seeding'
 
 /** Prefix of the accounts of replicas. */
 export const FOLLOWER = 'provision-replica-'
@@ -75,7 +75,7 @@ export const observeReplication = (specs: readonly ReplicationSpec[]): KindQuery
     script:
       specs.length === 0
         ? sh``
-        : sh`${LIST_DATABASES}\n[ ! -e ${SEEDING} ] || echo seeding\n${STATUS_SCRIPT}\necho 'provision-services'\n${services.script}`,
+        : sh`${LIST_DATABASES}\n[ ! -e "$data"/${SEEDING} ] || echo seeding\n${STATUS_SCRIPT}\necho 'provision-services'\n${services.script}`,
     parse: (stdout, answers) => {
       const [own = '', forServices = ''] = stdout.toString().split('provision-services\n')
       const states = services.parse(Buffer.from(forServices), answers)

@@ -2,7 +2,7 @@ import type { Script } from '../../shell/script.ts'
 import { join, sh } from '../../shell/sh.ts'
 import { MARIADB } from '../database/client.ts'
 import { asMysql, DEFINE_AS_MYSQL, readAsMysql, SETPRIV } from '../database/files.ts'
-import { DATA, DATA_MS, refuseNewDatabases, sqlText } from '../database/mariadb.ts'
+import { DATA_MS, DEFINE_DATA, refuseNewDatabases, sqlText } from '../database/mariadb.ts'
 import { bracketed } from '../kind/address.ts'
 import { wholeNumber } from '../kind/number.ts'
 import { FIX_CHANGED } from '../kind/one-by-one.ts'
@@ -58,14 +58,17 @@ systemctl stop ${RECEIVER} 2>/dev/null; systemctl stop ${service.unit} && ${asMy
       failure,
       `run on ${me}: sudo mariadb -E -e 'SHOW SLAVE STATUS'`,
     )
-  requireSuccess(yield { do: 'shell', script: sh`${DEFINE_AS_MYSQL}\n${asMysql(sh`rm -f ${SEEDING}`)}` }, 'mark of the copy not deleted')
+  requireSuccess(
+    yield { do: 'shell', script: sh`${DEFINE_AS_MYSQL}\n${asMysql(sh`${DEFINE_DATA}; rm -f "$data"/${SEEDING}`)}` },
+    'mark of the copy not deleted',
+  )
 }
 
 /** Creates the mark before anything is deleted. */
-const MARK_SEEDING = sh`rm -f ${SEEDING} && : >${SEEDING} && sync ${SEEDING}`
+const MARK_SEEDING = sh`${DEFINE_DATA}; mark="$data"/${SEEDING}; rm -f "$mark" && : >"$mark" && sync "$mark"`
 
 /** Deletes all data. A separate file system contains lost+found, which belongs to root. */
-const EMPTY_DATA = sh`cd ${DATA} && find . -mindepth 1 -maxdepth 1 ! -name ${SEEDING.slice(DATA.length + 1)} ! -name lost+found -exec rm -rf {} +`
+const EMPTY_DATA = sh`${DEFINE_DATA}; cd "$data" && find . -mindepth 1 -maxdepth 1 ! -name ${SEEDING} ! -name lost+found -exec rm -rf {} +`
 
 const serverOf = ({ servers }: ReplicationSpec, host: string): Server => {
   const found = servers.find((one) => one.host === host)
@@ -77,7 +80,7 @@ const serverOf = ({ servers }: ReplicationSpec, host: string): Server => {
 function* checkRoom(primary: string): Procedure<void> {
   const measured = yield { do: 'shell', on: primary, script: sh`${DEFINE_AS_MYSQL}\n${MEASURE}; echo "$size"` }
   const size = wholeNumber(requireSuccess(measured, 'data not measured').stdout.toString(), `the size of the data of ${primary}`)
-  const ask = sh`${DEFINE_AS_MYSQL}\n${MEASURE}; set -- $(df -kP ${DATA} | tail -n 1); echo $(($4 + size))`
+  const ask = sh`${DEFINE_AS_MYSQL}\n${MEASURE}; ${DEFINE_DATA}; set -- $(df -kP "$data" | tail -n 1); echo $(($4 + size))`
   const room = wholeNumber(
     requireSuccess(yield { do: 'shell', script: ask }, 'free space not measured').stdout.toString(),
     'the free space',
@@ -87,12 +90,12 @@ function* checkRoom(primary: string): Procedure<void> {
   throw new HostRefusal(
     `data of ${primary} does not fit`,
     `its size is ${megabytes(size)}, and ${megabytes(room)} are free`,
-    `enlarge ${DATA}; nothing was replaced`,
+    'enlarge the file system of its data directory; nothing was replaced',
   )
 }
 
 /** Sets `$size`, in kilobytes. The last line counts: `du` prints errors about unreadable files before it. */
-const MEASURE = sh`as_mysql 600 ${`du -sk ${DATA}`}; output=\${output##*
+const MEASURE = sh`as_mysql 600 ${String(sh`${DEFINE_DATA}; du -sk "$data"`)}; output=\${output##*
 }; size=\${output%%[!0-9]*}`
 
 /** Accepts one connection, with the certificate of the primary, then ends. */
@@ -102,14 +105,15 @@ const receiveCommand = ({ pair, trusted, seedPort, servers }: ReplicationSpec, m
     `OPENSSL-LISTEN:${seedPort},pf=ip${family},bind=${bracketed(me.address)},reuseaddr,accept-timeout=60`,
     `cert=${pair},key=${pair}.key,cafile=${trusted},verify=1,commonname=${primary.certificate}`,
   ]
-  const script = sh`socat -u -T 300 ${listen.join(',')} STDOUT | mbstream -x -C ${DATA}`
+  const script = sh`${DEFINE_DATA}; socat -u -T 300 ${listen.join(',')} STDOUT | mbstream -x -C "$data"`
   const as = sh`-p User=mysql -p Group=mysql -p UMask=0027 -p NoNewPrivileges=yes -p RemainAfterExit=yes`
   return sh`{ systemctl reset-failed ${RECEIVER} 2>/dev/null; systemd-run -q --unit=${RECEIVER} ${as} -p Description=${`Copy of the data of ${primary.host}, one of ${servers.length} servers`} bash -o pipefail -c ${String(script)} && {
 i=0; until [ -n "$(ss -Hltn 'sport = :${seedPort}')" ]; do [ $i -lt 100 ] || exit 1; sleep 0.1; i=$((i+1)); done; }; }`
 }
 
-const COPY = sh`directory=$(mktemp -d) || exit 1
-mariadb-backup --no-defaults --socket=/run/mysqld/mysqld.sock --user=mysql --datadir=${DATA} --backup --stream=xbstream --target-dir="$directory"
+const COPY = sh`${DEFINE_DATA}
+directory=$(mktemp -d) || exit 1
+mariadb-backup --no-defaults --socket=/run/mysqld/mysqld.sock --user=mysql --datadir="$data" --backup --stream=xbstream --target-dir="$directory"
 status=$?; rm -rf "$directory"; exit "$status"`
 
 /** Sends the data and reports progress every second: uncompressed megabytes read by the sender. */
@@ -127,14 +131,15 @@ wait $! && [ ! -e "$T/failed" ] || { tail -n 20 "$T/output" >&2; exit 1; }`
 const RECEIVED_SCRIPT = sh`i=0; while state=$(systemctl show -P SubState ${RECEIVER}); [ "$state" = running ] && [ $i -lt 600 ]; do sleep 0.1; i=$((i+1)); done
 systemctl stop ${RECEIVER}; [ "$state" = exited ] || { journalctl -u ${RECEIVER} --no-pager -o cat -n 10; exit 1; }`
 
-const PREPARE = sh`output=$(mariadb-backup --no-defaults --prepare --target-dir=${DATA} 2>&1); status=$?; printf '%s\\n' "$output" | tail -n 20; exit "$status"`
+const PREPARE = sh`${DEFINE_DATA}; output=$(mariadb-backup --no-defaults --prepare --target-dir="$data" 2>&1); status=$?; printf '%s\\n' "$output" | tail -n 20; exit "$status"`
 
 /** Prepares the copy and prints its position, from its binary log. */
 const prepareScript = (unit: string): Script => sh`${DEFINE_AS_MYSQL}
+${DEFINE_DATA}
 ${asMysql(PREPARE, DATA_MS / 1000)} || exit 1
 position=$(${join(
   sh`; `,
-  ['mariadb_backup', 'xtrabackup'].map((name) => readAsMysql(`${DATA}/${name}_binlog_info`, 'print((split " ", $b)[2])')),
+  ['mariadb_backup', 'xtrabackup'].map((name) => readAsMysql(sh`"$data"/${`${name}_binlog_info`}`, 'print((split " ", $b)[2])')),
 )})
 systemctl start ${unit} && ${MARIADB} -e 'DO 1' && echo "provision-position $position"`
 

@@ -3,7 +3,7 @@ import type { Script } from '../../shell/script.ts'
 import { sh } from '../../shell/sh.ts'
 import { executeScript, queryScript, readRows, refuseChanged } from '../database/client.ts'
 import { readAsMysql } from '../database/files.ts'
-import { DATA, sqlText } from '../database/mariadb.ts'
+import { DEFINE_DATA, sqlText } from '../database/mariadb.ts'
 import { defineKind, type PlanContext, type Work } from '../kind/kind.ts'
 import { FIX_CHANGED } from '../kind/one-by-one.ts'
 import { HostRefusal, outputExcerpt, requireSuccess, type Steps } from '../kind/step.ts'
@@ -31,7 +31,7 @@ export interface UnreplicatedState {
 }
 
 /** The replication settings of a server: the fourth line is the address, the fifth the account. The password is not read. */
-const MASTER = `${DATA}/master.info`
+const MASTER = sh`"$data"/master.info`
 const ADDRESS_AND_ACCOUNT = String.raw`my @l = split /\n/, $b; print "address\t$l[3]\naccount\t$l[4]\n" if @l > 4`
 
 /**
@@ -44,7 +44,8 @@ export const unreplicated = defineKind({
   id: ({ name }) => name,
 
   observe: (specs: readonly UnreplicatedSpec[]) => ({
-    script: sh`if [ -e ${MASTER} ] || [ -L ${MASTER} ]; then
+    script: sh`${DEFINE_DATA}
+if [ -e ${MASTER} ] || [ -L ${MASTER} ]; then
 answer=$(${readAsMysql(MASTER, ADDRESS_AND_ACCOUNT)} 2>&1) && printf '%s\\n' "$answer" || printf 'refused\\t%s\\n' "$answer"
 fi
 echo 'provision-accounts'
@@ -98,12 +99,11 @@ ${queryScript(`SELECT User FROM mysql.global_priv WHERE User LIKE '${FOLLOWER}%'
 })
 
 /** Reads source and account again, as the observation did. A source that somebody ended meanwhile is as it is to become. */
-const compareSourceScript = ({
-  follows,
-}: UnreplicatedState): Script => sh`now=; if [ -e ${MASTER} ] || [ -L ${MASTER} ]; then now=$(${readAsMysql(MASTER, ADDRESS_AND_ACCOUNT)}) || exit; fi
+const compareSourceScript = ({ follows }: UnreplicatedState): Script => sh`${DEFINE_DATA}
+now=; if [ -e ${MASTER} ] || [ -L ${MASTER} ]; then now=$(${readAsMysql(MASTER, ADDRESS_AND_ACCOUNT)}) || exit; fi
 case $now in *'account	'${FOLLOWER}*) now=\${now%%'
 '*}; now=\${now#address?} ;; *) now= ;; esac
-[ -z "$now" ] || [ "$now" = ${follows ?? ''} ] || { echo ${`the source in ${MASTER} is not as it was observed`} >&2; exit ${CHANGED}; }`
+[ -z "$now" ] || [ "$now" = ${follows ?? ''} ] || { echo 'the source in master.info is not as it was observed' >&2; exit ${CHANGED}; }`
 
 /**
  * An account of a replica that somebody created since the observation would stay, and one that is gone is as it is to become. Without
@@ -133,7 +133,8 @@ const following = (
 const refusal = (spec: UnreplicatedSpec, state: UnreplicatedState, context: Pick<PlanContext, 'members'>): HostRefusal | undefined => {
   const members = context.members() as ReadonlyMap<string, UnreplicatedState>
   for (const [host, { unknown }] of [[spec.me, state] as const, ...members])
-    if (unknown !== undefined) return new HostRefusal(`replication source of ${host} is unknown`, unknown, `check ${MASTER} on ${host}`)
+    if (unknown !== undefined)
+      return new HostRefusal(`replication source of ${host} is unknown`, unknown, `check master.info in the data directory of ${host}`)
   const [first] = following(spec, context)
   if (first === undefined) return undefined
   const { host, of } = first

@@ -210,7 +210,15 @@ it('the unit of a server allows writes to the paths of its package and its setti
   const settings = { general_log_file: '/srv/log/all.log', tmpdir: '/data', max_allowed_packet: '32M' }
   const unit = textOf(declared(first, { settings }), 'unit:mariadb.service.d/provision.conf')
   const paths = unit.split('\n').flatMap((line) => (line.startsWith('ReadWritePaths=') ? [line.slice(15)] : []))
-  expect(paths).toEqual(['-/var/lib/mysql', '-/run/mysqld', '-/var/log/mysql', '-/srv/log/all.log', '-/srv/log', '-/data'])
+  expect(paths).toEqual([
+    '-/var/lib/mariadb',
+    '-/var/lib/mysql',
+    '-/run/mysqld',
+    '-/var/log/mysql',
+    '-/srv/log/all.log',
+    '-/srv/log',
+    '-/data',
+  ])
 })
 
 it('root writes the metrics of backups in the same unit, and reads no file of the backup account', () => {

@@ -14,7 +14,7 @@ import {
   refuseChanged,
 } from '../../../../src/resource/database/client.ts'
 import { asMysql, DEFINE_AS_MYSQL, readAsMysql } from '../../../../src/resource/database/files.ts'
-import { LIST_DATABASES, sqlName, sqlText } from '../../../../src/resource/database/mariadb.ts'
+import { DEFINE_DATA, LIST_DATABASES, sqlName, sqlText } from '../../../../src/resource/database/mariadb.ts'
 import { HostRefusal } from '../../../../src/resource/kind/step.ts'
 import type { Script } from '../../../../src/shell/script.ts'
 import { sh } from '../../../../src/shell/sh.ts'
@@ -177,7 +177,7 @@ EXECUTE IMMEDIATE @compared;
 })
 
 describe('a file of the data directory', () => {
-  const read = (name: string) => run(readAsMysql(`/var/lib/mysql/${name}`))
+  const read = (name: string) => run(readAsMysql(sh`${`/var/lib/mysql/${name}`}`))
 
   it('is read up to 4096 bytes; a missing one is empty', () => {
     writeFileSync(join(place, 'data/a'), 'x'.repeat(5000))
@@ -219,7 +219,7 @@ describe('the account mysql', () => {
 
   it('has no file to read on a host without it', () => {
     writeFileSync(join(place, 'data/a'), 'x')
-    const text = String(readAsMysql(join(place, 'data/a')))
+    const text = String(readAsMysql(sh`${join(place, 'data/a')}`))
     const { status, stdout, stderr } = spawnSync('sh', ['-c', text.replace('getpwnam "mysql"', 'getpwnam "nosuch-account"')], {
       encoding: 'utf8',
     })
@@ -229,7 +229,7 @@ describe('the account mysql', () => {
 
   it('cannot read a file of root', () => {
     writeFileSync(join(place, 'data/a'), 'x', { mode: 0o600 })
-    if (userInfo().uid === 0) expect(run(readAsMysql('/var/lib/mysql/a')).stderr).toContain('Permission denied')
+    if (userInfo().uid === 0) expect(run(readAsMysql(sh`/var/lib/mysql/a`)).stderr).toContain('Permission denied')
   })
 })
 
@@ -251,4 +251,21 @@ it('values and names are quoted for SQL on one line', () => {
   expect(sqlText(`it's a \\ and\na \0`)).toBe("'it\\'s a \\\\ and\\na \\0'")
   expect(sqlName('a`b')).toBe('`a``b`')
   expect(() => readRows(Buffer.from('x\n'))).toThrow(HostRefusal)
+})
+
+it.each([
+  // The packages of Debian 12 and 13, Ubuntu 22.04 and 24.04 (MariaDB 1:10.6.23 to 1:11.8.9).
+  ['of packages before 1:11.8.6-5', ['lib/mysql'], 'lib/mysql'],
+  // The postinst of mariadb-server 1:11.8.6-5ubuntu0.1 (Ubuntu 26.04) prefers the directory that exists.
+  ['of later packages', ['lib/mariadb'], 'lib/mariadb'],
+  ['of later packages beside the data of another server', ['lib/mariadb', 'lib/mysql'], 'lib/mariadb'],
+  ['of a server that was upgraded to them', ['lib/mysql', 'etc'], 'lib/mysql'],
+  ['of such a server, beside a new directory', ['lib/mysql', 'lib/mariadb', 'etc/99-legacy-datadir.cnf'], 'lib/mysql'],
+  ['of a bare host', [], 'lib/mysql'],
+])('the data directory is that %s', (_, paths, expected) => {
+  for (const path of paths) mkdirSync(join(place, path), { recursive: true })
+  const script = `${DEFINE_DATA}; echo "$data"`
+    .replaceAll('/var/lib', join(place, 'lib'))
+    .replaceAll(/\/etc\/mysql\/mariadb.conf.d/g, join(place, 'etc'))
+  expect(spawnSync('sh', ['-c', script], { encoding: 'utf8' }).stdout.trim()).toBe(join(place, expected))
 })

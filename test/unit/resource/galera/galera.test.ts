@@ -6,6 +6,7 @@ import { type GaleraState, GRASTATE, type MemberStatus, readPosition, readStatus
 import { type Answer, HostRefusal, type Step } from '../../../../src/resource/kind/step.ts'
 import type { ServiceState } from '../../../../src/resource/service/observe.ts'
 import { service } from '../../../../src/resource/service/service.ts'
+import { sh } from '../../../../src/shell/sh.ts'
 import { NOTHING } from '../answers.ts'
 import { context, recorded } from '../recorded.ts'
 
@@ -265,7 +266,10 @@ it('members are rows with an identifier of Galera', () => {
 })
 
 it('reads a recorded answer', () => {
-  const texts = new Map([['/var/lib/mysql/grastate.dat', recorded('galera-grastate').toString().split('\n')]])
+  const texts = new Map([
+    ['/var/lib/mysql/grastate.dat', recorded('galera-grastate').toString().split('\n')],
+    ['/var/lib/mariadb/grastate.dat', ['uuid: 11111111-1111-1111-1111-111111111111', 'seqno: 5']],
+  ])
   const units = new Map([
     [
       'mariadb.service',
@@ -275,10 +279,13 @@ it('reads a recorded answer', () => {
       ]),
     ],
   ])
-  const state = galera.kind
-    .observe([at('web-01')])
-    .parse(recorded('galera'), { ...NOTHING, texts, units })
-    .get('database')
+  const read = (data: string) =>
+    galera.kind
+      .observe([at('web-01')])
+      .parse(Buffer.concat([Buffer.from(`data ${data}\n`), recorded('galera')]), { ...NOTHING, texts, units })
+      .get('database')
+  const state = read('/var/lib/mysql')
+  expect(read('/var/lib/mariadb')?.position).toMatchObject({ uuid: '11111111-1111-1111-1111-111111111111', seqno: 5 })
   expect(state?.status).toEqual({ ...SYNCED, uuid: '61e2345f-e7f5-11f1-a02e-df21708565af', seqno: expect.any(Number) })
   expect(state?.position).toEqual({ uuid: '61e2345f-e7f5-11f1-a02e-df21708565af', seqno: -1, databases: ['shop', 'shop_1'] })
   expect(readPosition(['uuid:    00000000-0000-0000-0000-000000000000', 'seqno:   -1'])).toEqual({ uuid: undefined, seqno: -1 })
@@ -299,18 +306,19 @@ it.each<[string, string, string, string, boolean]>([
     new Map(Object.entries({ LoadState: 'loaded', ActiveState: active, UnitFileState: enabled }))
   const query = galera.kind.observe([at(me)])
   expect(query.shared?.units).toContain(other)
-  expect(query.shared?.texts).toContain(GRASTATE)
+  for (const data of ['/var/lib/mariadb', '/var/lib/mysql']) expect(query.shared?.texts).toContain(`${data}/${GRASTATE}`)
   expect(String(query.script)).toMatch(/database %s[\s\S]*wsrep_cluster_status[\s\S]*\necho 'provision-services'/)
   const read = (texts: ReadonlyMap<string, readonly string[]>) => {
     const units = new Map([
       ['mariadb.service', properties('inactive', '')],
       [other, properties(active, enabled)],
     ])
-    return query.parse(Buffer.from('down\nprovision-services\n'), { ...NOTHING, texts, units }).get('database')?.otherRuns
+    return query.parse(Buffer.from('data /var/lib/mysql\ndown\nprovision-services\n'), { ...NOTHING, texts, units }).get('database')
+      ?.otherRuns
   }
   expect(read(new Map())).toBe(expected)
   // A server that was in the cluster has its port.
-  if (me === 'lb-01') expect(read(new Map([[GRASTATE, grastate(4).split('\n')]]))).toBe(true)
+  if (me === 'lb-01') expect(read(new Map([[`/var/lib/mysql/${GRASTATE}`, grastate(4).split('\n')]]))).toBe(true)
 })
 
 it.each([
@@ -342,7 +350,7 @@ const carryOut = (
     const said = (text: string): Answer => ({ code: 0, stdout: Buffer.from(text), stderr: '' })
     const script = String(step.script)
     if (script.includes("SELECT 'end'")) return said(answers[host]?.stands ?? 'down\n')
-    if (script === String(readAsMysql(GRASTATE))) return said(answers[host]?.grastate ?? '')
+    if (script.endsWith(String(readAsMysql(sh`"$data"/${GRASTATE}`)))) return said(answers[host]?.grastate ?? '')
     if (script.includes('galera_recovery')) return said('--wsrep_start_position=11111111-1111-1111-1111-111111111111:77')
     const stopped = /^systemctl disable --now -q -- (\S+)$/.exec(script)?.[1]
     const begins =

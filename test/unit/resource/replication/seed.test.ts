@@ -14,6 +14,7 @@ import {
 import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { DEFINE_DATA } from '../../../../src/resource/database/mariadb.ts'
 import { type Answer, HostRefusal, type ShellStep } from '../../../../src/resource/kind/step.ts'
 import { replication } from '../../../../src/resource/replication/replication.ts'
 import { seed } from '../../../../src/resource/replication/seed.ts'
@@ -162,7 +163,7 @@ describe('a copy of all data', () => {
       ...['User=mysql', 'Group=mysql', 'UMask=0027', 'NoNewPrivileges=yes', 'RemainAfterExit=yes'].flatMap((one) => ['-p', one]),
       ...['-p', 'Description=Copy of the data of one, one of 2 servers'],
       ...['bash', '-o', 'pipefail', '-c'],
-      `socat -u -T 300 OPENSSL-LISTEN:4444,pf=ip4,bind=10.0.0.2,reuseaddr,accept-timeout=60,cert=/p,key=/p.key,cafile=/t,verify=1,commonname=one.internal STDOUT | mbstream -x -C ${place}/data`,
+      `${String(DEFINE_DATA).replaceAll('/var/lib/mysql', `${place}/data`)}; socat -u -T 300 OPENSSL-LISTEN:4444,pf=ip4,bind=10.0.0.2,reuseaddr,accept-timeout=60,cert=/p,key=/p.key,cafile=/t,verify=1,commonname=one.internal STDOUT | mbstream -x -C "$data"`,
       '',
     ])
   })
@@ -205,7 +206,7 @@ describe('a copy of all data', () => {
     )
     expect(existsSync(/target-dir=(\S+)/.exec(read('backup'))?.[1] ?? '/')).toBe(false)
     expect(read('socat')).toBe('-u -T 300 - OPENSSL:10.0.0.2:4444,cert=/p,key=/p.key,cafile=/t,verify=1,commonname=two.internal,no-sni=1\n')
-    expect(read('setpriv')).toMatch(/^--reuid=mysql --regid=mysql --init-groups --no-new-privs sh -c directory=/m)
+    expect(read('setpriv')).toMatch(/^--reuid=mysql --regid=mysql --init-groups --no-new-privs sh -c data=.*\ndirectory=/m)
     // A copy that breaks off and a connection that breaks off are both failures.
     expect(run(step, { BACKUP: '1' })).toMatchObject({ code: 1, stderr: lines(11, 30) })
     expect(run(step, { SOCAT: '1' })).toMatchObject({ code: 1 })

@@ -85,7 +85,7 @@ describe('ending replication', () => {
     const answer = host.run(
       String(step.script).replaceAll('getpwnam "mysql"', `getpwnam "${process.getuid?.() === 0 ? 'nobody' : userInfo().username}"`),
     )
-    expect(answer).toMatchObject({ code, stderr: code === 0 ? '' : 'the source in /var/lib/mysql/master.info is not as it was observed\n' })
+    expect(answer).toMatchObject({ code, stderr: code === 0 ? '' : 'the source in master.info is not as it was observed\n' })
     if (code !== 0)
       expect(() => steps.next(answer)).toThrow(expect.objectContaining({ fix: 'run again: the next plan starts from the present state' }))
   })

@@ -36,7 +36,10 @@ describe('units have their settings besides their sandbox', () => {
         ),
     )
   const SERVER = ['Restart=on-failure', 'RestartSec=3s', 'TimeoutStartSec=3h', 'ExecStartPost=']
-  const PATHS = ['ReadWritePaths=-/var/lib/mysql', 'ReadWritePaths=-/run/mysqld', 'ReadWritePaths=-/var/log/mysql', 'Slice=database.slice']
+  const PATHS = [
+    ...['/var/lib/mariadb', '/var/lib/mysql', '/run/mysqld', '/var/log/mysql'].map((path) => `ReadWritePaths=-${path}`),
+    'Slice=database.slice',
+  ]
   const REMOVE = '+/bin/rm -f /run/mariadb-wsrep-new-cluster'
 
   it.each<[string, string, object, Record<string, readonly string[]>]>([
@@ -72,7 +75,17 @@ describe('units have their settings besides their sandbox', () => {
       'lb-01',
       'garb.service.d/provision.conf',
       {},
-      { Unit: NETWORK, Service: ['User=garbd', 'Group=garbd', 'StateDirectory=garbd', 'Restart=always', 'RestartSec=3s'] },
+      {
+        Unit: NETWORK,
+        Service: [
+          'User=garbd',
+          'Group=garbd',
+          'StateDirectory=garbd',
+          'WorkingDirectory=/var/lib/garbd',
+          'Restart=always',
+          'RestartSec=3s',
+        ],
+      },
     ],
     [
       'web-01',

@@ -1,10 +1,8 @@
 import { spawnSync } from 'node:child_process'
-import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { HOSTS, hostOf, textOf } from './context.ts'
 import { place } from './stand-ins.ts'
 
-const SEEDING = '/var/lib/mysql/.provision-seeding'
 const SCRIPT = textOf('web-01', 'file:/usr/local/lib/provision/database-primary', { topology: 'replica', primary: 'web-01' })
 
 /** The position of this server, its own source, and the answer of the replica. */
@@ -49,8 +47,8 @@ esac`,
     `if [ -e "$PLACE/begun" ]; then rm "$PLACE/begun"; echo $((1000000000000000 + ${takes} * 1000000)); else : >"$PLACE/begun"; echo 1000000000000000; fi`,
   )
   for (const [name, text] of Object.entries({ read_only: readOnly, own, follows, other, error })) there.write(name, text)
-  if (seeding) there.write('seeding', '')
-  const script = SCRIPT.replaceAll(SEEDING, join(there.path, 'seeding'))
+  if (seeding) there.write('.provision-seeding', '')
+  const script = SCRIPT.replaceAll('/var/lib/mysql', there.path)
   const { status, stdout, stderr } = spawnSync('sh', ['-c', script], { env: { ...there.env, TMPDIR: there.path }, encoding: 'utf8' })
   return {
     words: `${stdout}${stderr}`,

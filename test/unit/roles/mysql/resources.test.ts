@@ -363,13 +363,7 @@ it('warnings name what a loss of the server would lose', () => {
 describe('the configuration', () => {
   const linesOf = (written: object) => textOf('web-01', 'file:/etc/mysql/mariadb.cnf', written).split('\n')
   const COMMON = [
-    ...[
-      'user = mysql',
-      'datadir = /var/lib/mysql',
-      'pid_file = /run/mysqld/mysqld.pid',
-      'bind_address = 127.0.0.12',
-      'skip_name_resolve = ON',
-    ],
+    ...['user = mysql', 'pid_file = /run/mysqld/mysqld.pid', 'bind_address = 127.0.0.12', 'skip_name_resolve = ON'],
     ...[
       'local_infile = OFF',
       'symbolic_links = OFF',
@@ -379,6 +373,8 @@ describe('the configuration', () => {
     ...['ssl_key = /etc/mysql/provision/host.pem.key', 'tls_version = TLSv1.2,TLSv1.3', 'require_secure_transport = ON'],
     ...['default_storage_engine = InnoDB', 'log_bin = mysql-bin', 'binlog_format = ROW', 'log_slave_updates = ON', 'slow_query_log = ON'],
     ...['slow_query_log_file = /var/log/mysql/mariadb-slow.log', 'socket = /run/mysqld/mysqld.sock'],
+    // The file by which mariadb-server 1:11.8.6-5ubuntu0.1 keeps the data directory of an upgraded server.
+    '!include /etc/mysql/mariadb.conf.d/99-legacy-datadir.cnf',
   ]
   const CLUSTER = [
     ...['innodb_autoinc_lock_mode = 2', 'wsrep_on = ON', 'wsrep_provider = /usr/lib/galera/libgalera_smm.so', 'wsrep_cluster_name = shop'],
