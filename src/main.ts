@@ -3,9 +3,11 @@ import { createInterface } from 'node:readline/promises'
 import type { CommandContext } from './cli/command.ts'
 import { dispatch } from './cli/dispatch.ts'
 import { INTERRUPTED, statusOf } from './cli/status.ts'
+import { person } from './host/openssh/person.ts'
 import { Problem, problemsIn } from './problem.ts'
 import { cards, defectCard } from './report/card.ts'
 import { redactStream } from './report/redact-stream.ts'
+import { askSecret } from './report/secret-prompt.ts'
 import { neutralized } from './report/text.ts'
 import { painter, type View } from './report/view.ts'
 
@@ -89,13 +91,17 @@ const createContext = (): CommandContext => ({
           const terminal = createInterface({ input: stdin, output: stderr })
           return await terminal.question(question, { signal: stopping.signal }).finally(() => terminal.close())
         },
+        askSecret: (question) => askSecret(stdin, stderr, question, stop),
       }
     : {}),
 })
 
 const main = async (): Promise<number> => {
   try {
-    const result = await dispatch(argv, createContext())
+    const context = createContext()
+    const ask = context.askSecret
+    if (ask !== undefined) person.present = { ask, show: async (line) => err(`${line}\n`) }
+    const result = await dispatch(argv, context)
     if (typeof result === 'number') return result
     if (result.problems.length > 0) err(`\n${cards(result.problems, viewOf(stderr))}${debugged(result.problems.map(({ cause }) => cause))}`)
     return result.status

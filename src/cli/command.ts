@@ -49,6 +49,8 @@ export interface CommandContext {
   rows(): number
   /** Asks the user a question; undefined if no terminal is attached. */
   ask?: (question: string) => Promise<string>
+  /** Asks for a secret without showing it; undefined if no terminal is attached. */
+  askSecret?: (question: string) => Promise<string | undefined>
 }
 
 /** Exit status of a command, with the problems that `main` prints. */

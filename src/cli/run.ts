@@ -2,6 +2,7 @@ import { resolve } from 'node:path'
 import type { Listener } from '../engine/events.ts'
 import type { Outcome, Plan } from '../engine/plan/plan.ts'
 import type { SavedPlan, Scope } from '../engine/plan/saved.ts'
+import { person } from '../host/openssh/person.ts'
 import type { Holder } from '../host/shell/shell.ts'
 import { lineOf, type Problem, Problems, problemsIn } from '../problem.ts'
 import { chooseReport } from '../report/choose.ts'
@@ -71,6 +72,12 @@ export const runSite = async <Ready extends Prepared, Planned extends PlannedRun
   const { signal, view } = context
   const format = values.json ? 'json' : (values.output as Format | undefined)
   const report = chooseReport(format, { ...context, view: { ...view, verbose: values.verbose ?? false } })
+  const { askSecret } = context
+  if (askSecret !== undefined)
+    person.present = {
+      ask: (question) => report.paused(() => askSecret(question)),
+      show: (line) => report.paused(async () => context.err(`${line}\n`)),
+    }
   try {
     const conflicts = conflictingOptions(values, positionals)
     if (conflicts.length > 0) throw new Problems(conflicts)

@@ -14,6 +14,7 @@ export interface ActivityDisplay {
   doing(host: string, what: string | undefined): void
   rolling(event: Extract<Event, { type: 'rolling' }>): void
   title(title: string): void
+  paused<T>(work: () => Promise<T>): Promise<T>
   stop(): Promise<void>
 }
 
@@ -54,6 +55,7 @@ export const humanReport = (out: (text: string) => void, view: View, activity: A
       activity.start('Applying', progress)
     },
     interrupting: () => activity.title('Finishing the current step (press Ctrl-C again to stop immediately)'),
+    paused: (work) => activity.paused(work),
     settle: () => activity.stop(),
     // The error cards are printed by `main`.
     broken: () => {},

@@ -30,6 +30,7 @@ export const jsonReport = (out: (text: string) => void): Report => {
     },
     applying: () => {},
     interrupting: () => {},
+    paused: (work) => work(),
     settle: async () => activities.stop(),
     finished: ({ outcome, problems }: Ending) => {
       for (const problem of problems) line(problemLine(problem))

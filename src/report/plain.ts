@@ -21,6 +21,7 @@ export const plainActivity = (out: (text: string) => void): ActivityDisplay => {
       line(`${host}  ${phase === 'out' ? 'drained from' : 'returned to'} ${at}  ${duration(durationMs)}`)
     },
     title: (title) => line(title),
+    paused: (work) => work(),
     stop: async () => activities.stop(),
   }
 }

@@ -14,6 +14,8 @@ const spinner = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', 
 export const terminalActivity = (view: View, rows: () => number): ActivityDisplay => {
   let stop: (() => Promise<void>) | undefined
   let title = ''
+  /** The progress to show; undefined if the display was stopped, also while it is paused. */
+  let wanted: Progress | undefined
 
   const show = async (progress: Progress, ended: Promise<void>): Promise<void> => {
     const delay = new Promise((resolve) => setTimeout(resolve, DELAY_MS).unref())
@@ -54,15 +56,20 @@ export const terminalActivity = (view: View, rows: () => number): ActivityDispla
     stop = undefined
   }
 
+  const start = (progress: Progress): void => {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const shown = show(progress, promise)
+    stop = () => {
+      resolve()
+      return shown
+    }
+  }
+
   return {
     start: (newTitle, progress) => {
       title = newTitle
-      const { promise, resolve } = Promise.withResolvers<void>()
-      const shown = show(progress, promise)
-      stop = () => {
-        resolve()
-        return shown
-      }
+      wanted = progress
+      start(progress)
     },
     changed: () => {},
     doing: () => {},
@@ -70,6 +77,13 @@ export const terminalActivity = (view: View, rows: () => number): ActivityDispla
     title: (newTitle) => {
       title = newTitle
     },
-    stop: stopShowing,
+    paused: async (work) => {
+      await stopShowing()
+      return await work().finally(() => wanted && start(wanted))
+    },
+    stop: async () => {
+      wanted = undefined
+      await stopShowing()
+    },
   }
 }

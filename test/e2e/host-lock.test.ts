@@ -70,22 +70,26 @@ test('a waiting run can be interrupted', async () => {
   await (await run('third')).close()
 })
 
-test('the current step of a dead controller ends, its queued requests do not begin, and the next run waits without --wait', async () => {
-  const dead = await openShell(through(relay.port), { lock: holder('dead') })
-  const begun = new Promise<void>((begin) => {
-    dead.request('echo begun; sleep 2; echo still; touch /tmp/begun', { onLine: () => begin() }).catch(() => {})
-  })
-  const queued = problemOf(dead.request('touch /tmp/queued'))
-  await begun
-  relay.cut()
-  expect(await queued).toMatchObject({ class: 'unreachable' })
-  const heard: string[] = []
-  const next = await run('next', { onWaiting: (who: string) => heard.push(who) })
-  expect(heard[0]).toMatch(/\(dead\): the controller of the run is gone \(.*sleep/)
-  expect(textOf(await next.request('ls /tmp/begun /tmp/queued 2>/dev/null'))).toBe('/tmp/begun\n')
-  await next.close()
-  await dead.close()
-})
+test.each(['ssh2', 'openssh'] as const)(
+  'the current step of a dead controller ends, its queued requests do not begin, and the next run waits without --wait (%s)',
+  async (transport) => {
+    await onHost('rm -f /tmp/begun')
+    const dead = await openShell({ ...through(relay.port), transport }, { lock: holder('dead') })
+    const begun = new Promise<void>((begin) => {
+      dead.request('echo begun; sleep 2; echo still; touch /tmp/begun', { onLine: () => begin() }).catch(() => {})
+    })
+    const queued = problemOf(dead.request('touch /tmp/queued'))
+    await begun
+    relay.cut()
+    expect(await queued).toMatchObject({ class: 'unreachable' })
+    const heard: string[] = []
+    const next = await run('next', { onWaiting: (who: string) => heard.push(who) })
+    expect(heard[0]).toMatch(/\(dead\): the controller of the run is gone \(.*sleep/)
+    expect(textOf(await next.request('ls /tmp/begun /tmp/queued 2>/dev/null'))).toBe('/tmp/begun\n')
+    await next.close()
+    await dead.close()
+  },
+)
 
 const hangs = async (deadlineMs: number) => {
   const dead = await openShell(through(relay.port), { lock: holder('dead') })

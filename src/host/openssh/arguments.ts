@@ -43,7 +43,7 @@ const FIXED = {
   BatchMode: 'no',
   PasswordAuthentication: 'no',
   KbdInteractiveAuthentication: 'no',
-  NumberOfPasswordPrompts: '1',
+  NumberOfPasswordPrompts: '3',
   // provision has limits of its own for each stage, which this one must not undercut.
   ConnectTimeout: '60',
   ConnectionAttempts: '1',

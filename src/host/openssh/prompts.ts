@@ -6,22 +6,8 @@ import { showHidden } from '../../hidden.ts'
 import { Secret } from '../../secret/secret.ts'
 import { quote } from '../../shell/quote.ts'
 import type { Target } from '../target/connection.ts'
+import { person } from './person.ts'
 import { scratch } from './scratch.ts'
-
-/** The person at the terminal. */
-export interface Person {
-  /** Asks for a passphrase or a PIN without showing it. Empty or undefined if the person gives none. */
-  ask(question: string): Promise<string | undefined>
-  /** Shows a request, such as to touch a security key. */
-  show(line: string): void
-}
-
-let person: Person | undefined
-
-/** Sets the person who answers the questions of ssh. Without one, questions that the inventory does not answer are refused. */
-export const setPerson = (present: Person | undefined): void => {
-  person = present
-}
 
 /** The questions of one ssh process, and of those that it starts for its jump hosts. */
 export interface Prompts {
@@ -115,8 +101,8 @@ export const promptsOf = async ({ name, passphrase }: Target): Promise<Prompts> 
   const refuse = (text: string): undefined => void refused.push(text)
   const answer: Answering = async ({ text, isNotice }, connection) => {
     if (isNotice) {
-      if (person === undefined) return refuse(text)
-      person.show(`${name}: ${text}`)
+      if (person.present === undefined) return refuse(text)
+      await person.present.show(`${name}: ${text}`)
       await new Promise((ended) => connection.once('end', ended).once('close', ended))
       return undefined
     }
@@ -125,12 +111,12 @@ export const promptsOf = async ({ name, passphrase }: Target): Promise<Prompts> 
     answered.add(text)
     if (key !== undefined && passphrase !== undefined) return isRepeated ? void wrong.push(key) : passphrase.reveal()
     // Whether to trust a host key is decided by `provision trust` alone.
-    if (person === undefined || /\(yes\/no/.test(text)) return refuse(text)
+    if (person.present === undefined || /\(yes\/no/.test(text)) return refuse(text)
     return await inTurn(async () => {
       const before = given.get(text)
       if (before !== undefined && !isRepeated) return before.reveal()
       given.delete(text)
-      const said = await person?.ask(`${name}: ${text} `)
+      const said = await person.present?.ask(`${name}: ${text} `)
       if (said === undefined || said === '') return undefined
       given.set(text, new Secret(said))
       return said

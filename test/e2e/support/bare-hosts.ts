@@ -22,6 +22,9 @@ export const endHosts = (): Promise<void> => labDown(spec)
 /** Path of a file of the lab: `id_ed25519`, `known_hosts`. */
 export const labFile = (name: string): string => `${root}/.provision/lab/t-host/${name}`
 
+/** The transport of the tests. */
+export const transport: { current: NonNullable<Target['transport']> } = { current: 'auto' }
+
 /** The connection to the first host, with the settings of `otherwise`. */
 export const target = (otherwise: Partial<Target> = {}): Target => ({
   name: 'h1',
@@ -32,6 +35,7 @@ export const target = (otherwise: Partial<Target> = {}): Target => ({
   knownHosts: [labFile('known_hosts')],
   hostKeys: 'strict',
   jump: [],
+  transport: transport.current,
   ...otherwise,
 })
 

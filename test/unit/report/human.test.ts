@@ -10,7 +10,7 @@ import { painter } from '../../../src/report/view.ts'
 import { change, outcomeOf, plainView, planOf } from './values.ts'
 
 /** A report and everything that it prints; `+` marks what it passes to the activity display. */
-const reporting = () => {
+const reporting = (view = plainView) => {
   const printed: string[] = []
   const activity = {
     start: (title: string) => printed.push(`+ start ${title}`),
@@ -18,11 +18,15 @@ const reporting = () => {
     doing: (host: string, what: string | undefined) => printed.push(`+ ${host} ${what}`),
     rolling: ({ host, phase }: { host: string; phase: string }) => printed.push(`+ ${host} ${phase}`),
     title: (title: string) => printed.push(`+ title ${title}`),
+    paused: async <T>(work: () => Promise<T>): Promise<T> => {
+      printed.push('+ pause')
+      return await work().finally(() => printed.push('+ resume'))
+    },
     stop: async () => void printed.push('+ stop'),
   }
   const report = humanReport(
     (text) => printed.push(...text.split('\n').slice(0, -1)),
-    plainView,
+    view,
     activity,
     () => 0,
   )
@@ -40,6 +44,22 @@ const finish = (plan: Plan, more: object = {}) => ({
 })
 
 describe('the report for people', () => {
+  test('stops its display while a question is asked', async () => {
+    const { report, since } = reporting()
+    report.observing(['web-01'])
+    expect(await report.paused(async () => since().concat('asked'))).toEqual(['+ start Observing web-01', '+ pause', 'asked'])
+    expect(since()).toEqual(['+ resume'])
+  })
+
+  test('shows details with --verbose only', () => {
+    for (const verbose of [false, true]) {
+      const { report, since } = reporting({ ...plainView, verbose })
+      report.listen({ type: 'note', host: 'a', what: 'a connects with OpenSSH: transport: openssh', isDetail: true })
+      report.finished(finish(planOf(change('a', 'file:/x'))))
+      expect(since().some((line) => line.includes('connects with OpenSSH'))).toBe(verbose)
+    }
+  })
+
   test('names the one host that is observed, or their number', () => {
     const { report, since } = reporting()
     report.observing(['web-01'])

@@ -1,0 +1,221 @@
+import { spawn } from 'node:child_process'
+import { existsSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest'
+import { connect } from '../../../../src/host/openssh/connect.ts'
+import { person } from '../../../../src/host/openssh/person.ts'
+import { execOn } from '../../../../src/host/shell/exec.ts'
+import { runOnce } from '../../../../src/host/shell/run-once.ts'
+import type { Target } from '../../../../src/host/target/connection.ts'
+import { Secret } from '../../../../src/secret/secret.ts'
+import { problemOf } from '../../problem-of.ts'
+import { localHost } from '../shell/local-host.ts'
+import { keygen, peer, scratch, sshServer, targetOf, wireOf } from '../ssh/ssh-server.ts'
+
+afterEach(() => {
+  person.present = undefined
+  vi.unstubAllEnvs()
+})
+
+/** A server that accepts a key and answers each command with it, and a connection to it by OpenSSH. */
+const serverFor = async (key: string, directory: string, otherwise: Partial<Target> = {}) => {
+  const server = await sshServer({
+    ...{ directory, accepts: wireOf(key) },
+    execute: (command, channel) => {
+      channel.write(command)
+      channel.exit(0)
+      channel.end()
+    },
+  })
+  return { server, target: targetOf(directory, server, { keys: [key], transport: 'openssh', ...otherwise }) }
+}
+
+const outputOf = async (target: Target, command = 'hello'): Promise<string> => {
+  let output = ''
+  expect(await execOn(target, command, { onStdout: (chunk) => (output += chunk) })).toBe(0)
+  return output
+}
+
+describe('a key with a passphrase', () => {
+  const encrypted = async (otherwise: Partial<Target> = {}) => {
+    const directory = scratch()
+    const key = keygen(join(directory, 'key'), '-N', 'open sesame', '-a', '1')
+    return { key, ...(await serverFor(key, directory, otherwise)) }
+  }
+
+  test('is opened with that of the inventory', async () => {
+    expect(await outputOf((await encrypted({ passphrase: new Secret('open sesame') })).target)).toBe('hello')
+  })
+
+  test('and a wrong one in the inventory is an input problem of the key', async () => {
+    const { target, key } = await encrypted({ passphrase: new Secret('open says me') })
+    expect(await problemOf(execOn(target, ':'))).toMatchObject({
+      class: 'input',
+      where: { file: key },
+      what: 'key cannot be decrypted',
+      fix: 'correct the passphrase',
+    })
+  })
+
+  test('is asked for once at the terminal, also for later connections', async () => {
+    const { target, key } = await encrypted()
+    const asked: string[] = []
+    person.present = {
+      ask: async (question) => {
+        asked.push(question)
+        return 'open sesame'
+      },
+      show: async () => {},
+    }
+    expect(await outputOf(target)).toBe('hello')
+    expect(await outputOf(target)).toBe('hello')
+    expect(asked).toEqual([`web-01: Enter passphrase for key '${key}': `])
+  })
+
+  test('that the person gets wrong or does not give is refused by the host', async () => {
+    const { target } = await encrypted()
+    const answers = ['wrong', '']
+    person.present = { ask: async () => answers.shift(), show: async () => {} }
+    expect(await problemOf(execOn(target, ':'))).toMatchObject({ class: 'unreachable', what: 'login as ops was refused' })
+    expect(answers).toEqual([])
+  })
+
+  test('is refused in words without a terminal', async () => {
+    const { target, key } = await encrypted()
+    expect(await problemOf(execOn(target, ':'))).toMatchObject({
+      class: 'input',
+      where: { host: 'web-01' },
+      what: 'key needs its passphrase, and no terminal is attached',
+      why: `ssh asks: Enter passphrase for key '${key}':`,
+    })
+  })
+})
+
+/** A private key of a security token, as ssh-keygen writes it: the token keeps the secret, the file has a handle. */
+const tokenKey = (path: string): { readonly wire: string } => {
+  const field = (value: string | Buffer): Buffer => {
+    const bytes = Buffer.from(value)
+    const length = Buffer.alloc(4)
+    length.writeUInt32BE(bytes.length)
+    return Buffer.concat([length, bytes])
+  }
+  const type = 'sk-ssh-ed25519@openssh.com'
+  const point = Buffer.from('d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a', 'hex')
+  const publicKey = Buffer.concat([field(type), field(point), field('ssh:')])
+  // Flag 1: the user must touch the token.
+  const fields = [field(type), field(point), field('ssh:'), Buffer.from([1]), field('handle'), field(''), field('me')]
+  const plain = Buffer.concat([Buffer.from('0000002a0000002a', 'hex'), ...fields])
+  const padding = Buffer.from(Array.from({ length: (8 - (plain.length % 8)) % 8 }, (_, i) => i + 1))
+  const body = [
+    ...[Buffer.from('openssh-key-v1\0'), field('none'), field('none'), field(''), Buffer.from([0, 0, 0, 1])],
+    ...[field(publicKey), field(Buffer.concat([plain, padding]))],
+  ]
+  const text = Buffer.concat(body).toString('base64')
+  writeFileSync(path, `-----BEGIN OPENSSH PRIVATE KEY-----\n${text}\n-----END OPENSSH PRIVATE KEY-----\n`, { mode: 0o600 })
+  return { wire: publicKey.toString('base64') }
+}
+
+describe('a key on a security token', () => {
+  const withToken = async () => {
+    const directory = scratch()
+    const key = join(directory, 'id_ed25519_sk')
+    tokenKey(key)
+    const server = await sshServer({ directory })
+    return targetOf(directory, server, { keys: [key], transport: 'openssh' })
+  }
+
+  test('is offered to the host', async () => {
+    const target = await withToken()
+    const problem = await problemOf(execOn(target, ':'))
+    expect(problem).toMatchObject({ class: 'unreachable', what: 'login as ops was refused' })
+    expect(problem.why).toMatch(/^tried .*id_ed25519_sk \(ED25519-SK SHA256:/)
+  })
+})
+
+describe('a connection', () => {
+  test('leaves no process and no file behind', async () => {
+    const directory = scratch()
+    const key = keygen(join(directory, 'key'))
+    vi.stubEnv('TMPDIR', directory)
+    const { target } = await serverFor(key, directory)
+    const link = await connect(target)
+    const channel = await link.run('hello')
+    channel.stdout.resume()
+    channel.stderr.resume()
+    expect(await channel.ended).toBe(0)
+    await link.close()
+    expect(await link.gone).toBeUndefined()
+  })
+
+  test('that was never used can be closed, and one that is being established can be given up', async () => {
+    const directory = scratch()
+    const key = keygen(join(directory, 'key'))
+    const port = await peer(() => {})
+    const target = targetOf(directory, { port, hostKey: keygen(join(directory, 'host')) }, { keys: [key], transport: 'openssh' })
+    const unused = await connect(target)
+    await unused.close()
+    const link = await connect(target)
+    const running = problemOf(link.run('hello'))
+    setTimeout(() => link.destroy(), 100)
+    expect(await running).toMatchObject({ class: 'unreachable', what: 'connection was closed' })
+  })
+
+  test('is killed together with the controller', async () => {
+    const host = await localHost()
+    const script = `import { openShell } from '${join(import.meta.dirname, '../../../../src/host/shell/open.ts')}'
+const shell = await openShell(JSON.parse(process.argv[1]))
+process.stdout.write('open')
+await shell.request('sleep 5')`
+    const target = JSON.stringify({ ...host.target, transport: 'openssh' })
+    const controller = spawn(process.execPath, ['--input-type=module', '-e', script, target], { stdio: ['ignore', 'pipe', 'inherit'] })
+    onTestFinished(() => void controller.kill('SIGKILL'))
+    await new Promise((open) => controller.stdout.once('data', open))
+    controller.kill('SIGKILL')
+    // The connection ends at once, although the step still runs.
+    await expect.poll(() => host.sockets[0]?.destroyed, { timeout: 2000 }).toBe(true)
+  })
+})
+
+/** Replaces the configuration of ssh. */
+const configured = (text: string): void => {
+  const directory = scratch()
+  writeFileSync(join(directory, 'config'), text)
+  // A later -F overrides an earlier one; provision reads no configuration for an address by -F none.
+  writeFileSync(join(directory, 'ssh'), `#!/bin/sh\nexec /usr/bin/ssh -F ${directory}/config "$@"\n`, { mode: 0o755 })
+  vi.stubEnv('PATH', `${directory}:${process.env.PATH}`)
+}
+
+describe("ssh's configuration", () => {
+  test('provides a ProxyCommand, and its failure is explained', async () => {
+    const directory = scratch()
+    const key = keygen(join(directory, 'key'))
+    const { server, target } = await serverFor(key, directory)
+    const relay = `${process.execPath} -e 'const s=require("net").connect(${server.port},"127.0.0.1");process.stdin.pipe(s);s.pipe(process.stdout)'`
+    configured(`Host behind\n  ProxyCommand ${relay}\n  ForwardAgent yes\n  RemoteCommand false\n  LocalCommand false\n`)
+    const behind: Target = { ...target, sshConfig: 'behind', address: '10.255.255.1', hostKeyAlias: `[127.0.0.1]:${server.port}` }
+    expect(await outputOf(behind)).toBe('hello')
+    configured('Host behind\n  ProxyCommand sh -c "echo no way >&2; exit 1"\n')
+    const problem = await problemOf(execOn(behind, ':'))
+    expect(problem).toMatchObject({
+      class: 'unreachable',
+      what: `ProxyCommand did not connect to 10.255.255.1, port ${server.port}`,
+    })
+    expect(problem.why).toMatch(/no way$/)
+  })
+
+  test('provides a shared connection, which is not used to confirm that logins work', async () => {
+    const host = await localHost()
+    const { address, port, keys, knownHosts } = host.target
+    const control = join(scratch(), 'control')
+    configured(`Host shared\n  ControlPath ${control}\n`)
+    const options = ['-i', keys[0] ?? '', '-p', String(port), '-l', 'root', '-o', `UserKnownHostsFile=${knownHosts[0]}`]
+    const master = spawn('/usr/bin/ssh', ['-F', 'none', '-N', '-M', '-S', control, ...options, address], { stdio: 'ignore' })
+    onTestFinished(() => void master.kill())
+    await expect.poll(() => existsSync(control), { timeout: 5000 }).toBe(true)
+    const shared: Target = { ...host.target, transport: 'openssh', sshConfig: 'shared' }
+    expect(await outputOf(shared, 'echo over')).toBe('over\n')
+    expect(host.sockets).toHaveLength(1)
+    expect((await runOnce(shared, 'echo in', { deadlineMs: 5000 })).stdout.toString()).toBe('in\n')
+    expect(host.sockets).toHaveLength(2)
+  })
+})
