@@ -105,9 +105,12 @@ export const rebootHost = async (spec: LabSpec, host: LabHost): Promise<void> =>
 
 /** Waits until the host's sshd answers on port 22, and makes its limits effective. */
 export const untilReady = async (spec: LabSpec, host: LabHost): Promise<void> => {
-  for (let left = 600; !(await greets(addressOf(host))); left--) {
-    if (left === 0) throw notAnswering(spec, host, 'no SSH server answered on port 22 within a minute')
-    if (left < 580 && (await membersOf(groupOf(spec, host))).length === 0)
+  // qemu runs a program some ten times slower.
+  const minutes = spec.architecture === undefined ? 1 : 15
+  const tries = minutes * 600
+  for (let left = tries; !(await greets(addressOf(host))); left--) {
+    if (left === 0) throw notAnswering(spec, host, `no SSH server answered on port 22 within ${minutes} min`)
+    if (left < tries - 20 && (await membersOf(groupOf(spec, host))).length === 0)
       throw notAnswering(spec, host, 'the host stopped during its boot')
     await sleep(100)
   }
