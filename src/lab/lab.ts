@@ -94,7 +94,7 @@ const bringUp = async (spec: LabSpec, { release, images, toolsDirectory }: Prepa
 }
 
 /** The release of hosts for which neither the inventory nor the command names one. */
-const DEFAULT_RELEASE = process.env.PROVISION_LAB_RELEASE ?? 'bookworm'
+const DEFAULT_RELEASE = process.env.PROVISION_LAB_RELEASE ?? 'trixie'
 
 /** Returns the base image of each host, by its name. Two hosts of one release share it. */
 const imagesOf = async (spec: LabSpec, release: string, onProgress: OnProgress): Promise<ReadonlyMap<string, string>> => {

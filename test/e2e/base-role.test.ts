@@ -5,12 +5,13 @@ import base from '../../roles/base/role.ts'
 import { time, timeOptions } from '../../roles/base/time.ts'
 import type { Facts } from '../../src/role/role.ts'
 import { installCommand } from './support/install-command.ts'
+import { onDebian12 } from './support/lab.ts'
 import { type TestHost, testHost } from './support/test-host.ts'
 
 const ADDRESS = '10.79.34.11'
 let host: TestHost
 beforeAll(async () => {
-  host = await testHost('t-base', '10.79.34')
+  host = await testHost('t-base', '10.79.34', onDebian12)
 })
 afterAll(() => host?.down())
 
@@ -50,10 +51,16 @@ describe('the base role', () => {
   it('limits unattended-upgrades to security updates, without packages of a cluster', async () => {
     const said = await host.run('apt-get -qq update; unattended-upgrade --dry-run -d 2>&1')
     expect(said).toMatch(/^Initial blacklist: \^mariadb \^galera \^mysql \^percona$/m)
-    expect(/^Allowed origins are: (.*)$/m.exec(said)?.[1]?.split(/, (?=origin)/)).toEqual([
-      'origin=Debian,codename=bookworm,label=Debian-Security',
-      'origin=Debian,codename=bookworm-security,label=Debian-Security',
-    ])
+    const { distribution, codename } = host.session.facts
+    expect(/^Allowed origins are: (.*)$/m.exec(said)?.[1]?.split(/, (?=origin)/)).toEqual(
+      distribution === 'debian'
+        ? [`origin=Debian,codename=${codename},label=Debian-Security`, `origin=Debian,codename=${codename}-security,label=Debian-Security`]
+        : [
+            `origin=Ubuntu,archive=${codename}-security,label=Ubuntu`,
+            `origin=UbuntuESMApps,archive=${codename}-apps-security`,
+            `origin=UbuntuESM,archive=${codename}-infra-security`,
+          ],
+    )
   })
 
   it('finds manual changes', async () => {

@@ -66,11 +66,11 @@ describe('a lab host', () => {
     await expect(ssh(spec, 'one', allocate('30M'))).rejects.toThrow()
   })
 
-  it('is a running Debian 12 with systemd, its name, its addresses, and sudo', async () => {
+  it('is a running Debian 13 with systemd, its name, its addresses, and sudo', async () => {
     const script =
       '. /etc/os-release; sudo systemctl is-system-running --wait; echo $ID $VERSION_ID; hostname; cat /proc/1/comm; sudo id -u; ip -o address show eth0'
     const [state, release, name, init, uid, ...addresses] = (await ssh(spec, 'two', script)).split('\n')
-    expect([state, release, name, init, uid]).toEqual(['running', 'debian 12', 'two', 'systemd', '0'])
+    expect([state, release, name, init, uid]).toEqual(['running', 'debian 13', 'two', 'systemd', '0'])
     expect(addresses.join('\n')).toContain('inet 10.79.9.12/24')
     expect(addresses.join('\n')).toContain('inet6 fd79:9::12/64')
   })

@@ -192,7 +192,7 @@ describe('a declared unit file', () => {
       `[Unit]\nStartLimitIntervalSec=600\nStartLimitBurst=2\n[Service]\n${more}ExecStart=${command}\n[Install]\nWantedBy=multi-user.target\n`
     const good = content('/bin/sleep infinity')
     await host.run(`cd /etc/systemd/system; mkdir -p /usr/local/lib/systemd/system; printf '%s' '${good}' >/usr/local/lib/systemd/system/empty.service
-printf '%s' '${content('/bin/false')}' >limited.service; : >empty.service; systemctl daemon-reload; for i in 1 2 3; do ! systemctl start limited 2>/dev/null; done`)
+printf '%s' '${content('/bin/false')}' >limited.service; : >empty.service; systemctl daemon-reload; while systemctl start limited 2>/dev/null; do sleep 0.1; done`)
     const own = unit({ name: 'limited.service', content: good })
     const both = [own, service({ unit: 'limited.service', restarts: [own] }), service({ unit: 'empty.service' })]
     expect(await host.plan(both)).toEqual([

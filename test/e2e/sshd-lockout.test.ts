@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { inside, interruptRun } from './support/interrupt.ts'
-import { down, referenceLab, up } from './support/lab.ts'
+import { down, onDebian12, referenceLab, up } from './support/lab.ts'
 import { changes, referenceProject } from './support/project.ts'
 
 const [SUBNET, HOST, CONFIRM] = ['10.79.33', 'web-01', 6]
 const project = referenceProject('t-door', SUBNET)
-const reference = referenceLab(project, SUBNET)
+const reference = onDebian12(referenceLab(project, SUBNET))
 const spec = { ...reference, hosts: reference.hosts.filter(({ name }) => name === HOST) }
 
 const ROLE = `import { defineRole, sshd, z } from 'provision'

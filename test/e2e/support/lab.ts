@@ -17,6 +17,9 @@ export const referenceLab = ({ root, lab }: Project, subnet: string): LabSpec =>
   })),
 })
 
+/** The same lab with Debian 12: for a sample of the tests, unless all run on a release of PROVISION_LAB_RELEASE. */
+export const onDebian12 = (spec: LabSpec): LabSpec => ({ ...spec, release: process.env.PROVISION_LAB_RELEASE ?? 'bookworm' })
+
 export const up = (spec: LabSpec): Promise<void> => labUp(spec, () => undefined)
 export const down = labDown
 

@@ -30,9 +30,9 @@ export interface TestHost {
 
 const root = fileURLToPath(new URL('../../..', import.meta.url)).replace(/\/$/, '')
 
-/** Boots a fresh host: `testHost('t-pkg', '10.79.3')` answers at 10.79.3.11. */
-export const testHost = async (lab: string, subnet: string): Promise<TestHost> => {
-  const spec: LabSpec = { name: lab, root, hosts: [{ name: 'host-01', user: 'ops', addresses: [`${subnet}.11`] }] }
+/** Boots a fresh host: `testHost('t-pkg', '10.79.3')` answers at 10.79.3.11. `labOf` may change its lab. */
+export const testHost = async (lab: string, subnet: string, labOf = (spec: LabSpec) => spec): Promise<TestHost> => {
+  const spec = labOf({ name: lab, root, hosts: [{ name: 'host-01', user: 'ops', addresses: [`${subnet}.11`] }] })
   await labReset(spec)
   return onHost(await sessionOn(lab, `${subnet}.11`), () => labDown(spec))
 }
