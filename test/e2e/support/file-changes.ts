@@ -13,7 +13,7 @@ const ON_THEIR_OWN: readonly RegExp[] = [
   /^\/etc\/apt\/apt\.conf\.d\/(20auto-upgrades|50unattended-upgrades)$/,
   /^\/usr\/(lib|share)\/python3[^/]*\/(.*\/)?__pycache__(\/|$)/,
   /^\/(var\/lib\/python|usr\/local\/lib\/python[\d.]+)(\/|$)/,
-  /^\/etc\/(inputrc|python3\/debian_config)$/,
+  /^\/etc\/(inputrc|networks|python3\/debian_config)$/,
   // Links to alternatives (of xz-utils) and their manual pages, and a directory of documents that one package takes from another.
   /^\/usr\/(bin\/(lz[a-z]+|unlzma)$|share\/(man\/man\d|doc)\/)/,
   // Password quality is configured in PAM's common files, which pam-auth-update writes.
