@@ -1,7 +1,8 @@
-// `npm run bench`: compares a converged `provision run` of the lab's three hosts with three parallel `ssh host true`, interleaved.
+// `npm run bench`: compares a converged `provision run` of the lab's three hosts, over each transport, with three parallel `ssh host true`,
+// interleaved.
 // Measures whole processes, from start to exit. Needs the lab of `npm run demo`.
 import { spawn, spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -45,19 +46,27 @@ try {
   const config = join(scratch, 'ssh_config')
   writeFileSync(config, ask('lab', 'ssh-config'))
   const hosts = Object.keys((JSON.parse(ask('lab', 'status', '--json')) as { hosts: object }).hosts)
+  const inventory = join(scratch, 'lab.yaml')
+  writeFileSync(inventory, readFileSync('inventory/lab.yaml', 'utf8').replace(/^vars:\n/m, 'vars:\n  transport: openssh\n'))
+  const run = [process.execPath, provision, 'run', '--output', 'plain']
   const ours: number[] = []
+  const overOpenSsh: number[] = []
   const theirs: number[] = []
   for (let round = -1; round < ROUNDS; round += 1) {
-    const run = await time([process.execPath, provision, 'run', '--output', 'plain'])
+    const bySsh2 = await time(run)
+    const byOpenSsh = await time([...run, '-i', inventory])
     const ssh = await time(...hosts.map((host) => ['ssh', '-F', config, host, 'true']))
     // The first round fills the caches of both.
     if (round >= 0) {
-      ours.push(run)
+      ours.push(bySsh2)
+      overOpenSsh.push(byOpenSsh)
       theirs.push(ssh)
     }
   }
-  const ratio = describe('provision run, converged', ours) / describe(`${hosts.length} parallel ssh host true`, theirs)
-  process.stdout.write(`ratio ${ratio.toFixed(2)} (${ROUNDS} rounds, interleaved)\n`)
+  const floor = describe(`${hosts.length} parallel ssh host true`, theirs)
+  const ratio = describe('provision run, converged', ours) / floor
+  const openSshRatio = describe('the same, over OpenSSH', overOpenSsh) / floor
+  process.stdout.write(`ratio ${ratio.toFixed(2)}, over OpenSSH ${openSshRatio.toFixed(2)} (${ROUNDS} rounds, interleaved)\n`)
   if (ratio > 1.5) process.exitCode = 1
 } finally {
   rmSync(scratch, { recursive: true })

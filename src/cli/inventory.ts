@@ -82,9 +82,9 @@ const showFlows = async ({ values, positionals }: Given, context: CommandContext
 const hostTable = ({ hosts }: Site, { paint }: View): string =>
   table(
     ['host', 'address', 'user', 'groups'],
-    [...hosts.values()].map(({ name, connection: { address, port, user }, groups }) => [
+    [...hosts.values()].map(({ name, connection: { address, port, user, transport }, groups }) => [
       name,
-      port === 22 ? address : `${address} port ${port}`,
+      transport === 'local' ? 'this machine' : port === 22 ? address : `${address} port ${port}`,
       user,
       groups.join(' '),
     ]),
@@ -103,11 +103,16 @@ const graph = ({ hosts, groups }: Site, { paint }: View): string => {
 }
 
 const hostPage = (host: Host, { paint }: View): string => {
-  const { address, port, user, keys, jump } = host.connection
+  const { address, port, user, keys, jump, transport } = host.connection
+  const isLocal = transport === 'local'
   const properties = [
-    ['connection', `${user}@${address} port ${port}${jump.length === 0 ? '' : ` through ${jump.join(', ')}`}`],
-    ['keys', keys.length === 0 ? 'SSH agent and default key files' : keys.join(' ')],
-    ['addresses', host.addresses.join(' ')],
+    [
+      'connection',
+      isLocal ? `this machine, as ${user}` : `${user}@${address} port ${port}${jump.length === 0 ? '' : ` through ${jump.join(', ')}`}`,
+    ],
+    ...(transport === undefined || isLocal ? [] : [['transport', transport]]),
+    ['keys', isLocal ? 'none' : keys.length === 0 ? 'SSH agent and default key files' : keys.join(' ')],
+    ['addresses', host.addresses.join(' ') || 'none'],
     ...(host.publicAddresses.join() === host.addresses.join() ? [] : [['public', host.publicAddresses.join(' ')]]),
     ['groups', host.groups.join(' ') || 'none'],
   ]

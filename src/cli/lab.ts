@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { checkSpec, type LabSpec, labDown, labReset, labSshConfig, labStatus, labUp } from '../lab/index.ts'
+import { Problem, type Where } from '../problem.ts'
 import { jsonLine } from '../report/json-line.ts'
 import { list, suggestion } from '../site/source/suggest.ts'
 import { type Arguments, type CommandContext, type CommandResult, defineCommand, type Options } from './command.ts'
@@ -105,6 +106,7 @@ const specOf = async ({ values }: Given, context: CommandContext): Promise<LabSp
     values.inventory ?? (existsSync(join(context.directory, defaultInventory)) ? defaultInventory : undefined),
     context,
   )
+  for (const { name, connection, where } of site.hosts.values()) if (connection.transport === 'local') throw notInLab(name, where)
   const spec = {
     name: values.name ?? 'lab',
     root: context.directory,
@@ -122,6 +124,14 @@ const specOf = async ({ values }: Given, context: CommandContext): Promise<LabSp
   checkSpec(spec)
   return spec
 }
+
+const notInLab = (name: string, where: Where): Problem =>
+  new Problem({
+    class: 'input',
+    where,
+    what: `${name} is this machine (address: local), which no lab can boot`,
+    fix: 'give it an address of the lab, or use an inventory without it: --inventory FILE',
+  })
 
 const done = async (work: Promise<void>): Promise<number> => {
   await work

@@ -96,7 +96,7 @@ const hostOf = (draft: HostDraft, inventory: Inventory, membership: Membership, 
   const vars = varsOf(draft, inventory, membership)
   const connection = connectionOf(draft.name, draft.where, vars, raw)
   const release = entryOf(vars, 'release')?.node
-  const addresses = textsOf(entryOf(draft.where, 'internal')?.node) ?? [connection.address]
+  const addresses = textsOf(entryOf(draft.where, 'internal')?.node) ?? (connection.transport === 'local' ? [] : [connection.address])
   return {
     name: draft.name,
     connection,

@@ -1,5 +1,5 @@
 import { execFileSync, spawn } from 'node:child_process'
-import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -256,7 +256,11 @@ describe('an unreachable host', () => {
     ['its name is unknown', { address: 'no-such-host.invalid' }, expect.stringContaining('no-such-host.invalid')],
     ['no host has its address', { address: '10.79.1.200' }, expect.stringContaining('10.79.1.200, port 22')],
   ])('because %s', async (_, otherwise, what) => {
-    expect(await problemOf(openShell(target(otherwise)))).toMatchObject({ class: 'unreachable', where: { host: 'h1' }, what })
+    expect(await problemOf(openShell(target(otherwise), { retries: false }))).toMatchObject({
+      class: 'unreachable',
+      where: { host: 'h1' },
+      what,
+    })
   })
 
   test('because sshd opens no session', async () => {
@@ -381,15 +385,63 @@ describe.each(['ssh2', 'openssh'] as const)('a host behind another, by %s', (tra
   })
 
   test('is unreachable if the other host is, or if that one cannot reach it', async () => {
-    expect(await problemOf(openShell(behind(['ops@10.79.1.11:9'])))).toMatchObject({
+    expect(await problemOf(openShell(behind(['ops@10.79.1.11:9']), { retries: false }))).toMatchObject({
       class: 'unreachable',
       where: { host: 'h2' },
       what: expect.stringContaining('jump host ops@10.79.1.11:9 cannot be used'),
     })
-    expect(await problemOf(openShell({ ...behind(['ops@10.79.1.11']), port: 9 }))).toMatchObject({
+    expect(await problemOf(openShell({ ...behind(['ops@10.79.1.11']), port: 9 }, { retries: false }))).toMatchObject({
       class: 'unreachable',
       where: { host: 'h2' },
       what: expect.stringContaining('cannot reach 10.79.1.12, port 9'),
     })
+  })
+})
+
+describe('this machine, which is a host of the lab here', () => {
+  const root = join(import.meta.dirname, '../..')
+  const site = (user: string, ...words: readonly string[]): string =>
+    `su -s /bin/sh ${user} -c 'cd /opt/site && /opt/node /opt/provision/bin/provision.js ${words.join(' ')}'`
+  const ROLE = `import { command, defineRole, file, z } from 'provision'
+export default defineRole({
+  name: 'here', summary: 'a file and a slow step', options: z.strictObject({}),
+  resources: () => [file({ path: '/srv/here', content: 'here' }), command({ name: 'slow', run: ': >/srv/begun; sleep 2; : >/srv/slow', creates: '/srv/slow' })],
+})
+`
+
+  beforeAll(async () => {
+    // The program builds itself if a source is newer.
+    execFileSync(process.execPath, [join(root, 'bin/provision.js'), '--version'])
+    for (const name of ['inventory', 'playbooks', 'roles']) mkdirSync(inDirectory(`site/${name}`), { recursive: true })
+    write('site/package.json', '{ "private": true, "type": "module" }')
+    write('site/inventory/site.yaml', 'vars: { user: nobody2, jump: gate, port: 9 }\nhosts: { me: { address: local } }\n')
+    write('site/password.yaml', 'hosts: { me: { address: local, sudo_password: pass word } }\n')
+    write('site/playbooks/site.yaml', '- hosts: all\n  roles: [here]\n')
+    write('site/roles/here.ts', ROLE)
+    const pack = `tar -c -C ${root} bin dist package.json --transform 's,^,opt/provision/,' && tar -c -C ${directory} site --transform 's,^,opt/,' && tar -c -P ${process.execPath} --transform 's,.*,opt/node,'`
+    const unpack = `ssh -F ${labFile('ssh_config')} h1 'sudo tar -x -i --no-same-owner -C / && sudo chown -R ops /opt/site && sudo chmod -R go+rX /opt'`
+    execFileSync('sh', ['-c', `{ ${pack}; } | ${unpack}`])
+  })
+
+  test('is provisioned through sudo, and as root', async () => {
+    expect(await onHost(site('ops', 'run'))).toContain('3 changes applied and confirmed')
+    expect(await onHost(site('ops', 'run'))).toContain('Nothing to do')
+    expect(await onHost(site('root', 'run'))).toContain('Nothing to do')
+    expect(await onHost(site('ops', 'exec me -- id -un'))).toBe('ops')
+    expect(await onHost(site('ops', 'trust'))).toBe('me  this machine, needs no host key')
+  })
+
+  test('asks sudo with the password of the inventory', async () => {
+    expect(await onHost(`rm -f /srv/here; chown -R asked /opt/site; ${site('asked', 'run', '-i password.yaml')}`)).toContain(
+      '1 change applied and confirmed',
+    )
+    expect(await onHost(`${site('asked', 'run', '-i inventory')} 2>&1 || :`)).toContain('asked cannot become root by sudo (exit 1)')
+  })
+
+  test('ends the step of a killed controller, and the next run waits for it', async () => {
+    const controller = "su -s /bin/sh ops -c 'echo $$ >/tmp/controller; cd /opt/site && exec /opt/node /opt/provision/bin/provision.js run'"
+    await onHost(`rm -f /srv/begun /srv/slow; chown -R ops /opt/site; ${controller} >/dev/null 2>&1 &
+i=0; until [ -e /srv/begun ] || [ $i = 100 ]; do i=$((i+1)); sleep 0.1; done; kill -9 "$(cat /tmp/controller)"`)
+    expect(await onHost(`[ -e /srv/slow ] || echo running; ${site('ops', 'run')}`)).toMatch(/^running\n[\s\S]*Nothing to do/)
   })
 })

@@ -36,9 +36,9 @@ export const failedSsh = (target: Target, failed: FailedSsh): Dropped => {
   const key = hostKeyProblem(target, failed)
   if (key) throw key
   const stage = log.stage === 'proxy' ? 'greeting' : log.stage
-  const handshake: FailedHandshake = { ...log, stage, failure: failureOf(failed), lateMs }
+  const handshake: FailedHandshake = { ...log, stage, failure: failureOf(failed), words: wordsOf(failed), lateMs }
   const tries = triesOf(handshake)
-  const problem = withWords(handshakeProblem(target, handshake), failed)
+  const problem = handshakeProblem(target, handshake)
   if (tries > 1) return { dropped: problem, tries }
   throw problem
 }
@@ -48,12 +48,6 @@ const refusedOr = (problem: Problem): Dropped => refusedForNow(problem)
 /** The last messages of ssh. They may contain text of the host. */
 const wordsOf = ({ log, stderr }: FailedSsh): string =>
   lastLines(showHidden([...log.messages, ...stderr.split(/\r?\n/).filter((line) => line.trim() !== '')].join('\n').slice(-2000)), 5)
-
-const withWords = (problem: Problem, failed: FailedSsh): Problem => {
-  const { class: kind, where, what, why, fix, cause } = problem
-  const all = [why ?? '', wordsOf(failed)].filter((part) => part !== '').join('\n')
-  return new Problem({ class: kind, where, what, fix, why: all === '' ? undefined : all }, { cause })
-}
 
 const CODES: readonly (readonly [RegExp, string])[] = [
   [/Name or service not known|nodename nor servname|No address associated/, 'ENOTFOUND'],

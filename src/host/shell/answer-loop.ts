@@ -39,7 +39,7 @@ export const NO_ROOM = 94
  */
 export const answerLoop = (
   word: string,
-  lock: { readonly holder: Holder; readonly wait: boolean } | undefined,
+  lock: { readonly holder: Holder; readonly wait: boolean; readonly controller?: number | undefined } | undefined,
   loginKeys: readonly string[] = [],
 ): Script => sh`${PREPARE}
 T=/run/provision.$$.${word.slice(0, 8)}; connection=$1 login_keys=${loginKeys.join(' ')}
@@ -47,7 +47,7 @@ beat() { :; }; begin() { :; }
 ${lock ? takeLock(word, lock.wait) : sh``}
 mkdir "$T" || exit 96
 trap 'rm -rf "$T"' EXIT
-${lock ? holdLock(lock.holder) : sh``}
+${lock ? holdLock(lock.holder, lock.controller) : sh``}
 set --
 printf '%s open %s\\n' ${word} "$connection"
 while read -r mark lines script_bytes input_bytes seconds; do

@@ -28,7 +28,11 @@ export const PATIENCE_SECONDS = 900
 export const takeLock = (word: string, wait: boolean): Script => sh`${DEFINE_FAMILY}
 command -v flock >/dev/null || { echo 'flock is missing (package util-linux)' >&2; exit 96; }
 lock=/run/provision.lock; exec 9>>"$lock"; rounds=0; read -r began _ </proc/uptime
-connected() { grep -qsE " [0-9A-F]+:$(printf %04X "$2") [0-9A-F]+:$(printf %04X "$1") 01 " /proc/net/tcp /proc/net/tcp6; }
+connected() {
+  # A controller on this host has no connection: it is a process, with its start time.
+  [ "$1" != controller ] || { about "\${2%:*}" && [ "$since" = "\${2#*:}" ]; return; }
+  grep -qsE " [0-9A-F]+:$(printf %04X "$2") [0-9A-F]+:$(printf %04X "$1") 01 " /proc/net/tcp /proc/net/tcp6
+}
 holds() {
   process=$1
   while read -r command _; do
@@ -67,9 +71,9 @@ done`
 
 /**
  * Removes the directories of killed shells and records the holder of the lock. (A shell that was just killed may still be a zombie, which
- * has no executable.) `begin SECONDS` is called by the process that executes a request: it records this process and the deadline.
+ * has no executable.) `controller` is the process of a controller on the host itself. `begin SECONDS` is called by the process that executes a request: it records this process and the deadline.
  */
-export const holdLock = (holder: Holder): Script => sh`for directory in /run/provision.[0-9]*; do
+export const holdLock = (holder: Holder, controller?: number): Script => sh`for directory in /run/provision.[0-9]*; do
   process=\${directory#/run/provision.}; [ -e "/proc/\${process%%.*}/exe" ] || rm -rf "$directory"
 done
 beat() { read -r uptime _ </proc/uptime; printf '%s %s\\n' "$1" "$uptime" >"$T/beat"; }
@@ -79,6 +83,7 @@ begin() {
 }
 beat idle
 set -- $connection
+${controller === undefined ? sh`` : sh`about ${controller} && set -- '' controller '' "${controller}:$since"`}
 printf '%s %s %s %s\\n%s\\n' "$$" "$T" "$2" "$4" ${JSON.stringify(holder)} >/run/provision.holder`
 
 /** A status line of a shell: `WORD wait|locked STATE AGE` with the holder and its processes while it waits for the lock, or `WORD open`. */

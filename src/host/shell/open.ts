@@ -34,7 +34,7 @@ export const openShell = async (target: Target, options: OpenOptions = {}): Prom
     const launched = await launch(link, target, async (word) => {
       await options.turn?.()
       signal?.throwIfAborted()
-      return answerLoop(word, lock && { holder: lock, wait }, link.loginKeys)
+      return answerLoop(word, lock && { holder: lock, wait, controller: link.controller }, link.loginKeys)
     })
     return await opened(
       target,

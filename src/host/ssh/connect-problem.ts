@@ -35,9 +35,11 @@ export const connectProblem = (target: Target, error: NodeJS.ErrnoException, ms:
   })
 }
 
-/** Whether a connection failed because nothing listened at the port, as during a restart of sshd. */
+/** Whether a connection failed because nothing accepted it, as while a host boots or restarts sshd. */
 export const isRefusedForNow = (cause: unknown): boolean => {
   const { code, message } = (cause ?? {}) as { readonly code?: unknown; readonly message?: unknown }
   // A jump host passes the reason on as text (RFC 4254 section 5.1).
-  return code === 'ECONNREFUSED' || code === 'ECONNRESET' || /connection refused/i.test(String(message))
+  return (
+    ['ECONNREFUSED', 'ECONNRESET', 'EHOSTUNREACH'].includes(String(code)) || /connection refused|no route to host/i.test(String(message))
+  )
 }

@@ -14,14 +14,24 @@ export interface FailedHandshake {
   /** Methods that the host accepts. */
   readonly accepted: readonly string[]
   readonly failure: Error | undefined
+  /** Messages of another program that performed the handshake. */
+  readonly words?: string
   /** Milliseconds after which the time was up; undefined if the connection ended. */
   readonly lateMs?: number | undefined
 }
 
+const lateLogins = new WeakSet<Problem>()
+
+/** Whether the time for a key exchange or a login was up. */
+export const isLateLogin = (problem: Problem): boolean => lateLogins.has(problem)
+
 /** The problem of a connection that ended, or whose time was up, before the login. */
 export const handshakeProblem = (target: Target, failed: FailedHandshake): Problem => {
   const { what, why, fix } = explanation(target, failed)
-  return unreachable(target.name, { what, why, fix, cause: failed.failure })
+  const all = [why ?? '', failed.words ?? ''].filter((part) => part !== '').join('\n')
+  const problem = unreachable(target.name, { what, why: all, fix, cause: failed.failure })
+  if (failed.lateMs !== undefined) lateLogins.add(problem)
+  return problem
 }
 
 const explanation = (

@@ -3,33 +3,54 @@ import { Problem } from '../../problem.ts'
 import type { Target } from '../target/connection.ts'
 import type { ConnectOptions } from '../target/link.ts'
 import { isRefusedForNow } from './connect-problem.ts'
-import { semaphore } from './semaphore.ts'
+import { isLateLogin } from './handshake-problem.ts'
+import { adaptiveSemaphore, type Limit } from './semaphore.ts'
 
-/** A connection that sshd dropped or that nothing accepted, and how often to try. */
+/** A connection that sshd dropped, and how often to try; or that nothing accepted, which is tried for `PATIENCE_MS`. */
 export interface Dropped {
   readonly dropped: Problem
-  readonly tries: number
+  readonly tries?: number
 }
 
-/** Attempts if nothing listens at the port, as during a restart of sshd. The pauses between them take two seconds. */
-const REFUSED_TRIES = 4
+/** Time for which a host is tried that nothing connects to, because it boots or restarts sshd. A silent host has the same time. */
+const PATIENCE_MS = 10_000
+const LONGEST_PAUSE_MS = 2_000
+
+/**
+ * The pause before the next attempt, in milliseconds; undefined if there is none. Pauses double and vary by half, so that the hosts of a
+ * site do not retry at once.
+ */
+export const nextPause = (made: number, spentMs: number, tries?: number): number | undefined => {
+  const pause = Math.min(150 * 2 ** made, LONGEST_PAUSE_MS) * (0.5 + Math.random())
+  if (tries === undefined) return spentMs + pause > PATIENCE_MS ? undefined : pause
+  return made >= tries ? undefined : pause
+}
 
 // sshd refuses bursts of connections before login (MaxStartups, PerSourcePenalties).
-const limitLogins = semaphore(20)
+const limitLogins = adaptiveSemaphore(20)
+
+/** Whether a server, or this machine, has too many logins at once. A host that nothing listens on says nothing about the others. */
+const isOverloaded = (outcome: object): boolean =>
+  'tries' in outcome || ('error' in outcome && outcome.error instanceof Problem && isLateLogin(outcome.error))
 
 /** Connects and logs in. Retries with growing pauses if sshd drops the connection, or if nothing listens for a moment. */
 export const patiently = async <T extends object>(
   target: Target,
   options: ConnectOptions,
   attempt: () => Promise<T | Dropped>,
-  limit: <R>(work: () => Promise<R>) => Promise<R> = limitLogins,
+  limit: Limit = limitLogins,
 ): Promise<T> => {
-  for (let tries = 1; ; tries += 1) {
+  let began: number | undefined
+  const timed = (): Promise<T | Dropped> => {
+    began ??= Date.now()
+    return attempt()
+  }
+  for (let made = 1; ; made += 1) {
     options.signal?.throwIfAborted()
-    const result = await limit(attempt)
+    const result = await limit(timed, isOverloaded)
     if (!('dropped' in result)) return result
-    if (tries >= result.tries || options.retries === false) throw result.dropped
-    const pause = 150 * 2 ** tries * (0.5 + Math.random())
+    const pause = options.retries === false ? undefined : nextPause(made, Date.now() - (began ?? Date.now()), result.tries)
+    if (pause === undefined) throw result.dropped
     options.log?.(`${target.name}: ${result.dropped.what}; retry in ${Math.round(pause)} ms`)
     await sleep(pause, undefined, { signal: options.signal }).catch(() => {})
   }
@@ -37,6 +58,6 @@ export const patiently = async <T extends object>(
 
 /** Returns the problem of a connection that nothing accepted, to be tried again. Throws any other error. */
 export const refusedForNow = (error: unknown): Dropped => {
-  if (error instanceof Problem && isRefusedForNow(error.cause)) return { dropped: error, tries: REFUSED_TRIES }
+  if (error instanceof Problem && isRefusedForNow(error.cause)) return { dropped: error }
   throw error
 }

@@ -24,8 +24,8 @@ export interface Connection {
   readonly agent?: string
   /** Keys of the agent to try: all, or only those of the key files (ssh's IdentitiesOnly). By default, key files replace the others. */
   readonly agentKeys?: 'all' | 'named'
-  /** How to connect. `auto` uses ssh2, and OpenSSH where ssh2 lacks what the host needs. */
-  readonly transport?: 'ssh2' | 'openssh' | 'auto'
+  /** How to connect. `auto` uses ssh2, and OpenSSH where ssh2 lacks what the host needs. `local`: the host is this machine. */
+  readonly transport?: 'ssh2' | 'openssh' | 'auto' | 'local'
   /** The destination under which ssh's configuration has settings of this host; undefined if it does not apply. */
   readonly sshConfig?: string
   /** Settings of ssh's configuration that only OpenSSH can carry out, each with its value: `ProxyCommand nc …`. */

@@ -19,6 +19,8 @@ export interface Link {
   readonly gone: Promise<Error | undefined>
   /** The public keys in base64 of which one was accepted at the login: usually one. Empty before the login, or if another method let in. */
   readonly loginKeys: readonly string[]
+  /** The process of the controller, if it runs on the host: the lock is free for others when it has ended. */
+  readonly controller?: number
   /** Ends the connection at once. */
   destroy(): void
   /** Ends the connection and waits for its end. */

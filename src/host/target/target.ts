@@ -1,3 +1,4 @@
+import { userInfo } from 'node:os'
 import type { Connection, Target } from './connection.ts'
 import { resolveThroughSshConfig } from './ssh-config.ts'
 
@@ -8,6 +9,7 @@ import { resolveThroughSshConfig } from './ssh-config.ts'
  */
 export const resolveTarget = async (name: string, connection: Connection): Promise<Target> => {
   const { viaSshConfig = false, transport, address } = connection
+  if (transport === 'local') return { ...connection, user: process.getuid?.() === 0 ? 'root' : userInfo().username, name }
   if (!viaSshConfig && transport !== 'openssh') return { ...connection, name }
   const settings = connection.written ?? []
   const written = Object.fromEntries(settings.map((setting) => [setting, connection[setting]]))

@@ -20,6 +20,7 @@ export const checkTargets = async (targets: Iterable<Target>): Promise<readonly 
 }
 
 const checkLogin = async (target: Target): Promise<unknown> => {
+  if (target.transport === 'local') return undefined
   if (target.transport === 'ssh2') refuseProxyCommand(target)
   // ssh asks for passphrases itself, and finds its keys in more places.
   return (await reasonForOpenSsh(target)) === undefined ? await credentialsOf(target) : await Promise.all(target.keys.map(readKeyFile))

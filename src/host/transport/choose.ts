@@ -38,7 +38,7 @@ const isChosen = ({ transport }: Target): boolean => transport === 'ssh2' || tra
 const placeOf = ({ address, port, jump }: Target): string => [...jump, address, port].join(' ')
 
 const findReason = async (target: Target): Promise<string | undefined> => {
-  if (target.transport === 'ssh2') return undefined
+  if (target.transport === 'ssh2' || target.transport === 'local') return undefined
   if (target.transport === 'openssh') return 'transport: openssh'
   return (
     target.sshNeeds?.[0] ??

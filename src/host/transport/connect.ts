@@ -1,4 +1,5 @@
 import { Problem } from '../../problem.ts'
+import { connect as connectLocally } from '../local/connect.ts'
 import { connect as connectByOpenSsh } from '../openssh/connect.ts'
 import { connect as connectBySsh2 } from '../ssh/connect.ts'
 import { isMismatch } from '../ssh/handshake-problem.ts'
@@ -7,13 +8,15 @@ import type { ConnectOptions, Link } from '../target/link.ts'
 import { reasonForOpenSsh, recordMismatch } from './choose.ts'
 
 /** Connects to a host by the transport of its settings, or by the one that it needs. */
-export const connect = async (target: Target, options: ConnectOptions = {}): Promise<Link> =>
-  await byTransport(
+export const connect = async (target: Target, options: ConnectOptions = {}): Promise<Link> => {
+  if (target.transport === 'local') return await connectLocally(target, options)
+  return await byTransport(
     target,
     options,
     () => connectBySsh2(target, options),
     () => connectByOpenSsh(target, options),
   )
+}
 
 /** Does something by ssh2, or by OpenSSH where it is needed: also if ssh2 finds no algorithm in common with the server. */
 export const byTransport = async <T>(

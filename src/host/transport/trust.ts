@@ -19,8 +19,9 @@ export interface HostKey {
   readonly verdict: HostKeyStatus
 }
 
-/** All host keys of a host, known or not. Needs no login. */
+/** All host keys of a host, known or not. Needs no login. This machine presents none. */
 export const fetchHostKeys = async (target: Target, options: ConnectOptions = {}): Promise<readonly HostKey[]> => {
+  if (target.transport === 'local') return []
   const known = await readKnownHosts(target.knownHosts, options.log)
   const name = knownName(target)
   const keys = await byTransport(

@@ -14,8 +14,9 @@ export interface ConnectionDefaults {
 export const connectionOf = (name: string, where: SourceMap, vars: SourceMap, { root, home, user }: ConnectionDefaults): Connection => {
   const path = (text: string): string => (text.startsWith('~/') ? join(home, text.slice(2)) : isAbsolute(text) ? text : join(root, text))
   const address = textAt(where, 'address')
+  const sudo = secretAt(vars, 'sudo_password')
+  if (address === LOCAL) return { ...THIS_MACHINE, user, ...(sudo === undefined ? {} : { sudoPassword: sudo }) }
   const passphrase = secretAt(vars, 'passphrase')
-  const sudoPassword = secretAt(vars, 'sudo_password')
   const knownHosts = textsAt(vars, 'known_hosts')
   const port = entryOf(vars, 'port')?.node
   const transport = TRANSPORTS.find((one) => one === textAt(vars, 'transport'))
@@ -29,11 +30,20 @@ export const connectionOf = (name: string, where: SourceMap, vars: SourceMap, { 
     knownHosts: knownHosts?.map(path) ?? [join(home, '.ssh/known_hosts'), '/etc/ssh/ssh_known_hosts'],
     hostKeys: textAt(vars, 'host_keys') === 'accept-new' ? 'accept-new' : 'strict',
     jump: (textsAt(vars, 'jump') ?? []).flatMap((hop) => hop.split(',').map((each) => each.trim())),
-    ...(sudoPassword === undefined ? {} : { sudoPassword }),
+    ...(sudo === undefined ? {} : { sudoPassword: sudo }),
     ...(transport === undefined ? {} : { transport }),
     ...(address === undefined ? { viaSshConfig: true } : {}),
     written,
   }
+}
+
+/** The address that stands for this machine. */
+const LOCAL = 'local'
+
+/** The connection to this machine. Settings of SSH do not apply to it. */
+const THIS_MACHINE: Omit<Connection, 'user'> = {
+  ...{ address: LOCAL, port: 22, keys: [], knownHosts: [], jump: [], written: [] },
+  ...{ transport: 'local', hostKeys: 'strict' },
 }
 
 const TRANSPORTS = ['auto', 'ssh2', 'openssh'] as const

@@ -68,9 +68,9 @@ const lab = {
 
 /** Addresses of a host. They are allowed only in the host's own entry. */
 const addresses = {
-  address: address
-    .optional()
-    .meta({ description: 'address for the controller (default: the host name, resolved by the ssh configuration)' }),
+  address: address.optional().meta({
+    description: 'address for the controller, or `local` for this machine (default: the host name, resolved by the ssh configuration)',
+  }),
   internal: oneOrMore(ip).optional().meta({ description: 'addresses for the other hosts' }),
   public: oneOrMore(ip).optional().meta({ description: 'addresses for clients' }),
 }

@@ -98,10 +98,19 @@ export const localHost = async ({
       .map((name) => name.slice(run.length - '/tmp/'.length))
       .toSorted()
   onTestFinished(() => {
-    for (const { pid } of children) if (pid !== undefined) process.kill(-pid, 'SIGKILL')
+    for (const { pid } of children) if (pid !== undefined) endGroup(pid)
     for (const name of readdirSync('/tmp')) if (`/tmp/${name}`.startsWith(run)) rmSync(join('/tmp', name), { recursive: true })
   })
   return { target: targetOf(directory, server, { keys: [key], user: 'root' }), sockets, commands, remains }
+}
+
+/** Kills a process with its children. It may have ended by itself. */
+const endGroup = (pid: number): void => {
+  try {
+    process.kill(-pid, 'SIGKILL')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+  }
 }
 
 /** The holder of a lock. */

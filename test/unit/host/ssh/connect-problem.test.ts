@@ -41,7 +41,8 @@ test.each<[boolean, unknown]>([
   [true, failed('ECONNREFUSED')],
   [true, failed('ECONNRESET')],
   [true, failed(undefined, '(SSH) Channel open failure: Connection refused')],
-  [false, failed('EHOSTUNREACH')],
+  [true, failed('EHOSTUNREACH')],
+  [false, failed('ENETUNREACH')],
   [false, failed(undefined, '(SSH) Channel open failure: open failed')],
   [false, undefined],
 ])('is retried (%s): %s', (isRetried, cause) => {

@@ -87,20 +87,25 @@ test.each([
   expect(await link.gone).toBeUndefined()
 })
 
-test('a port at which nothing listens is tried for two seconds, or once if the caller retries itself', async () => {
-  // Pauses vary by half, so that the hosts of a site do not retry at once.
+test('a port at which nothing listens is tried for ten seconds, or once if the caller retries itself', async () => {
   vi.spyOn(Math, 'random').mockReturnValue(0)
+  vi.useFakeTimers({ toFake: ['Date'] })
   const directory = scratch()
   const target = targetOf(directory, { port: 1, hostKey: keygen(join(directory, 'host')) }, { keys: [keygen(join(directory, 'key'))] })
   const attempts = async (retries?: boolean): Promise<readonly string[]> => {
     const log: string[] = []
-    const problem = await problemOf(connect(target, { log: (line) => log.push(line), retries }))
+    const hear = (line: string): void => {
+      log.push(line)
+      // Three seconds pass with each attempt.
+      if (line.includes('; retry in ')) vi.setSystemTime(Date.now() + 3_000)
+    }
+    const problem = await problemOf(connect(target, { log: hear, retries }))
     expect(problem).toMatchObject({ class: 'unreachable', what: '127.0.0.1, port 1 refused the connection' })
     return log.filter((line) => line.includes('; retry in '))
   }
   const [pauses, none] = await Promise.all([attempts(), attempts(false)])
   expect(none).toEqual([])
-  expect(pauses).toEqual([150, 300, 600].map((ms) => `web-01: 127.0.0.1, port 1 refused the connection; retry in ${ms} ms`))
+  expect(pauses).toEqual([150, 300, 600, 1000].map((ms) => `web-01: 127.0.0.1, port 1 refused the connection; retry in ${ms} ms`))
   vi.spyOn(Math, 'random').mockReturnValue(1)
   expect(await firstPause(target)).toBe('web-01: 127.0.0.1, port 1 refused the connection; retry in 450 ms')
 })
@@ -319,7 +324,8 @@ describe('a connection', () => {
     await expect.poll(() => sockets.length).toBe(20)
     await sleep(50)
     expect(sockets).toHaveLength(20)
-    sockets[0]?.destroy()
+    // A dropped connection would lower the limit.
+    sockets[0]?.end('HTTP/1.1 400 Bad Request\r\n\r\n')
     await expect.poll(() => sockets.length).toBe(21)
     for (const socket of sockets) socket.destroy()
     await expect.poll(() => sockets.length).toBe(22)
