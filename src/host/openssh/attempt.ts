@@ -32,7 +32,9 @@ export const attemptSsh = async (
   { via, fresh, command, ssh }: Attempt,
   { log, signal }: ConnectOptions,
 ): Promise<{ readonly process: SshProcess } | Dropped> => {
-  const [directory, prompts, known] = await Promise.all([scratch(), promptsOf(target), readKnownHosts(target.knownHosts, log)])
+  let running: SshProcess | undefined
+  const giveUp = (): void => running?.kill()
+  const [directory, prompts, known] = await Promise.all([scratch(), promptsOf(target, giveUp), readKnownHosts(target.knownHosts, log)])
   const file = join(directory, `log-${randomBytes(6).toString('hex')}`)
   const args = [...sshArguments(target, { via, fresh, log: file, ...ssh }), command]
   const env = { ...process.env, ...prompts.env }
@@ -42,6 +44,7 @@ export const attemptSsh = async (
     if (error.code === 'ENOENT') throw missing(target)
     throw error
   })
+  running = started
   const abort = (): void => started.kill()
   signal?.addEventListener('abort', abort)
   started.closed.then(() => {

@@ -90,8 +90,11 @@ const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
   return result
 }
 
-/** Answers the questions of an ssh process: with the passphrase of the inventory, or by asking the person at the terminal. */
-export const promptsOf = async ({ name, passphrase }: Target): Promise<Prompts> => {
+/**
+ * Answers the questions of an ssh process: with the passphrase of the inventory, or by asking the person at the terminal. `giveUp` is called
+ * if ssh waits for a touch that nobody is asked for.
+ */
+export const promptsOf = async ({ name, passphrase }: Target, giveUp: () => void): Promise<Prompts> => {
   const id = randomBytes(16).toString('hex')
   const { program, socket } = await listen()
   const refused: string[] = []
@@ -101,7 +104,10 @@ export const promptsOf = async ({ name, passphrase }: Target): Promise<Prompts> 
   const refuse = (text: string): undefined => void refused.push(text)
   const answer: Answering = async ({ text, isNotice }, connection) => {
     if (isNotice) {
-      if (person.present === undefined) return refuse(text)
+      if (person.present === undefined) {
+        giveUp()
+        return refuse(text)
+      }
       await person.present.show(`${name}: ${text}`)
       await new Promise((ended) => connection.once('end', ended).once('close', ended))
       return undefined

@@ -38,7 +38,7 @@ const explanation = (
   target: Target,
   failed: FailedHandshake,
 ): { readonly what: string; readonly why?: string | undefined; readonly fix: string } => {
-  const { stage, greeting, failure, lateMs } = failed
+  const { stage, greeting, lateMs } = failed
   const place = `${target.address}, port ${target.port}`
   if (stage === 'greeting' && greeting !== '' && isBusy(greeting))
     return {
@@ -65,7 +65,7 @@ const explanation = (
       what: `${place} closed the connection before sending anything`,
       fix: 'check on the console of the host that sshd runs (systemctl status ssh), and its MaxStartups and PerSourcePenalties (sshd -T)',
     }
-  return stage === 'login' ? loginExplanation(target, failed) : keyExchangeExplanation(place, failure)
+  return stage === 'login' ? loginExplanation(target, failed) : keyExchangeExplanation(place, failed)
 }
 
 const loginExplanation = ({ user }: Target, { tried, accepted, failure }: FailedHandshake) => {
@@ -89,7 +89,7 @@ const loginExplanation = ({ user }: Target, { tried, accepted, failure }: Failed
   }
 }
 
-const keyExchangeExplanation = (place: string, failure: Error | undefined) => {
+const keyExchangeExplanation = (place: string, { failure, words }: FailedHandshake) => {
   if (failure === undefined)
     return {
       what: `${place} closed the connection during the key exchange`,
@@ -98,8 +98,11 @@ const keyExchangeExplanation = (place: string, failure: Error | undefined) => {
   if (/no matching/.test(failure.message))
     return {
       what: 'connection failed during the key exchange',
-      why: failure.message,
-      fix: 'update sshd on the host: provision uses only current algorithms',
+      why: words === undefined ? failure.message : undefined,
+      fix:
+        words === undefined
+          ? 'update sshd on the host: provision uses only current algorithms'
+          : 'update sshd on the host, or ssh on this machine: they have no algorithm in common',
     }
   return {
     what: `${place} ended the key exchange`,

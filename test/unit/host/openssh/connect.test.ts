@@ -116,19 +116,49 @@ const tokenKey = (path: string): { readonly wire: string } => {
 }
 
 describe('a key on a security token', () => {
-  const withToken = async () => {
+  const withToken = async (isAccepted: boolean) => {
     const directory = scratch()
     const key = join(directory, 'id_ed25519_sk')
-    tokenKey(key)
-    const server = await sshServer({ directory })
+    const { wire } = tokenKey(key)
+    const server = await sshServer({ directory, accepts: isAccepted ? wire : [] })
     return targetOf(directory, server, { keys: [key], transport: 'openssh' })
   }
 
   test('is offered to the host', async () => {
-    const target = await withToken()
+    const target = await withToken(false)
     const problem = await problemOf(execOn(target, ':'))
     expect(problem).toMatchObject({ class: 'unreachable', what: 'login as ops was refused' })
     expect(problem.why).toMatch(/^tried .*id_ed25519_sk \(ED25519-SK SHA256:/)
+  })
+
+  test('that is not attached is reported in the words of ssh', async () => {
+    const problem = await problemOf(execOn(await withToken(true), ':'))
+    expect(problem).toMatchObject({ class: 'unreachable', what: 'login as ops was refused' })
+    expect(problem.why).toMatch(/signing failed for ED25519-SK .*: device not found/)
+  })
+
+  test('must be touched, which needs a person', async () => {
+    const directory = scratch()
+    // ssh shows the request while it waits for the token.
+    const ssh = `#!/bin/sh
+while [ "$1" != -E ]; do shift; done
+exec 3>"$2"; echo 'debug1: SSH2_MSG_NEWKEYS received' >&3
+SSH_ASKPASS_PROMPT=none "$SSH_ASKPASS" 'Confirm user presence for key ED25519-SK SHA256:abc' & asking=$!
+sleep 0.5; kill $asking; echo 'ops@web: Permission denied (publickey).' >&3; exit 255
+`
+    writeFileSync(join(directory, 'ssh'), ssh, { mode: 0o755 })
+    vi.stubEnv('PATH', `${directory}:${process.env.PATH}`)
+    const target = targetOf(directory, { port: 1, hostKey: keygen(join(directory, 'host')) }, { transport: 'openssh' })
+    expect(await problemOf(execOn(target, ':'))).toMatchObject({
+      class: 'input',
+      where: { host: 'web-01' },
+      what: 'key needs a touch, and no terminal is attached',
+      why: 'ssh asks: Confirm user presence for key ED25519-SK SHA256:abc',
+    })
+    const shown: string[] = []
+    person.present = { ask: async () => undefined, show: async (line) => void shown.push(line) }
+    expect(await problemOf(execOn(target, ':'))).toMatchObject({ class: 'unreachable', what: 'login as ops was refused' })
+    expect(shown).toEqual(['web-01: Confirm user presence for key ED25519-SK SHA256:abc'])
   })
 })
 
