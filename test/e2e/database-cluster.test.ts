@@ -237,7 +237,7 @@ describe('a cluster of two servers and an arbitrator', () => {
       inside(
         spec,
         'web-02',
-        `cd /root && { printf '%s 2 %s\\n' ${name} "$(echo x | sha256sum | cut -d' ' -f1)"; echo x; } | socat -t 5 - OPENSSL:${SUBNET}.11:4569,cert=${pair},key=${pair}.key,verify=0 2>&1 || true`,
+        `cd /root && { printf '%s 2 %s\\n' ${name} "$(echo x | sha256sum | cut -d' ' -f1)"; echo x; } | socat -t 5 - OPENSSL:${SUBNET}.11:4569,cert=${pair},key=${pair}.key,verify=0,no-sni=1 2>&1 || true`,
       )
     expect(await sent('c', 'database-1.sql.gz.age')).not.toContain('stored')
     // A client that is refused before it sent everything may lose the connection before the answer arrives.

@@ -98,15 +98,18 @@ function* checkRoom(primary: string): Procedure<void> {
 const MEASURE = sh`as_mysql 600 ${String(sh`${DEFINE_DATA}; du -sk "$data"`)}; output=\${output##*
 }; size=\${output%%[!0-9]*}`
 
-/** Accepts one connection, with the certificate of the primary, then ends. */
+/**
+ * Accepts one connection, with the certificate of the primary, then ends. systemd limits the wait for it, because socat 1.7.4.1 (Ubuntu
+ * 22.04) crashes after a complete copy if it has `accept-timeout`. The next run stops a receiver that is left over.
+ */
 const receiveCommand = ({ pair, trusted, seedPort, servers }: ReplicationSpec, me: Server, primary: Server): Script => {
   const family = me.address.includes(':') ? 6 : 4
   const listen = [
-    `OPENSSL-LISTEN:${seedPort},pf=ip${family},bind=${bracketed(me.address)},reuseaddr,accept-timeout=60`,
+    `OPENSSL-LISTEN:${seedPort},pf=ip${family},bind=${bracketed(me.address)},reuseaddr`,
     `cert=${pair},key=${pair}.key,cafile=${trusted},verify=1,commonname=${primary.certificate}`,
   ]
   const script = sh`${DEFINE_DATA}; socat -u -T 300 ${listen.join(',')} STDOUT | mbstream -x -C "$data"`
-  const as = sh`-p User=mysql -p Group=mysql -p UMask=0027 -p NoNewPrivileges=yes -p RemainAfterExit=yes`
+  const as = sh`-p User=mysql -p Group=mysql -p UMask=0027 -p NoNewPrivileges=yes -p RemainAfterExit=yes -p RuntimeMaxSec=${DATA_MS / 1000}`
   return sh`{ systemctl reset-failed ${RECEIVER} 2>/dev/null; systemd-run -q --unit=${RECEIVER} ${as} -p Description=${`Copy of the data of ${primary.host}, one of ${servers.length} servers`} bash -o pipefail -c ${String(script)} && {
 i=0; until [ -n "$(ss -Hltn 'sport = :${seedPort}')" ]; do [ $i -lt 100 ] || exit 1; sleep 0.1; i=$((i+1)); done; }; }`
 }

@@ -160,10 +160,13 @@ describe('a copy of all data', () => {
     run(stepThat('deleting old data').step)
     expect(read('systemd-run').split('\n')).toEqual([
       ...['-q', '--unit=provision-database-seed.service'],
-      ...['User=mysql', 'Group=mysql', 'UMask=0027', 'NoNewPrivileges=yes', 'RemainAfterExit=yes'].flatMap((one) => ['-p', one]),
+      ...['User=mysql', 'Group=mysql', 'UMask=0027', 'NoNewPrivileges=yes', 'RemainAfterExit=yes', 'RuntimeMaxSec=86400'].flatMap((one) => [
+        '-p',
+        one,
+      ]),
       ...['-p', 'Description=Copy of the data of one, one of 2 servers'],
       ...['bash', '-o', 'pipefail', '-c'],
-      `${String(DEFINE_DATA).replaceAll('/var/lib/mysql', `${place}/data`)}; socat -u -T 300 OPENSSL-LISTEN:4444,pf=ip4,bind=10.0.0.2,reuseaddr,accept-timeout=60,cert=/p,key=/p.key,cafile=/t,verify=1,commonname=one.internal STDOUT | mbstream -x -C "$data"`,
+      `${String(DEFINE_DATA).replaceAll('/var/lib/mysql', `${place}/data`)}; socat -u -T 300 OPENSSL-LISTEN:4444,pf=ip4,bind=10.0.0.2,reuseaddr,cert=/p,key=/p.key,cafile=/t,verify=1,commonname=one.internal STDOUT | mbstream -x -C "$data"`,
       '',
     ])
   })
