@@ -35,8 +35,9 @@ const STAGES: readonly (readonly [RegExp, SshStage])[] = [
   [/^Sending command:|^mux_client_request_session: master session id/, 'open'],
 ]
 
+// OpenSSH 10.1 warns of older key exchanges in lines that begin with asterisks.
 const NOT_FOR_PEOPLE =
-  /^(debug\d: |Connection closed by UNKNOWN port |Authenticated to |Transferred: |Bytes per second: |Warning: Permanently added |$)/
+  /^(debug\d: |Connection closed by UNKNOWN port |Authenticated to |Transferred: |Bytes per second: |Warning: Permanently added |\*\* |$)/
 
 /** Parses the messages of ssh, as OpenSSH 8.4 to 10 writes them. */
 export const parseSshLog = (text: string): SshLog => {

@@ -120,7 +120,10 @@ type Child = ChildProcessByStdio<Writable, Readable, Readable>
  * it is killed together with the controller, so that a host notices at once that the controller is gone.
  */
 const spawned = async (args: readonly string[], env: NodeJS.ProcessEnv): Promise<Child> => {
-  const words = isOnPath('setpriv', env) ? ['setpriv', '--pdeathsig', 'KILL', 'ssh', ...args] : ['ssh', ...args]
+  // setpriv would report a missing ssh as an exit status of the command.
+  if (!isOnPath('ssh', env)) throw Object.assign(new Error('ssh is not on the PATH'), { code: 'ENOENT' })
+  const words =
+    process.platform === 'linux' && isOnPath('setpriv', env) ? ['setpriv', '--pdeathsig', 'KILL', 'ssh', ...args] : ['ssh', ...args]
   const [program = '', ...rest] = words
   const child = spawn(program, rest, { env, stdio: ['pipe', 'pipe', 'pipe'], detached: true })
   await new Promise<void>((resolve, reject) => (child as ChildProcess).once('spawn', resolve).once('error', reject))
@@ -128,7 +131,6 @@ const spawned = async (args: readonly string[], env: NodeJS.ProcessEnv): Promise
 }
 
 const isOnPath = (program: string, env: NodeJS.ProcessEnv): boolean =>
-  process.platform === 'linux' &&
   (env.PATH ?? '').split(delimiter).some((directory) => {
     try {
       accessSync(join(directory, program), constants.X_OK)

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { existsSync, writeFileSync } from 'node:fs'
+import { existsSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { connect } from '../../../../src/host/openssh/connect.ts'
@@ -163,6 +163,19 @@ sleep 0.5; kill $asking; echo 'ops@web: Permission denied (publickey).' >&3; exi
 })
 
 describe('a connection', () => {
+  test('needs the program ssh', async () => {
+    const directory = scratch()
+    const key = keygen(join(directory, 'key'))
+    const { target } = await serverFor(key, directory)
+    symlinkSync('/usr/bin/setpriv', join(directory, 'setpriv'))
+    vi.stubEnv('PATH', directory)
+    expect(await problemOf(execOn(target, ':'))).toMatchObject({
+      class: 'input',
+      where: { host: 'web-01' },
+      what: 'ssh is not installed on this machine',
+    })
+  })
+
   test('leaves no process and no file behind', async () => {
     const directory = scratch()
     const key = keygen(join(directory, 'key'))

@@ -65,7 +65,7 @@ test('a command without an exit status has none, and a signal is known', () => {
 
 test('lines for people are kept, in their order', () => {
   const text =
-    'debug1: x\nWarning: Permanently added web\nssh: connect to host web port 22: Connection refused\nConnection closed by UNKNOWN port 65535\n\n'
+    '** WARNING: connection is not using a post-quantum key exchange algorithm.\ndebug1: x\nWarning: Permanently added web\nssh: connect to host web port 22: Connection refused\nConnection closed by UNKNOWN port 65535\n\n'
   expect(parseSshLog(`${text}channel 0: open failed: administratively prohibited: open failed`)).toMatchObject({
     messages: ['ssh: connect to host web port 22: Connection refused', 'channel 0: open failed: administratively prohibited: open failed'],
     refusedSession: 'channel 0: open failed: administratively prohibited: open failed',
