@@ -121,6 +121,25 @@ describe('provision inventory', () => {
     ])
   })
 
+  test('this machine is shown as such, is needed by no `trust`, and is refused by `lab`', async () => {
+    write(
+      'inventory/hosts.yaml',
+      'vars: { user: ops, port: 2222 }\nhosts:\n  me: { address: local }\n  web-01: { address: 10.0.0.2, transport: openssh }\n',
+    )
+    const head = async (name: string) => (await run(['inventory', 'host', name])).out.split('\n\n')[0]?.trimEnd().split('\n')
+    expect(await head('me')).toEqual([
+      ...['me', expect.stringMatching(/^ {2}connection {2}this machine, as \S+$/), '  keys        none', '  addresses   none'],
+      '  groups      none',
+    ])
+    expect(await head('web-01')).toContain('  transport   openssh')
+    expect((await run(['inventory'])).out).toMatch(/^me +this machine /m)
+    expect(await run(['trust', 'me'])).toMatchObject({ result: { status: 0 }, out: 'me  this machine, needs no host key\n' })
+    await expect(run(['lab', 'status'])).rejects.toMatchObject({
+      class: 'input',
+      what: 'me is this machine (address: local), which no lab can boot',
+    })
+  })
+
   test.each([
     [['inventory', '--graph', '--flows'], '--graph conflicts with --flows'],
     [['inventory', 'host', 'web-01', '--graph'], '--graph and --flows do not apply to one host'],

@@ -1,3 +1,4 @@
+import { userInfo } from 'node:os'
 import { expect, test } from 'vitest'
 import type { Connection } from '../../../../src/host/target/connection.ts'
 import { resolveTarget } from '../../../../src/host/target/target.ts'
@@ -29,4 +30,17 @@ test('a host without an address has those of ssh, except what the inventory sets
   expect(await resolveTarget('no-such-alias.invalid', { ...connection, ...secrets, viaSshConfig: true })).toMatchObject(secrets)
   const some = await resolveTarget('no-such-alias.invalid', { ...connection, viaSshConfig: true, written: ['user'] })
   expect(some).toMatchObject({ user: 'jane', port: 22, agentKeys: 'all', keys: [] })
+})
+
+test('with transport openssh, the configuration of ssh applies to an address as well, which stays', async () => {
+  const host: Connection = { ...connection, address: '192.0.2.7', transport: 'openssh', written: ['user'] }
+  expect(await resolveTarget('web-01', host)).toMatchObject({
+    ...{ name: 'web-01', address: '192.0.2.7', sshConfig: '192.0.2.7', user: 'jane', port: 22, transport: 'openssh' },
+  })
+  expect(await resolveTarget('web-01', { ...host, transport: 'auto' })).toEqual({ ...host, transport: 'auto', name: 'web-01' })
+  expect((await resolveTarget('no-such-alias.invalid', { ...host, viaSshConfig: true })).sshConfig).toBe('no-such-alias.invalid')
+})
+
+test('this machine is used with the account of the controller', async () => {
+  expect(await resolveTarget('me', { ...connection, transport: 'local' })).toMatchObject({ name: 'me', user: userInfo().username })
 })

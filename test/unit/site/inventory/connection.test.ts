@@ -45,6 +45,26 @@ hosts:
   expect(publicAddresses).toEqual(['198.51.100.1', '2001:db8::1'])
 })
 
+test('this machine has no settings of SSH, no address for others unless it is set, and is one host only', async () => {
+  const site = await siteOf(`
+vars: { user: ops, port: 2222, key: /k, jump: gate, transport: openssh, sudo_password: in the clear }
+hosts:
+  me: { address: local }
+  web-01: { address: 10.0.0.1 }
+`)
+  expect(site.hosts.get('me')).toMatchObject({
+    connection: { address: 'local', transport: 'local', port: 22, user: 'ops', keys: [], knownHosts: [], jump: [], written: [] },
+    addresses: [],
+    publicAddresses: [],
+  })
+  expect(isSecret(site.hosts.get('me')?.connection.sudoPassword)).toBe(true)
+  expect(site.hosts.get('web-01')?.connection.transport).toBe('openssh')
+  expect((await siteOf('hosts: { me: { address: local, internal: 10.0.0.5 } }\n')).hosts.get('me')?.addresses).toEqual(['10.0.0.5'])
+  await expect(siteOf('hosts: { one: { address: local }, two: { address: local } }\n')).rejects.toThrow(
+    'one and two have the same address local',
+  )
+})
+
 test('`keys` of a host replace the `key` of all', async () => {
   const site = await siteOf('vars: {key: /a}\nhosts: {web-01: {keys: [/b, /c]}, web-02: {}}\n')
   expect(site.hosts.get('web-01')?.connection.keys).toEqual(['/b', '/c'])
