@@ -91,6 +91,10 @@ const defaultsBeside = (settings: Options['settings']): string =>
     .map(([name, value]) => `${name} = ${value}\n`)
     .join('')
 
+/**
+ * MariaDB 11.8 loads a plugin that turns each option of Galera into a variable. The server then refuses to set `wsrep_provider_options`, by
+ * which runs and reloads bootstrap, evict and load certificates. `settings` could also turn off encryption. Older versions have no such plugin.
+ */
 const clusterConfig = ({ options, members, host }: Server): string => {
   const own = addressOf(host, members)
   const provider = [
@@ -102,6 +106,7 @@ const clusterConfig = ({ options, members, host }: Server): string => {
 innodb_autoinc_lock_mode = 2
 wsrep_on = ON
 wsrep_provider = /usr/lib/galera/libgalera_smm.so
+loose_plugin_wsrep_provider = OFF
 wsrep_cluster_name = ${options.cluster}
 wsrep_cluster_address = gcomm://${members.servers.map((server) => bracketed(addressOf(server, members))).join(',')}
 wsrep_node_name = ${host.name}

@@ -39,6 +39,7 @@ const KEPT: Readonly<Record<string, readonly string[]>> = {
     'bind_address',
     'datadir',
     'pid_file',
+    'plugin_wsrep_provider',
     'port',
     'server_id',
     'socket',

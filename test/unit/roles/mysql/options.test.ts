@@ -140,6 +140,7 @@ describe('settings that the role depends on', () => {
       'basedir',
       'datadir',
       'pid_file',
+      'plugin_wsrep_provider',
       'port',
       'socket',
       'user',

@@ -378,6 +378,8 @@ describe('the configuration', () => {
   ]
   const CLUSTER = [
     ...['innodb_autoinc_lock_mode = 2', 'wsrep_on = ON', 'wsrep_provider = /usr/lib/galera/libgalera_smm.so', 'wsrep_cluster_name = shop'],
+    // Where this plugin of MariaDB 11.8 is loaded, the server refuses to set wsrep_provider_options.
+    'loose_plugin_wsrep_provider = OFF',
     ...['wsrep_node_name = web-01', 'wsrep_node_address = 127.0.0.12', 'wsrep_node_incoming_address = 127.0.0.12:3306'],
     ...['wsrep_sst_method = mariabackup', 'wsrep_sst_auth = mysql:', '[sst]', 'encrypt = 4', 'tca = /etc/mysql/provision/authority.pem'],
     ...['tcert = /etc/mysql/provision/host.pem', 'tkey = /etc/mysql/provision/host.pem.key'],
