@@ -63,10 +63,10 @@ const pattern = (file: string): string => specifiers(file).replaceAll(/[\\*?[\]]
 
 /**
  * Returns the command for ExecStart. systemd expands variables in every word except the program's path, and rejects quotes and backslashes
- * in that path. A shell starts such a program.
+ * in that path; since version 254 it loses a blank at the end. A shell starts such a program.
  */
 const commandOf = ([program = '', ...words]: readonly string[]): string =>
-  /["'\\]/.test(program)
+  /["'\\]|\s$/.test(program)
     ? ['/bin/sh -c', ...['exec "$0" "$@"', program, ...words].map(argument)].join(' ')
     : [word(program), ...words.map(argument)].join(' ')
 

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { generateIdentity, recipientOf } from '../../src/keystore/age.ts'
@@ -76,8 +77,9 @@ describe('the units of a whole site', () => {
       // A check during a run skips files that the run may be changing.
       await on(host, 'systemctl start provision-checks')
       const said = await metrics(host)
-      // The clock of a container cannot be queried.
-      expect(said.match(/node_scrape_collector_success{collector="(?!timex)[a-z]+"} 0/g)).toBe(null)
+      // The clock of a container cannot be queried, and from version 1.9 on the pressure only where the kernel has that of interrupts.
+      const failed = [...said.matchAll(/node_scrape_collector_success{collector="(\w+)"} 0/g)].map(([, name]) => name)
+      expect(failed.filter((name) => name !== 'timex' && (name !== 'pressure' || existsSync('/proc/pressure/irq')))).toEqual([])
       expect(said).toMatch(/^node_textfile_scrape_error 0$/m)
       expect(said).toMatch(/^provision_firewall_present 1$/m)
       expect(said).not.toMatch(/^provision_(file_wrong|port_unknown|account_unknown|package_file_wrong)/m)
@@ -89,18 +91,18 @@ describe('the units of a whole site', () => {
 
 describe('an account of a host', () => {
   it('prometheus gains nothing from measurements of root, which use none of its files', async () => {
-    const before = await on('web-02', 'ls /etc/cron.d; cat /etc/cron.d/*')
+    const before = await on('web-02', 'ls /etc/profile.d; cat /etc/profile.d/*')
     const state = '/var/lib/prometheus'
-    expect(await as('prometheus', `mv ${state}/node-exporter ${state}/old; ln -s /etc/cron.d ${state}/node-exporter`)).toBe('done\n')
+    expect(await as('prometheus', `mv ${state}/node-exporter ${state}/old; ln -s /etc/profile.d ${state}/node-exporter`)).toBe('done\n')
     const tries = [
       `mv ${METRICS}/checks ${METRICS}/old`,
-      `ln -s /etc/cron.d ${METRICS}/x`,
+      `ln -s /etc/profile.d ${METRICS}/x`,
       `echo x >${METRICS}/checks/x.prom`,
       `rm -f ${METRICS}/database-backup/database-backup.prom`,
     ]
     expect(await as('prometheus', ...tries)).toBe('refused\n'.repeat(tries.length))
     await on('web-02', `systemctl start provision-checks ${BACKUP}`)
-    expect(await on('web-02', 'ls /etc/cron.d; cat /etc/cron.d/*')).toBe(before)
+    expect(await on('web-02', 'ls /etc/profile.d; cat /etc/profile.d/*')).toBe(before)
     // No script that root runs sources a file.
     const sourcing = `grep -lE '(^|[;&|]) *([.]|source) +[/"$]' $(grep -lE '^#!.*sh$' /usr/local/sbin/provision-* /usr/local/lib/provision/*) || true`
     expect(await on('web-02', sourcing)).toBe('')

@@ -49,7 +49,7 @@ echo '== packages'; dpkg-query -W -f '\${Package} \${Version} \${Status}\\n' | g
 echo '== users'; getent passwd; getent group
 echo '== units enabled'; systemctl list-unit-files --state=enabled,disabled,masked --plain --no-legend --no-pager
 echo '== units failed'; systemctl list-units --state=failed --plain --no-legend --no-pager
-echo '== units active'; systemctl list-units --state=active,activating --type=service,socket,path --plain --no-legend --no-pager | while read -r u r; do case $u in user@*|user-*|session-*|provision-*-*|systemd-*|apt-*|dpkg-*|man-db*|getty*|run-*|e2scrub*|provision-checks.service) ;; *) echo "$u";; esac; done | sort
+echo '== units active'; systemctl list-units --state=active,activating --type=service,socket,path --plain --no-legend --no-pager | while read -r u r; do case $u in user@*|user-*|session-*|provision-*-*|systemd-*|apt-*|dpkg-*|man-db*|getty*|run-*|e2scrub*|provision-checks.service|ldconfig.service) ;; *) echo "$u";; esac; done | sort
 echo '== units stale'; for u in /etc/systemd/system/*.service; do u=\${u##*/}; [ "$(systemctl show -P NeedDaemonReload "$u")" = no ] || echo "$u"; done
 echo '== loaded'; for f in /run/provision/loaded/*; do [ -e "$f" ] || continue; echo "\${f##*/}"; [ "$(head -n 1 "$f")" = "$(systemctl show -P StateChangeTimestampMonotonic "\${f##*/}")" ] || echo 'its stamp is void'; tail -n +2 "$f" | grep -v '[.]pem' | sort; done
 echo '== nftables'; nft -s -t list ruleset 2>/dev/null

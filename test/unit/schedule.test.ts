@@ -65,6 +65,7 @@ describe('the scheduled run', () => {
     [['/n o/node', 'a'], '"/n o/node" a'],
     [['/n$o/node', 'a$b'], '/n$o/node a$$b'],
     [["/n'o/node", 'a b'], `/bin/sh -c "exec \\"$$0\\" \\"$$@\\"" "/n'o/node" "a b"`],
+    [['/srv/my node '], '/bin/sh -c "exec \\"$$0\\" \\"$$@\\"" "/srv/my node "'],
     [['/n\\o/node'], '/bin/sh -c "exec \\"$$0\\" \\"$$@\\"" "/n\\\\o/node"'],
     [['/node', 'a;', '-x=1:2,3@4%'], '/node "a;" -x=1:2,3@4%%'],
   ])('passes the program %j', (command, written) => expect(serviceText({ ...job, command })).toContain(`\nExecStart=${written}\n`))

@@ -31,10 +31,11 @@ const tracesIn = (text: string): readonly string[] => {
   return TRACES.filter((trace) => text.includes(trace) || squeezed.includes(trace))
 }
 const holdersOf = (directory: string): readonly string[] =>
-  spawnSync('grep', ['-rlaF', ...TRACES.flatMap((trace) => ['-e', trace]), '--devices=skip', '.'], { cwd: directory, encoding: 'utf8' })
+  // Other tests may delete their directories meanwhile.
+  spawnSync('grep', ['-rlaF', ...TRACES.flatMap((trace) => ['-e', trace]), '--devices=skip', '--', directory], { encoding: 'utf8' })
     .stdout.split('\n')
     .filter((path) => path !== '')
-    .map((path) => path.slice(1))
+    .map((path) => path.slice(directory.length))
 
 // A role that uses a secret in every possible place, and fails in every way that could print it.
 const LEAKY = `import { command, defineRole, directory, file, secret, service, text, unit, z } from 'provision'
