@@ -1,8 +1,11 @@
 import { execFileSync } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { sshArguments } from '../../../../src/host/openssh/arguments.ts'
 import type { Target } from '../../../../src/host/target/connection.ts'
 import { Secret } from '../../../../src/secret/secret.ts'
+import { scratch } from '../ssh/ssh-server.ts'
 
 const target = (otherwise: Partial<Target> = {}): Target => ({
   ...{ name: 'web-01', address: '192.0.2.1', port: 22, user: 'ops', keys: [], knownHosts: ['/known'], hostKeys: 'strict', jump: [] },
@@ -32,21 +35,49 @@ test('ssh understands the settings of a host, and reads no configuration', () =>
   expect(args.slice(0, 2)).toEqual(['-F', 'none'])
 })
 
-test('nothing but the command runs, and no host key is accepted or learned by ssh', () => {
-  const settings = understood(sshArguments(target(), { log: '/log' }))
+/** Settings of a user that would change what a run does, or disturb it. */
+const ADVERSE = `
+RequestTTY force\nEscapeChar ~\nSessionType none\nStdinNull yes\nForkAfterAuthentication yes\nRemoteCommand false\nPermitLocalCommand yes
+ClearAllForwardings no\nForwardAgent yes\nForwardX11 yes\nTunnel yes\nControlMaster yes\nAddKeysToAgent yes\nBatchMode yes
+PasswordAuthentication yes\nKbdInteractiveAuthentication yes\nNumberOfPasswordPrompts 7\nConnectTimeout 1\nConnectionAttempts 5
+ServerAliveInterval 0\nServerAliveCountMax 99\nGlobalKnownHostsFile /all\nUserKnownHostsFile /mine\nKnownHostsCommand /bin/keys
+UpdateHostKeys yes\nVerifyHostKeyDNS yes\nHashKnownHosts yes\nCheckHostIP yes\nVisualHostKey yes\nNoHostAuthenticationForLocalhost yes
+StrictHostKeyChecking no\nLogLevel QUIET
+`
+
+test('a configuration neither changes what runs, nor which host keys are accepted, nor the time limits', () => {
+  const config = join(scratch(), 'config')
+  writeFileSync(config, ADVERSE)
+  const settings = Object.fromEntries(understood(['-F', config, ...sshArguments(target({ sshConfig: 'web' }), { log: '/log' })]))
   const is = (value: string, ...names: readonly string[]) => Object.fromEntries(names.map((name) => [name, value]))
-  expect(Object.fromEntries(settings)).toMatchObject({
-    ...is('no', 'forwardagent', 'forwardx11', 'permitlocalcommand', 'passwordauthentication', 'kbdinteractiveauthentication'),
+  expect(settings).toMatchObject({
+    ...is('no', 'forwardagent', 'forwardx11', 'permitlocalcommand', 'passwordauthentication', 'kbdinteractiveauthentication', 'batchmode'),
+    ...is(
+      'no',
+      'stdinnull',
+      'forkafterauthentication',
+      'hashknownhosts',
+      'checkhostip',
+      'visualhostkey',
+      'nohostauthenticationforlocalhost',
+    ),
     ...is('false', 'tunnel', 'requesttty', 'updatehostkeys', 'verifyhostkeydns', 'controlmaster', 'addkeystoagent'),
-    ...{
-      stricthostkeychecking: 'true',
-      globalknownhostsfile: '/dev/null',
-      loglevel: 'DEBUG',
-      escapechar: 'none',
-      clearallforwardings: 'yes',
-    },
-    ...{ serveraliveinterval: '10', serveralivecountmax: '3', batchmode: 'no' },
+    ...{ escapechar: 'none', sessiontype: 'default', clearallforwardings: 'yes', loglevel: 'DEBUG' },
+    ...{ stricthostkeychecking: 'true', globalknownhostsfile: '/dev/null', userknownhostsfile: '/known' },
+    ...{ numberofpasswordprompts: '3', connecttimeout: '60', connectionattempts: '1' },
+    ...{ serveraliveinterval: '10', serveralivecountmax: '3' },
   })
+  // ssh prints neither of them if it is none.
+  expect([settings.remotecommand, settings.knownhostscommand]).toEqual([undefined, undefined])
+})
+
+test('options that an older ssh lacks are ignored by it', () => {
+  const [, names = ''] =
+    sshArguments(target())
+      .find((word) => word.startsWith('IgnoreUnknown='))
+      ?.split('=') ?? []
+  // Introduced after OpenSSH 8.4.
+  for (const name of ['KnownHostsCommand', 'SessionType', 'StdinNull', 'ForkAfterAuthentication']) expect(names.split(',')).toContain(name)
 })
 
 test('a destination is never an option, whatever it is called', () => {
