@@ -104,7 +104,10 @@ export const startSsh = async ({ args, log: file, env, isAsking }: SshStart): Pr
   })
   return {
     ...{ stdin: child.stdin, stdout, stderr, opened, ended, closed },
-    log: messages.log,
+    log: () => {
+      messages.read()
+      return messages.log()
+    },
     early: () => early,
     kill: () => void child.kill('SIGTERM'),
   }

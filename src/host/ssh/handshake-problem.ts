@@ -113,7 +113,7 @@ const keyExchangeExplanation = (place: string, { failure, words }: FailedHandsha
 
 /** Whether a connection failed because the server, or a jump host, and ssh2 have no algorithm in common. */
 export const isMismatch = (error: unknown): boolean =>
-  error instanceof Error && (/no matching .* algorithm/i.test(error.message) || isMismatch(error.cause))
+  error instanceof Error && (/\bno matching /i.test(error.message) || isMismatch(error.cause))
 
 /** Whether a connection failed because sshd accepts none of the credentials. */
 export const isRefusedLogin = (error: unknown): boolean =>

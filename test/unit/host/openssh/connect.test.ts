@@ -1,9 +1,11 @@
 import { spawn } from 'node:child_process'
-import { existsSync, symlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { connect } from '../../../../src/host/openssh/connect.ts'
 import { person } from '../../../../src/host/openssh/person.ts'
+import { promptsOf } from '../../../../src/host/openssh/prompts.ts'
+import { scratch as privateDirectory } from '../../../../src/host/openssh/scratch.ts'
 import { execOn } from '../../../../src/host/shell/exec.ts'
 import { runOnce } from '../../../../src/host/shell/run-once.ts'
 import type { Target } from '../../../../src/host/target/connection.ts'
@@ -176,18 +178,56 @@ describe('a connection', () => {
     })
   })
 
-  test('leaves no process and no file behind', async () => {
+  test('knows the key of its login, and leaves no file behind', async () => {
     const directory = scratch()
     const key = keygen(join(directory, 'key'))
-    vi.stubEnv('TMPDIR', directory)
     const { target } = await serverFor(key, directory)
     const link = await connect(target)
+    expect(link.loginKeys).toEqual([])
     const channel = await link.run('hello')
     channel.stdout.resume()
     channel.stderr.resume()
+    expect(link.loginKeys).toEqual([wireOf(key)])
     expect(await channel.ended).toBe(0)
     await link.close()
     expect(await link.gone).toBeUndefined()
+    expect(readdirSync(await privateDirectory()).toSorted()).toEqual(['askpass', 'questions'])
+  })
+
+  test('that this side closes while its command runs has no error', async () => {
+    const host = await localHost()
+    const link = await connect({ ...host.target, transport: 'openssh' })
+    const channel = await link.run('echo begun; sleep 5')
+    channel.stdout.resume()
+    channel.stderr.resume()
+    await link.close()
+    expect([await channel.ended, await link.gone]).toEqual([undefined, undefined])
+  })
+
+  test('has a session of its own, so that Ctrl-C at the terminal does not end it', async () => {
+    const directory = scratch()
+    const ssh = `#!/bin/sh
+while [ "$1" != -E ]; do shift; done
+exec 3>"$2"; echo 'debug1: Sending command: x' >&3; echo "$$ $(ps -o sid= -p $$)"; echo 'debug1: Exit status 0' >&3
+`
+    writeFileSync(join(directory, 'ssh'), ssh, { mode: 0o755 })
+    vi.stubEnv('PATH', `${directory}:${process.env.PATH}`)
+    const target = targetOf(directory, { port: 1, hostKey: keygen(join(directory, 'host')) }, { transport: 'openssh' })
+    const [process_, session] = (await outputOf(target)).trim().split(/ +/)
+    expect(session).toBe(process_)
+  })
+
+  test('with accept-new stores the key of a host itself, and connects once more only for that', async () => {
+    const host = await localHost()
+    const known = join(scratch(), 'new/known_hosts')
+    const target: Target = { ...host.target, transport: 'openssh', hostKeys: 'accept-new', knownHosts: [known] }
+    const connections = async (): Promise<number> => {
+      const before = host.sockets.length
+      expect(await outputOf(target, 'echo in')).toBe('in\n')
+      return host.sockets.length - before
+    }
+    expect([await connections(), await connections()]).toEqual([2, 1])
+    expect(readFileSync(known, 'utf8')).toMatch(/^\[127\.0\.0\.1\]:\d+ ssh-ed25519 \S+\n$/)
   })
 
   test('that was never used can be closed, and one that is being established can be given up', async () => {
@@ -260,5 +300,50 @@ describe("ssh's configuration", () => {
     expect(host.sockets).toHaveLength(1)
     expect((await runOnce(shared, 'echo in', { deadlineMs: 5000 })).stdout.toString()).toBe('in\n')
     expect(host.sockets).toHaveLength(2)
+  })
+})
+
+describe('a question of ssh', () => {
+  /** Runs the program that ssh starts for a question. Returns its status and the answer. */
+  const asked = async (env: Readonly<Record<string, string>>, question: string): Promise<readonly [number | null, string]> => {
+    const program = spawn(env.SSH_ASKPASS ?? '', [question], { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'inherit'] })
+    let answer = ''
+    program.stdout.on('data', (chunk) => (answer += chunk))
+    return await new Promise((resolve) => program.once('close', (code) => resolve([code, answer])))
+  }
+  const target: Target = {
+    ...{ name: 'web-01', address: 'web', port: 22, user: 'ops', keys: [], knownHosts: [], hostKeys: 'strict', jump: [] },
+  }
+
+  test('suspends the time limits until the person has answered', async () => {
+    const { promise, resolve: answer } = Promise.withResolvers<string>()
+    person.present = { ask: () => promise, show: async () => {} }
+    const prompts = await promptsOf(target, () => {})
+    expect(prompts.isAsking).toBe(false)
+    const result = asked(prompts.env, 'Enter PIN for token: ')
+    await expect.poll(() => prompts.isAsking).toBe(true)
+    answer('1234')
+    expect(await result).toEqual([0, '1234\n'])
+    expect(prompts.isAsking).toBe(false)
+    prompts.close()
+    expect(await asked(prompts.env, 'Enter PIN for token: ')).toEqual([1, ''])
+  })
+
+  test('whether to trust a host key is not put to the person', async () => {
+    person.present = { ask: async () => 'yes', show: async () => {} }
+    const prompts = await promptsOf(target, () => {})
+    const question = 'Are you sure you want to continue connecting (yes/no/[fingerprint])? '
+    expect(await asked(prompts.env, question)).toEqual([1, ''])
+    expect(prompts.refused).toEqual([question.trim()])
+    prompts.close()
+  })
+
+  test('is answered to nobody without the word of its connection', async () => {
+    const prompts = await promptsOf({ ...target, passphrase: new Secret('open sesame') }, () => {})
+    const question = "Enter passphrase for key '/key': "
+    expect(await asked({ ...prompts.env, PROVISION_PROMPTS_ID: '0'.repeat(32) }, question)).toEqual([1, ''])
+    expect(await asked(prompts.env, question)).toEqual([0, 'open sesame\n'])
+    expect(JSON.stringify(prompts.env)).not.toContain('sesame')
+    prompts.close()
   })
 })

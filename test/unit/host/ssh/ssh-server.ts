@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { type AddressInfo, createServer, connect as openSocket, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import ssh2, { type Connection, type ServerChannel, type ServerConfig } from 'ssh2'
+import ssh2, { type Algorithms, type Connection, type ServerChannel, type ServerConfig } from 'ssh2'
 import { expect, onTestFinished } from 'vitest'
 import type { Target } from '../../../../src/host/target/connection.ts'
 
@@ -114,6 +114,7 @@ interface Behaviour {
   /** Another host key of the server. */
   readonly otherHostKey?: string
   readonly port?: number
+  readonly algorithms?: Algorithms
   /** Runs a command on a session of a logged-in user. Without it, the server refuses sessions. */
   readonly execute?: (command: string, channel: ServerChannel, user: string) => void
   /** Called for each session, which never opens. */
@@ -137,7 +138,10 @@ export const sshServer = async (behaviour: Behaviour): Promise<SshServer> => {
   } = behaviour
   const hostKey = keygen(join(directory, `host-${hostKeyType}`), '-t', hostKeyType, ...(hostKeyType === 'rsa' ? ['-b', '2048'] : []))
   const offered: string[] = []
-  const config: ServerConfig = { hostKeys: [hostKey, behaviour.otherHostKey ?? []].flat().map((path) => readFileSync(path, 'utf8')) }
+  const config: ServerConfig = {
+    hostKeys: [hostKey, behaviour.otherHostKey ?? []].flat().map((path) => readFileSync(path, 'utf8')),
+    ...(behaviour.algorithms && { algorithms: behaviour.algorithms }),
+  }
   const login = (connection: Connection): void => {
     let tries = 0
     let user = ''

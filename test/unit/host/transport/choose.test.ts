@@ -3,11 +3,13 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, expect, test, vi } from 'vitest'
 import { agentKeyTypes } from '../../../../src/host/openssh/agent-keys.ts'
+import { execOn } from '../../../../src/host/shell/exec.ts'
 import type { Target } from '../../../../src/host/target/connection.ts'
 import { reasonForOpenSsh } from '../../../../src/host/transport/choose.ts'
 import { connect } from '../../../../src/host/transport/connect.ts'
+import { fetchHostKeys } from '../../../../src/host/transport/trust.ts'
 import { problemOf } from '../../problem-of.ts'
-import { agentWith, keygen, peer, scratch, targetOf, wireOf } from '../ssh/ssh-server.ts'
+import { agentWith, keygen, peer, scratch, sshServer, targetOf, wireOf } from '../ssh/ssh-server.ts'
 
 afterEach(() => void vi.unstubAllEnvs())
 
@@ -84,6 +86,36 @@ test('ssh2 refuses a ProxyCommand', async () => {
     where: { host: 'web-01' },
     what: 'ProxyCommand is not possible with transport ssh2',
     why: 'your SSH configuration sets ProxyCommand nc %h %p',
+  })
+})
+
+test('a server that ssh2 has no algorithm in common with is reached with OpenSSH, and then at once', async () => {
+  const directory = scratch()
+  const key = keygen(join(directory, 'key'))
+  let connections = 0
+  const server = await sshServer({
+    ...{ directory, accepts: wireOf(key), algorithms: { cipher: ['aes128-ctr'], hmac: ['hmac-sha1'] } },
+    execute: (_, channel) => {
+      channel.exit(0)
+      channel.end()
+    },
+    serves: () => {
+      connections += 1
+      return true
+    },
+  })
+  const target = targetOf(directory, server, { keys: [key], transport: 'auto' })
+  const heard: string[] = []
+  const options = { onTransport: (what: string) => heard.push(what) }
+  expect(await execOn(target, ':', options)).toBe(0)
+  expect(connections).toBe(2)
+  expect(await execOn({ ...target }, ':', options)).toBe(0)
+  expect(connections).toBe(3)
+  const reason = expect.stringMatching(/^connects with OpenSSH: ssh2 has no algorithm in common with it \(no matching .* MAC\)$/)
+  expect(heard).toEqual([reason, reason])
+  expect((await fetchHostKeys(target)).map(({ type, verdict }) => [type, verdict.status])).toEqual([['ssh-ed25519', 'known']])
+  expect(await problemOf(execOn({ ...target, transport: 'ssh2' }, ':'))).toMatchObject({
+    what: 'connection failed during the key exchange',
   })
 })
 
