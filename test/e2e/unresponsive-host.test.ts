@@ -147,9 +147,13 @@ beforeAll(async () => {
     await nft('lossy', dropping(hook, side, 'numgen random mod 5 == 0 drop'))
 
   const [staying, leaving] = await Promise.all([lingerer('doors', 2308), lingerer('crowd', 2310)])
-  setTimeout(() => leaving.destroy(), 3000)
+  const whenRefused = async (): Promise<unknown> => {
+    // The first is the silent client itself.
+    while ((await connectionsTo('crowd', 2310)) < 1 + 2) await sleep(200)
+    return leaving.destroy()
+  }
   const striking = STRUCK.map((host) => strikes[host] && whenBegun(host, strikes[host]))
-  ;[doors, struck] = await Promise.all([run('doors'), run('struck'), ...striking])
+  ;[doors, struck] = await Promise.all([run('doors'), run('struck'), whenRefused(), ...striking])
   staying.destroy()
 })
 afterAll(async () => {
@@ -159,8 +163,9 @@ afterAll(async () => {
 })
 
 /** The error card of a host. */
+// Hosts that fail alike have one card.
 const cardOf = (name: string, { stderr }: Result): string =>
-  stderr.split(/^(?=✖ )/m).find((card) => card.startsWith(`✖ ${name}\n`)) ?? stderr
+  stderr.split(/^(?=✖ )/m).find((card) => /^✖ (.*)/.exec(card)?.[1]?.split(' ').includes(name)) ?? stderr
 
 describe('a host that hangs', () => {
   const at = addressOf('doors')
@@ -236,9 +241,7 @@ describe('in the middle of a run', () => {
     ['a host boots', 'reboots'],
   ])('%s: within a minute the run names the lost host, and reports that the current step ends by itself', (_, name) => {
     expect(cardOf(name, struck)).toMatch(
-      new RegExp(
-        `^✖ ${name}\\n {2}what connection was lost\\n(?: {2}why .*\\n)* {2}fix {2}check the host, then run again: a started step finishes by itself`,
-      ),
+      /^✖ .*\n {2}what connection was lost\n(?: {2}why .*\n)* {2}fix {2}check the host, then run again: a started step finishes by itself/,
     )
     expect(struck.stdout).toMatch(new RegExp(`^ {2}${name} +.*lost`, 'm'))
     expect(struck.status).toBe(4)
