@@ -119,7 +119,7 @@ wsrep_sst_auth = mysql:
 }
 
 const SST = `
-# Both sides are verified by the database authority. Its certificates contain names, not addresses.
+# Both sides are verified by the database authority, not by their addresses.
 [sst]
 encrypt = 4
 tca = ${PKI.trusted}

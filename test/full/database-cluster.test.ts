@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { boot, end, labDown, labReset } from '../../src/lab/index.ts'
-import { lost, ROOT, sql, startWriter, stopWriter, waitForCluster } from '../e2e/support/database/database.ts'
+import { DEFINE_INFO, lost, ROOT, sql, startWriter, stopWriter, waitForCluster } from '../e2e/support/database/database.ts'
 import { inside, interruptRun } from '../e2e/support/interrupt.ts'
 import { referenceLab } from '../e2e/support/lab.ts'
 import { changes, referenceProject } from '../e2e/support/project.ts'
@@ -96,13 +96,13 @@ describe('a cluster', () => {
   })
 
   it('upgrades its system tables beside account statements, again and again', async () => {
-    const info = '/var/lib/mysql/mysql_upgrade_info'
     await inside(
       spec,
       'web-01',
       `(i=0; while [ ! -e /run/enough ]; do ${ROOT} -e "DROP USER IF EXISTS ''@'x$i'"; i=$((i+1)); done) >/dev/null 2>&1 &`,
     )
-    for (let i = 0; i < 5; i++) await inside(spec, 'web-02', `printf 10.6.1-MariaDB >${info}; timeout 200 systemctl restart mariadb`)
+    for (let i = 0; i < 5; i++)
+      await inside(spec, 'web-02', `${DEFINE_INFO}; printf 10.6.1-MariaDB >$info; timeout 200 systemctl restart mariadb`)
     await inside(spec, 'web-01', ': >/run/enough')
     await waitForCluster(spec, SERVERS, 3)
   })

@@ -76,7 +76,7 @@ const BLOCKED = `timeout 20 mariadb --no-defaults --socket=/run/mysqld/mysqld.so
 const PURGE = `set +e; exec >/dev/null 2>&1; export DEBIAN_FRONTEND=noninteractive
 systemctl stop mariadb garb provision-database-proxy provision-database-health.socket provision-database-health.service
 apt-get -y purge mariadb-server galera-arbitrator-4
-rm -rf /var/lib/mysql /var/lib/garbd /etc/mysql/provision /etc/garbd /etc/mysql/mariadb.cnf /run/provision/loaded; :`
+rm -rf /var/lib/mysql /var/lib/mariadb /var/lib/garbd /etc/mysql/provision /etc/garbd /etc/mysql/mariadb.cnf /run/provision/loaded; :`
 
 const begin = async (isBare: boolean): Promise<unknown> =>
   isBare ? labReset(spec) : Promise.all(HOSTS.map((host) => inside(spec, host, PURGE)))

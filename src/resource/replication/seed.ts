@@ -68,7 +68,7 @@ systemctl stop ${RECEIVER} 2>/dev/null; systemctl stop ${service.unit} && ${asMy
 const MARK_SEEDING = sh`${DEFINE_DATA}; mark="$data"/${SEEDING}; rm -f "$mark" && : >"$mark" && sync "$mark"`
 
 /** Deletes all data. A separate file system contains lost+found, which belongs to root. */
-const EMPTY_DATA = sh`${DEFINE_DATA}; cd "$data" && find . -mindepth 1 -maxdepth 1 ! -name ${SEEDING} ! -name lost+found -exec rm -rf {} +`
+const EMPTY_DATA = sh`${DEFINE_DATA}; cd "\${data:?}" && find . -mindepth 1 -maxdepth 1 ! -name ${SEEDING} ! -name lost+found -exec rm -rf {} +`
 
 const serverOf = ({ servers }: ReplicationSpec, host: string): Server => {
   const found = servers.find((one) => one.host === host)

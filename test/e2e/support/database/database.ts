@@ -1,9 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { LabSpec } from '../../../../src/lab/index.ts'
+import { DEFINE_DATA } from '../../../../src/resource/database/mariadb.ts'
 import { inside } from '../interrupt.ts'
 
 /** The database client, run as root of a host. */
 export const ROOT = 'mariadb --no-defaults --socket=/run/mysqld/mysqld.sock -NB'
+
+/**
+ * Sets `$data`, the data directory of a host, and `$info`, its file with the version of the system tables. MariaDB 11 has another name
+ * for it than 10.11.
+ */
+export const DEFINE_INFO = `${DEFINE_DATA}; info=$data/mysql_upgrade_info; ! grep -qa mariadb_upgrade_info /usr/bin/mariadb-upgrade || info=$data/mariadb_upgrade_info`
 
 /** Runs SQL as root on the server of a host and returns the output. */
 export const sql = (spec: LabSpec, host: string, query: string): Promise<string> =>

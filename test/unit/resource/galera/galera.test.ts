@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { readAsMysql } from '../../../../src/resource/database/files.ts'
+import { DEFINE_DATA } from '../../../../src/resource/database/mariadb.ts'
 import { file } from '../../../../src/resource/file/file.ts'
 import { galera } from '../../../../src/resource/galera/galera.ts'
 import { type GaleraState, GRASTATE, type MemberStatus, readPosition, readStatus } from '../../../../src/resource/galera/observe.ts'
@@ -307,7 +308,9 @@ it.each<[string, string, string, string, boolean]>([
   const query = galera.kind.observe([at(me)])
   expect(query.shared?.units).toContain(other)
   for (const data of ['/var/lib/mariadb', '/var/lib/mysql']) expect(query.shared?.texts).toContain(`${data}/${GRASTATE}`)
-  expect(String(query.script)).toMatch(/database %s[\s\S]*wsrep_cluster_status[\s\S]*\necho 'provision-services'/)
+  expect(String(query.script)).toMatch(
+    /database %s[\s\S]*\necho "data \$data"\n[\s\S]*wsrep_cluster_status[\s\S]*\necho 'provision-services'/,
+  )
   const read = (texts: ReadonlyMap<string, readonly string[]>) => {
     const units = new Map([
       ['mariadb.service', properties('inactive', '')],
@@ -350,7 +353,7 @@ const carryOut = (
     const said = (text: string): Answer => ({ code: 0, stdout: Buffer.from(text), stderr: '' })
     const script = String(step.script)
     if (script.includes("SELECT 'end'")) return said(answers[host]?.stands ?? 'down\n')
-    if (script.endsWith(String(readAsMysql(sh`"$data"/${GRASTATE}`)))) return said(answers[host]?.grastate ?? '')
+    if (script === `${DEFINE_DATA}\n${readAsMysql(sh`"$data"/${GRASTATE}`)}`) return said(answers[host]?.grastate ?? '')
     if (script.includes('galera_recovery')) return said('--wsrep_start_position=11111111-1111-1111-1111-111111111111:77')
     const stopped = /^systemctl disable --now -q -- (\S+)$/.exec(script)?.[1]
     const begins =
