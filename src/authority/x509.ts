@@ -1,7 +1,6 @@
 import { randomBytes, webcrypto } from 'node:crypto'
 import { isIP } from 'node:net'
 import * as x509 from '@peculiar/x509'
-import { canonicalAddress } from '../ip-address.ts'
 
 /**
  * Signs X.509 certificates (RFC 5280), which node:crypto cannot do. Only this file imports the library, which takes 120 ms to load, so
@@ -109,10 +108,7 @@ const checkParts = async (request: x509.Pkcs10CertificateRequest, names: readonl
   const [alternative, ...more] = request.extensions
   if (!(alternative instanceof x509.SubjectAlternativeNameExtension) || more.length > 0)
     return { fault: 'the request has extensions besides its names' }
-  const requested = alternative.names.toJSON().map(({ type, value }) => {
-    if (type === 'dns') return value.toLowerCase()
-    return `${type}:${type === 'ip' ? (canonicalAddress(value) ?? value) : value}`
-  })
+  const requested = alternative.names.toJSON().map(({ type, value }) => (type === 'dns' ? value.toLowerCase() : `${type}:${value}`))
   const granted = names.map((name) => (isIP(name) === 0 ? name : `ip:${name}`))
   if (requested.toSorted().join(' ') !== granted.toSorted().join(' '))
     return { fault: `names in the request: ${requested.join(', ')}; names of the site: ${granted.join(', ')}` }

@@ -48,7 +48,10 @@ beforeEach(() => {
   program('systemd-run', 'printf "%s\\n" "$@" >"$PLACE/systemd-run"')
   program('again', 'echo x >>"$PLACE/$1"; [ "$(wc -l <"$PLACE/$1")" -le "$2" ]')
   program('ss', '[ "$*" = "-Hltn sport = :4444" ] && ! again ss "$DEAF" && echo LISTEN')
-  program('du', 'echo "du: cannot read directory 7/shop" >&2; [ "$1" = -sk ] && printf "3145728\\t%s\\n" "$2"')
+  program(
+    'du',
+    'echo "$*" >>"$PLACE/measured"; echo "du: cannot read directory 7/shop" >&2; [ "$1" = -sk ] && printf "3145728\\t%s\\n" "$2"',
+  )
   program(
     'df',
     '[ "$*" = "-kP $PLACE/data" ] && printf "Filesystem 1024-blocks Used Available Capacity Mounted on\\n/dev/vda1 9 8 1000 89%% /\\n"',
@@ -276,6 +279,7 @@ describe('a copy of all data', () => {
     const steps = seed(spec, undefined)
     expect(run(steps.next().value as ShellStep)).toMatchObject({ code: 0, stdout: Buffer.from('3145728\n') })
     expect(run(steps.next(ok('3145728\n')).value as ShellStep)).toMatchObject({ code: 0, stdout: Buffer.from('3146728\n') })
+    expect(read('measured')).toBe(`-sk ${place}/data\n`.repeat(2))
     expect(read('limits')).toBe('600\n600\n')
   })
 

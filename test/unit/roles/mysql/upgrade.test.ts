@@ -20,9 +20,21 @@ const host = (answer: string, status = 0): Place => {
   return there
 }
 const start = (there: Place) =>
-  there.run(SCRIPT.replaceAll('/var/lib/mysql', join(there.path, 'data')).replaceAll('/usr/bin/mariadb-upgrade', join(there.path, 'tool')))
+  there.run(
+    SCRIPT.replaceAll('/var/lib/mysql', join(there.path, 'data'))
+      .replaceAll('/var/lib/mariadb', join(there.path, 'later'))
+      .replaceAll('/usr/bin/mariadb-upgrade', join(there.path, 'tool')),
+  )
 
 describe('a start of the server', () => {
+  it('works in the data directory of the package', () => {
+    const there = host('')
+    mkdirSync(join(there.path, 'later'))
+    writeFileSync(join(there.path, 'later/xtrabackup_info'), 'server_version = 10.6.12-MariaDB-log\n')
+    expect(start(there)).toMatchObject({ status: 0, stderr: '' })
+    expect(there.read('later/mysql_upgrade_info')).toBe('10.6.12-MariaDB')
+  })
+
   it('upgrades the system tables if needed, with a lock limit that is restored', () => {
     const there = host('')
     expect(start(there)).toMatchObject({ status: 0, stderr: '' })
