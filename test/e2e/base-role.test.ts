@@ -3,6 +3,7 @@ import type { Resource } from 'provision'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import base from '../../roles/base/role.ts'
 import { time, timeOptions } from '../../roles/base/time.ts'
+import { FACTS_SCRIPT, readFacts } from '../../src/engine/observe/facts.ts'
 import type { Facts } from '../../src/role/role.ts'
 import { installCommand } from './support/install-command.ts'
 import { onDebian12 } from './support/lab.ts'
@@ -87,5 +88,16 @@ systemctl stop apt-daily-upgrade.timer`)
     const refusal = await host.refused(packages)
     expect(refusal.why).toContain('chrony.service already synchronises the clock of this host')
     expect(await host.run('[ ! -e /lib/systemd/systemd-timesyncd ] && echo none')).toBe('none\n')
+  })
+
+  it('keeps the clock with the daemon that the host has', async () => {
+    await host.run(`rm /etc/systemd/system/chrony.service; systemctl daemon-reload; rm /run/systemd/container
+DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends chrony >/dev/null 2>&1`)
+    const facts = readFacts('host-01', await host.run(String(FACTS_SCRIPT)), [])
+    expect(facts).toMatchObject({ container: false, clock: 'chrony' })
+    const { packages = [], files = [] } = time(timeOptions.parse({ servers: ['ntp1.example.com'] }), facts)
+    await host.apply([...packages, ...files])
+    expect(await host.plan([...packages, ...files])).toEqual([])
+    expect(await host.run('cat /etc/chrony/sources.d/provision.sources')).toContain('server ntp1.example.com iburst\n')
   })
 })
