@@ -68,7 +68,7 @@ const actions: Readonly<Record<string, Action>> = {
   },
 }
 
-/** `provision lab`: manages disposable Debian hosts on this machine that match an inventory. */
+/** `provision lab`: manages disposable hosts on this machine that match an inventory. */
 export const command = defineCommand({
   takesCommand: true,
   commandAfter: (action) => (action === 'ssh' ? 2 : undefined),
