@@ -336,6 +336,7 @@ describe('the transaction', { timeout: 30_000 }, () => {
         const host = hostWith('2')
         host.write('var/lib/dpkg/info/tree.list')
         for (const mark of marks) host.write(`t/install.${mark}`)
+        host.run('touch -d "5 minutes ago" "$ROOT"/t/*.from; touch -d "4 minutes ago" "$ROOT"/var/lib/dpkg/info/tree.list')
         return apply(host, { name: 'tree', version: '3' }, '1')?.why ?? ''
       }
       expect(left('1.from', '1.to')).not.toContain('observed')
