@@ -1,6 +1,6 @@
 import { isIP } from 'node:net'
 
-/** The one form of an IP address: IPv6 compressed and in lower case. Undefined if it is none. */
+/** Returns the canonical form of an IP address: IPv6 compressed and in lower case. Undefined for any other text. */
 export const canonicalAddress = (address: string): string | undefined => {
   if (isIP(address) === 4) return address
   // The parser of URLs knows no zone (`fe80::1%eth0`), which is no part of an address in a certificate.

@@ -2,7 +2,7 @@ import type { Facts } from 'provision'
 
 type Release = Pick<Facts, 'distribution' | 'release'>
 
-/** What differs between the packages of the supported releases. */
+/** Differences between the packages of the supported releases. */
 export const capabilitiesOf = ({ distribution, release }: Release) => {
   // A release under development has no number.
   const isSince = (debian: number, ubuntu: number) => release === '' || Number(release) >= { debian, ubuntu }[distribution]

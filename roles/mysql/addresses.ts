@@ -17,7 +17,7 @@ export const addressOf = (host: HostView, { servers, arbitrators }: Pick<Members
   })
 }
 
-/** Addresses of a host that are no host names. */
+/** IP addresses of a host, without host names. */
 export const ipAddresses = ({ addresses }: Pick<HostView, 'addresses'>): readonly string[] =>
   addresses.filter((address) => familyOf(address) !== undefined)
 

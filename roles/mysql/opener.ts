@@ -48,7 +48,7 @@ ${settingLines(sandbox({ network: 'all' }))}`,
 
 /**
  * Writes are enabled less than 1.5 seconds after the first answer, otherwise the script asks again. A promotion of another server waits
- * longer. The reason for which the script waits is printed once, and is the status of the unit.
+ * longer. The script prints the reason for the wait once, and sets it as the status of the unit.
  */
 const scriptText = (name: string, me: string, others: readonly string[]): string => `#!/bin/sh
 # Written by provision.
@@ -63,7 +63,7 @@ waits() {
 # The first line of an error, at most 200 characters.
 error() { head -n 1 "$errors" | cut -c 1-200; }
 own() { ${databaseClient} -e "$1" 2>"$errors"; }
-unanswered() { waits "it does not answer itself: $(error)"; }
+unanswered() { waits "it does not answer local queries: $(error)"; }
 # Prints the replication state of another server.
 ask() { timeout 1 mariadb --no-defaults --local-infile=0 --connect-timeout=1 -h "$1" ${peerOptions(name)} \\
   -E -e 'SHOW SLAVE STATUS; SELECT @@gtid_slave_pos AS Done' 2>"$errors"; }

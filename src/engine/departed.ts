@@ -67,7 +67,7 @@ export const departures = (
   }
 }
 
-/** Returns a warning for each retired host that the run leaves some firewalls open to: only the role `firewall` closes them. */
+/** Returns a warning for each retired host that some firewalls may still admit, because the run has no role `firewall` for them. */
 export const stillAdmitted = (retired: readonly Departed[], unfiltered: readonly string[]): readonly Problem[] =>
   unfiltered.length === 0
     ? []

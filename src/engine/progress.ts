@@ -42,7 +42,7 @@ export class RunProgress {
     this.#listen({ type: 'change', phase: 'applied', change, durationMs })
   }
 
-  /** A change failed, and with it its host: nothing else is changed there. */
+  /** A change failed. Its host is excluded from the rest of the run. */
   fail(change: PlannedChange, problems: readonly Problem[]): void {
     this.#countFailure(change)
     this.exclude(change.host, problems)

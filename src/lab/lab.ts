@@ -62,14 +62,14 @@ export const labStatus = async (spec: LabSpec): Promise<LabStatus> => {
 
 const LABS: LockFile = { path: join(STATE, 'lock'), what: 'labs of this machine have been', minutes: 10 }
 
-/** What a lab needs of this machine. */
+/** Resources of this machine that a lab needs. */
 interface Prepared {
   readonly release: string
   readonly images: ReadonlyMap<string, string>
   readonly toolsDirectory: string
 }
 
-/** Makes what a lab needs. It takes long only once, and holds up no other lab. */
+/** Creates the resources that a lab needs. It takes long only the first time, and does not block other labs. */
 const prepared = async (spec: LabSpec, onProgress: OnProgress): Promise<Prepared> => {
   await installNeeded(onProgress)
   await raiseWatchers(onProgress)

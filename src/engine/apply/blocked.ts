@@ -29,9 +29,9 @@ export const skippedTexts = (skipped: readonly { readonly change: PlannedChange;
   })
 
 /**
- * Whether a change needs another one of its host that was not made. It does if its options name that resource or a path of it, as
- * `restarts` of a service does; if its path is below; if it deletes a directory above; or if it needs its account. A script can need
- * everything that its role declares before, and what its role declares after a script can need that.
+ * Whether a change needs another one of its host that was not made. It does if its options name that resource or its path, as `restarts` of
+ * a service does; if its path is below; if it deletes a directory above; or if it needs the account of that resource. A script may need
+ * everything that its role declares before it. Everything that its role declares after a script may need the script.
  */
 export const dependsOn = (one: Blocking, blocked: Blocking): boolean => {
   const { resource } = one

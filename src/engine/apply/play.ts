@@ -27,7 +27,8 @@ export interface AppliedBatch {
 }
 
 /**
- * Applies the changes of one play on one host, in order. Stops at the first refused change, unless that failed alone. Returns the applied changes; never throws a `Problem`.
+ * Applies the changes of one play on one host, in order. Stops at the first refused change, unless that failed alone. Returns the applied
+ * changes; never throws a `Problem`.
  */
 export const applyPlay = async (run: Run, runHost: RunHost, { index: play, sequencer }: Batch): Promise<readonly AppliedBatch[]> => {
   const made: AppliedBatch[] = []

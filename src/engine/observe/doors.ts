@@ -7,17 +7,17 @@ import { glob, sh } from '../../shell/sh.ts'
 import { calling } from '../failure.ts'
 import type { DeclaredResource } from '../plan/declared.ts'
 
-/** The entry of an observation with what lets the run in. It cannot be a resource, because it has no colon. */
+/** Key of the observation entry with everything that the login of the run needs. It has no colon, so no resource has this key. */
 export const DOORS = 'doors'
 
-/** The effects of a change of a resource. Of a kind that does not declare them, those on its files. */
+/** Returns the effects of a change of a resource. Default: those on its files. */
 export const effectsOf = ({ kind, spec }: Resource, isDeletion: boolean): readonly Effect[] =>
   kind.effects?.(spec) ??
   (kind.files?.(spec) ?? []).flatMap(({ path, sha256 }): readonly Effect[] =>
     sha256 === 'absent' ? (isDeletion ? [{ path, becomes: 'absent' }] : []) : [{ path, becomes: { type: 'f' } }],
   )
 
-/** The query for what lets the run in: builtins, and units where a resource could stop one of them. */
+/** The query for everything that the login of the run needs. It uses builtins, and lists units only if a resource could stop one of them. */
 export const doorsQuery = (
   resources: readonly DeclaredResource[],
 ): { readonly shared: SharedQueries; readonly script: Script; read(stdout: Buffer, answers: Answers): Doors } => {
@@ -42,7 +42,7 @@ while IFS=: read -r name _ _ _ _ home shell; do [ "$name" != "$login" ] || { fou
 printf '%s\\0%s\\0%s\\0%s\\0%s\\0' "$login" "$home" "$shell" "\${connection##* }" "\${login_keys-}"
 `
 
-/** Prints the settings of sshd that are no comments. */
+/** Prints the settings of sshd without comments. */
 const SETTINGS = sh`for file in /etc/ssh/sshd_config ${glob('/etc/ssh/sshd_config.d/*.conf')}; do
   [ -f "$file" ] || continue
   i=0; while [ $i -lt 5000 ] && { IFS= read -r line || [ "$line" ]; }; do i=$((i+1)); case $line in ''|'#'*) ;; *) printf '%s\\0' "$line" ;; esac; done <"$file"

@@ -5,7 +5,7 @@ import { DOORS, effectsOf } from '../observe/doors.ts'
 import type { Observation } from '../observe/host-query.ts'
 import type { DeclaredResource } from './declared.ts'
 
-/** All effects that the resources of the selected roles leave on the host. */
+/** All effects of the resources of the selected roles. */
 export const effectsOfAll = (resources: readonly DeclaredResource[], selected: (role: string) => boolean): readonly Effect[] =>
   resources.flatMap(({ role, resource }) => (selected(role) ? effectsOf(resource, false) : []))
 

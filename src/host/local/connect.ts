@@ -58,7 +58,7 @@ const environment = (): NodeJS.ProcessEnv => {
   const { SSH_CONNECTION } = process.env
   return {
     ...{ USER: username, LOGNAME: username, HOME: homedir, SHELL: shell ?? '/bin/sh', PATH: '/usr/local/bin:/usr/bin:/bin' },
-    // The connection of the person who runs provision here: their way in is kept open.
+    // The SSH connection of the person who runs provision here. A change must not shut them out.
     ...(SSH_CONNECTION === undefined ? {} : { SSH_CONNECTION }),
   }
 }
@@ -66,8 +66,8 @@ const environment = (): NodeJS.ProcessEnv => {
 const GREETING_MS = 10_000
 
 /**
- * A change of sshd or the firewall is confirmed by a new process, which needs no sshd. If the person who runs provision came by SSH, that
- * sshd must still greet.
+ * A change of sshd or the firewall is confirmed by a new process, which needs no sshd. If the person who runs provision is logged in
+ * by SSH, that sshd must still answer.
  */
 const requireSshd = async ({ name }: Target): Promise<void> => {
   const [, , address, port] = (process.env.SSH_CONNECTION ?? '').split(' ')

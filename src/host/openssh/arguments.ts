@@ -84,7 +84,7 @@ export const sshArguments = (target: Target, options: SshOptions = {}): readonly
     ...Object.entries(settings).flatMap(([name, value]) => (value === undefined ? [] : ['-o', `${name}=${value}`])),
     ...keys.flatMap((key) => ['-o', `IdentityFile=${pathValue(target, key)}`]),
     ...more,
-    // What follows is no option, whatever it begins with.
+    // The destination is not an option, even if it begins with a dash.
     ...['--', sshConfig ?? address],
   ]
 }
@@ -104,7 +104,7 @@ const pathValue = ({ name }: Target, path: string): string => {
       class: 'input',
       where: { host: name },
       what: `path ${path} cannot be passed to ssh`,
-      why: 'ssh replaces variables in braces by their values',
+      why: 'ssh replaces variables in braces with their values',
       fix: 'rename the file, or set transport: ssh2',
     })
   return `"${escaped(path).replace(/[\\"]/g, '\\$&')}"`

@@ -21,7 +21,7 @@ export const allPresentedKeys = async (target: Target, options: ConnectOptions =
   return keys
 }
 
-/** Stores the key of a host that no known_hosts line is about. ssh would not create the directory, nor take turns with other connections. */
+/** Stores the key of a host without a line in known_hosts. ssh itself neither creates the directory nor locks the file against other connections. */
 export const acceptKey = async (target: Target, via: Via | undefined, options: ConnectOptions): Promise<void> => {
   const name = knownName(target)
   const [known, authorities] = await Promise.all([readKnownHosts(target.knownHosts), readAuthorities(target.knownHosts)])

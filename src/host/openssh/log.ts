@@ -12,7 +12,7 @@ export interface SshLog {
   readonly tried: readonly string[]
   /** The methods that the host accepts. */
   readonly accepted: readonly string[]
-  /** The fingerprint of the key that let in. */
+  /** The fingerprint of the key that the host accepted. */
   readonly loginKey?: string | undefined
   /** The exit status of the command that the host reported. */
   readonly exit?: number | undefined

@@ -9,7 +9,7 @@ import type { Target } from '../target/connection.ts'
 import { sessionProblem, unreachable } from '../target/problems.ts'
 import type { SshLog } from './log.ts'
 
-/** An ssh process that ended, or whose time was up, before it opened a session. */
+/** An ssh process that ended or timed out before it opened a session. */
 export interface FailedSsh {
   readonly log: SshLog
   /** Standard error: messages of proxies and jump hosts. */

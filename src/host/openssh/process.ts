@@ -11,7 +11,7 @@ export interface SshProcess {
   readonly stdout: Readable
   /** Standard error of the command, without what ssh and its proxies print before the session opens. */
   readonly stderr: Readable
-  /** Resolves when the session is open, with `undefined`, or when the process ended before, or was late, with what is known of it. */
+  /** Resolves with `undefined` when the session is open, or with a description of the process if it ended or timed out before. */
   readonly opened: Promise<Unopened | undefined>
   /** Resolves with the exit status when the process has ended and its output was taken. */
   readonly ended: Promise<number | undefined>

@@ -92,7 +92,7 @@ const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
 
 /**
  * Answers the questions of an ssh process: with the passphrase of the inventory, or by asking the person at the terminal. `giveUp` is called
- * if ssh waits for a touch that nobody is asked for.
+ * if ssh waits for a touch and no terminal is attached.
  */
 export const promptsOf = async ({ name, passphrase }: Target, giveUp: () => void): Promise<Prompts> => {
   const id = randomBytes(16).toString('hex')

@@ -6,13 +6,13 @@ import { isRefusedForNow } from './connect-problem.ts'
 import { isLateLogin } from './handshake-problem.ts'
 import { adaptiveSemaphore, type Limit } from './semaphore.ts'
 
-/** A connection that sshd dropped, and how often to try; or that nothing accepted, which is tried for `PATIENCE_MS`. */
+/** A failed connection to retry: `tries` times if sshd dropped it, or for `PATIENCE_MS` if nothing accepted it. */
 export interface Dropped {
   readonly dropped: Problem
   readonly tries?: number
 }
 
-/** Time for which a host is tried that nothing connects to, because it boots or restarts sshd. A silent host has the same time. */
+/** Time for which to retry a host that accepts no connection, because it may be booting or restarting sshd. A silent host has the same time. */
 const PATIENCE_MS = 10_000
 const LONGEST_PAUSE_MS = 2_000
 

@@ -17,7 +17,7 @@ export interface Link {
   run(command: string): Promise<Channel>
   /** Resolves when the connection has ended, with the error unless this side closed it. */
   readonly gone: Promise<Error | undefined>
-  /** The public keys in base64 of which one was accepted at the login: usually one. Empty before the login, or if another method let in. */
+  /** The public keys in base64 of which one was accepted at the login: usually one. Empty before the login, or if another method was accepted. */
   readonly loginKeys: readonly string[]
   /** The process of the controller, if it runs on the host: the lock is free for others when it has ended. */
   readonly controller?: number

@@ -9,7 +9,7 @@ export const unreachable = (host: string, parts: { what: string; fix: string; wh
   )
 }
 
-/** The problem of a host whose sshd lets the account log in and opens no session. */
+/** The problem of a host whose sshd accepts the login but opens no session. */
 export const sessionProblem = (host: string, error: Error): Problem =>
   unreachable(host, {
     what: 'sshd refused to open a session',

@@ -18,7 +18,7 @@ export const connect = async (target: Target, options: ConnectOptions = {}): Pro
   )
 }
 
-/** Does something by ssh2, or by OpenSSH where it is needed: also if ssh2 finds no algorithm in common with the server. */
+/** Calls `bySsh2`, or `byOpenSsh` if the host needs it or ssh2 has no algorithm in common with the server. */
 export const byTransport = async <T>(
   target: Target,
   { onTransport }: ConnectOptions,

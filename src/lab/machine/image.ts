@@ -29,7 +29,7 @@ fi
 rm -f "$1"/var/lib/dbus/machine-id "$1"/var/log/*.log "$1"/var/log/apt/*
 : > "$1/etc/machine-id"`
 
-/** What may differ from the default in a base image. */
+/** Options of a base image. */
 export interface ImageOptions {
   /** The address of its packages. */
   readonly mirror?: string | undefined

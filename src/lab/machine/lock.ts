@@ -3,7 +3,7 @@ import { dirname } from 'node:path'
 import { makeDirectory } from '../../disk/folder.ts'
 import { Problem } from '../../problem.ts'
 
-/** A file that locks something, what that is, and the minutes that a command waits for it. */
+/** A lock file, the subject of its messages with its verb, and the minutes that a command waits for it. */
 export interface LockFile {
   readonly path: string
   readonly what: string

@@ -15,7 +15,7 @@ export interface Login {
   readonly keys: readonly string[]
 }
 
-/** The present state of what lets the run in. */
+/** The present state of everything that the login of the run needs. */
 export interface Doors {
   /** Undefined if the run did not log in through ssh. */
   readonly login: Login | undefined
@@ -24,7 +24,7 @@ export interface Doors {
   readonly isKeysPlaceSet: boolean
 }
 
-/** Units of which one has to run and to start at boot: those that accept logins, and those that configure the network. */
+/** In each list, one unit must run and start at boot: the first list accepts logins, the second configures the network. */
 const UNITS: readonly (readonly string[])[] = [
   ['ssh.service', 'ssh.socket'],
   ['networking.service', 'systemd-networkd.service', 'NetworkManager.service', 'connman.service', 'wicked.service', 'dhcpcd.service'],
@@ -32,7 +32,7 @@ const UNITS: readonly (readonly string[])[] = [
 
 export const DOOR_UNITS: readonly string[] = UNITS.flat()
 
-/** Packages without which nobody logs in, or the account of the run does not become root. */
+/** Packages without which nobody can log in, or the account of the run cannot become root. */
 export const doorPackages = (usesSudo: boolean): readonly string[] => ['openssh-server', ...(usesSudo ? ['sudo'] : [])]
 
 /** Files that decide whether an account may log in through sshd, or become root by sudo, apart from the rules of sudo. */
@@ -63,10 +63,10 @@ const unitNamed = (unit: string): string => unit.replace(/^sshd\./, 'ssh.')
 /** Whether a unit is the daemon of sshd. */
 export const isSshd = (unit: string): boolean => unitNamed(unit) === 'ssh.service'
 
-/** A unit file that is masked is a unit that does not start any more. */
+/** At this path, a link to /dev/null or an empty file masks a unit, which then cannot start. */
 const MASK = /^\/(?:etc|run)\/systemd\/system\/([^/]+)$/
 
-/** The state of a unit of the list that an effect leaves. */
+/** The state that an effect gives to a unit of `DOOR_UNITS`; undefined if it affects none. */
 const unitOf = (effect: Effect): Extract<Effect, { unit: string }> | undefined => {
   if ('unit' in effect) return DOOR_UNITS.includes(unitNamed(effect.unit)) ? { ...effect, unit: unitNamed(effect.unit) } : undefined
   const unit = unitNamed(MASK.exec(effect.path)?.[1] ?? '')
@@ -88,7 +88,7 @@ const bitsOf = ({ mode }: { readonly mode?: string }): number | undefined => (mo
 const isOthers = (one: { readonly type: string; readonly mode?: string; readonly owner?: string }): boolean =>
   one.type === 'd' && (one.owner !== 'root' || ((bitsOf(one) ?? 0) & 0o022) !== 0)
 
-/** The account of the run, all effects that the run leaves on the host, and its present state. */
+/** The account of the run, all effects of the run on the host, and the present state of the host. */
 type Present = Doors & { readonly effects: readonly Effect[] }
 
 /** Returns why an effect would shut out the account of the run, if that is certain. `effects` are those of all resources. */
@@ -125,7 +125,7 @@ const stopped = (
       ? state?.isActive === true && state.isEnabled
       : declared.every((one) => one?.running === true && one.enabled)
   }
-  // A daemon that the roles bring themselves.
+  // The roles replace the daemon with another one.
   const isReplaced =
     isForLogins &&
     effects.some((one) => 'unit' in one && unitOf(one) === undefined && one.running && one.enabled && /ssh|dropbear/.test(one.unit))

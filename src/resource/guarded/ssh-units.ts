@@ -1,4 +1,4 @@
-/** A unit file or drop-in that lets the run in no more, and the login that it has to let in. */
+/** A new unit file or drop-in, and the login that it must still permit. */
 interface Change {
   readonly path: string
   readonly text: string

@@ -58,7 +58,7 @@ export interface ManagedFile {
   readonly sha256: string
 }
 
-/** What a change leaves: the state of a unit, or what is at a path. Unknown properties are left out. */
+/** The effect of a change: the new state of a unit or of a path. Unknown properties are left out. */
 export type Effect =
   | { readonly unit: string; readonly running: boolean; readonly enabled: boolean }
   | {
@@ -133,8 +133,8 @@ export interface Kind<Input = unknown, Spec = unknown, State = unknown> {
    */
   directories?(spec: Spec): readonly string[]
   /**
-   * Returns what a change leaves on the host. The run leaves the host out if this would shut out the account that it uses. Default: the
-   * paths of `files`.
+   * Returns the state of units and paths after a change. The run skips the host if this state would shut out the account that it uses.
+   * Default: the paths of `files`.
    */
   effects?(spec: Spec): readonly Effect[]
   /** A change creates nothing but the resource itself: no account, directory or unit that a later resource could need. */

@@ -11,7 +11,7 @@ export const READ_AT_MOST = 1_048_576
 /** Maximum length, in bytes, of a text in a directory of another account. */
 const TEXT_AT_MOST = 65_536
 
-/** Names that are read of a directory at most: of one that another account can write to, and of one that is root's alone. */
+/** Maximum number of names that are read from a directory: from one that another account can write to, and from one that only root can. */
 const MAX_NAMES = 1000
 const MAX_OWN_NAMES = 10_000
 

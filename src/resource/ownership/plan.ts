@@ -56,7 +56,7 @@ const decideFile: Decision = (owned, { inode, sha256, package: owner }, _, note)
   return keepLogin(place) ?? { is: 'delete', ...(note !== undefined && { note }) }
 }
 
-/** Keeps what may let this run log in or become root. Without a limit, an account can do more. */
+/** Keeps a resource that this run may need to log in or become root. Limits are deleted, because that only permits more. */
 const keepLogin = (place: string): OrphanOutcome | undefined => {
   if (place.startsWith('/etc/sudoers.d/'))
     return keep(

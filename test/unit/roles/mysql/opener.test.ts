@@ -119,8 +119,12 @@ describe('after a restart, the primary', () => {
     ['the replica follows nobody', { other: ' Done: 0-1-7\n' }, 'web-02 replicates from no server'],
     ['the replica received more', { other: replica('127.0.0.12', '0-1-8', '0-1-7') }, 'web-02 has transactions that this server lacks'],
     ['answers take too long', { takes: 1500 }, 'the other servers answer too slowly'],
-    ['it does not answer itself', { silent: 'SHOW SLAVE STATUS' }, 'it does not answer itself: ERROR 2002 (HY000): no server'],
-    ['it does not start', { silent: 'DO 1' }, 'it does not answer itself: ERROR 2002 (HY000): no server'],
+    [
+      'it does not answer local queries',
+      { silent: 'SHOW SLAVE STATUS' },
+      'it does not answer local queries: ERROR 2002 (HY000): no server',
+    ],
+    ['it does not start', { silent: 'DO 1' }, 'it does not answer local queries: ERROR 2002 (HY000): no server'],
   ])('says once, in the journal and in its status, that %s', (_, scene, reason) => {
     const { words, notified, slept } = run({ ...scene, rounds: 3 })
     expect(words).toBe(`this server stays read-only: ${reason}\n`)
