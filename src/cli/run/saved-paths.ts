@@ -14,7 +14,7 @@ export const requireOwnPaths = (root: string, file: string, { inventory, playboo
   throw new Problem({
     class: 'input',
     where: { file },
-    what: `plan is not one of this project: ${shownText(outside)} is outside the project folder`,
+    what: `plan does not belong to this project: ${shownText(outside)} is outside the project folder`,
     fix: 'run provision in the folder of the project, and save a new plan with an inventory and playbooks of this folder',
   })
 }

@@ -110,7 +110,7 @@ export const shutOut = (
   if (lost === undefined) return undefined
   return new HostRefusal(
     `${lost === name ? `removal of package ${name}` : `change of package ${name}`} would shut out the account that this run uses`,
-    `${lost === name ? '' : `apt-get -s removes ${lost} in the same transaction: `}${lost.split(':')[0] === 'sudo' ? 'it becomes root by sudo' : 'it logs in through this server'}`,
+    `${lost === name ? '' : `apt-get -s removes ${lost} in the same transaction: `}${lost.split(':')[0] === 'sudo' ? 'the account becomes root by sudo' : 'the account logs in through this server'}`,
     'remove the package by hand, from a console of the host',
   )
 }

@@ -70,11 +70,11 @@ function* rollBack({ id, spec, state }: ReleaseWork): Steps {
   if (previous === undefined)
     throw new HostRefusal(
       `${id} not rolled back`,
-      'the newest deployment has no predecessor, or the host did not keep it',
+      'the newest deployment has no predecessor, or the predecessor is no longer on the host',
       'restore the files in the project, and run the playbook of the site',
     )
   const script = sh`${lockScript(spec.root, { observed: inodeWord(state.current), wanted: linkTo(previous) })}
-[ -d releases/${previous} ] || { echo 'the host did not keep it' >&2; exit 1; }
+[ -d releases/${previous} ] || { echo 'it is no longer on the host' >&2; exit 1; }
 ( cd releases/${previous}; [ "$(sha256sum <../${previous}.sums)" = ${`${previous}  -`} ] || exit 1; ${verifySums(`../${previous}.sums`)} ) ||
   { echo 'it was changed after its deployment' >&2; exit 1; }
 point releases/${previous}`

@@ -119,7 +119,7 @@ type Damaged = Exclude<PreviousState, 'whole'>
 
 const DAMAGE: Readonly<Record<Damaged, string>> = {
   changed: 'which was changed after its deployment',
-  missing: 'which the host did not keep',
+  missing: 'which is no longer on the host',
 }
 
 const isDamaged = (state: ReleaseState): state is ReleaseState & { readonly previous: Damaged } =>
@@ -131,7 +131,7 @@ const damagedPrevious = ({ root }: ReleaseSpec, state: ReleaseState): HostRefusa
   if (previous === undefined || !isDamaged(state) || planUnreached(state.current) !== undefined) return undefined
   return new HostRefusal(
     `${root} cannot be rolled back to ${previous.slice(0, 12)}`,
-    state.previous === 'changed' ? 'it was changed after its deployment' : 'the host did not keep it',
+    state.previous === 'changed' ? 'it was changed after its deployment' : 'it is no longer on the host',
     FIX_CONTENT,
   )
 }

@@ -60,7 +60,7 @@ systemctl stop ${RECEIVER} 2>/dev/null; systemctl stop ${service.unit} && ${asMy
     )
   requireSuccess(
     yield { do: 'shell', script: sh`${DEFINE_AS_MYSQL}\n${asMysql(sh`${DEFINE_DATA}; rm -f "$data"/${SEEDING}`)}` },
-    'mark of the copy not deleted',
+    'mark of the copy could not be deleted',
   )
 }
 

@@ -161,7 +161,7 @@ describe('provision run', () => {
     const prepare = () => {
       throw new Error('the site was read')
     }
-    const refusal = { what: 'plan is not one of this project: ../shadow is outside the project folder' }
+    const refusal = { what: 'plan does not belong to this project: ../shadow is outside the project folder' }
     await expect(run({ prepare }, { plan: file })).rejects.toMatchObject(refusal)
     await expect(run({ prepare }, { 'dry-run': true, save: file, inventory: '../shadow' })).rejects.toMatchObject(refusal)
     await expect(run({ prepare }, { 'dry-run': true, inventory: '../shadow' })).rejects.toThrow('the site was read')

@@ -32,7 +32,7 @@ describe('the paths of a saved plan', () => {
     const refusal = {
       class: 'input',
       where: { file: 'plan.json' },
-      what: `plan is not one of this project: ${path} is outside the project folder`,
+      what: `plan does not belong to this project: ${path} is outside the project folder`,
     }
     expect(() => requireOwnPaths(root, 'plan.json', { ...scope, inventory: path })).toThrow(expect.objectContaining(refusal))
     expect(() => requireOwnPaths(root, 'plan.json', { ...scope, playbooks: ['site.yaml', path] })).toThrow(expect.objectContaining(refusal))

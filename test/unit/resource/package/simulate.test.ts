@@ -333,9 +333,9 @@ describe('what a plan says of a package', () => {
   })
 
   it.each([
-    ['openssh-server', false, 'it logs in through this server'],
-    ['openssh-server:amd64', false, 'it logs in through this server'],
-    ['sudo', true, 'it becomes root by sudo'],
+    ['openssh-server', false, 'the account logs in through this server'],
+    ['openssh-server:amd64', false, 'the account logs in through this server'],
+    ['sudo', true, 'the account becomes root by sudo'],
     ['sudo', false, undefined],
     ['nginx', true, undefined],
   ])('refuses a change with which apt would remove %s, also if its answer can change (sudo: %s)', (removed, usesSudo, why) => {

@@ -299,7 +299,7 @@ describe.runIf(process.getuid?.() === 0)('a release on a real file system', { ti
     expect((planned(ONE).state as ReleaseState).previous).toBeUndefined()
   })
 
-  it('is not whole if another account could change what is read of it, or a file is no file', () => {
+  it('counts as changed if another account owns a directory of it, or a file is not a regular file', () => {
     const previous = () => (planned({}, { which: 'previous' }).state as ReleaseState).previous
     deploy({ ...ONE, 'a\\b ü.txt': 'odd', 'empty/x': '' })
     deploy(TWO)
@@ -330,12 +330,12 @@ describe.runIf(process.getuid?.() === 0)('a release on a real file system', { ti
     writeFileSync(`${before}.sums`, '')
     expect(refusal(() => deploy({}, { which: 'previous' }))).toMatchObject(changed)
     rmSync(before, { recursive: true })
-    expect(refusal(() => deploy({}, { which: 'previous' })).why).toBe('the host did not keep it')
+    expect(refusal(() => deploy({}, { which: 'previous' })).why).toBe('it is no longer on the host')
     expect(live('index.html')).toBe('two\n')
     writeFileSync(join(root, 'history'), '')
     expect(refusal(() => deploy({}, { which: 'previous' }))).toMatchObject({
       what: `${root} not rolled back`,
-      why: 'the newest deployment has no predecessor, or the host did not keep it',
+      why: 'the newest deployment has no predecessor, or the predecessor is no longer on the host',
     })
   })
 

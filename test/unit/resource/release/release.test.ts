@@ -206,7 +206,7 @@ describe('planning a release', () => {
 
     it.each([
       ['changed', 'it was changed after its deployment', 'which was changed after its deployment'],
-      ['missing', 'the host did not keep it', 'which the host did not keep'],
+      ['missing', 'it is no longer on the host', 'which is no longer on the host'],
     ] as const)('is refused before anything changes if its earlier one is %s, also where that one is live', (damage, why, suffix) => {
       const what = `/srv/site cannot be rolled back to ${newer.slice(0, 12)}`
       const state = { ...twice, previous: damage }

@@ -264,7 +264,7 @@ describe('a copy of all data', () => {
     writeFileSync(join(place, 'data/.provision-seeding'), '')
     expect([run(last).code, run(last).code]).toEqual([0, 0])
     expect(readdirSync(join(place, 'data'))).toEqual([])
-    expect(() => steps.next({ ...ok(), code: 1 })).toThrow('mark of the copy not deleted')
+    expect(() => steps.next({ ...ok(), code: 1 })).toThrow('mark of the copy could not be deleted')
   })
 
   it('is kept with its mark if it does not replicate', () => {
