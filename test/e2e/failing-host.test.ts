@@ -184,7 +184,7 @@ print join('', map { chr } 0 .. 255), "\n\0\n", 'x' x 5000, "\ndone\0x\0\n"`
   })
 })
 
-it('an account that makes its own paths unsafe stops only what needs them', () => {
+it('an account that makes its own paths unsafe stops only changes that need them', () => {
   on(`useradd -m -s /bin/bash ann; su ann -c 'ln -s /etc ~/.ssh'; install -d -o ann /srv/anns; su ann -c 'mkdir /srv/anns/conf'`)
   const key = `ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI${'C'.repeat(42)}I x`
   const files = ['/srv/before', '/srv/anns/conf', '/srv/after'].map((path) => `file({ path: '${path}', content: 'x' })`)

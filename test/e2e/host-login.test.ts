@@ -323,7 +323,7 @@ describe('OpenSSH', () => {
     })
   })
 
-  test('knows a host by the authority that signed its key, and by no other', async () => {
+  test('accepts a host key only if an authority in known_hosts signed it', async () => {
     const [authority, other] = [make('hosts'), make('others')]
     writeFileSync(inDirectory('host.pub'), await onHost('cat /etc/ssh/ssh_host_ed25519_key.pub'))
     sign(authority, inDirectory('host'), '-h', '-n', '10.79.1.11')
@@ -344,7 +344,7 @@ describe('OpenSSH', () => {
     })
   })
 
-  test('is used after ssh2 found no algorithm in common, and then at once', async () => {
+  test('is used after ssh2 found no algorithm in common, and at once by later connections', async () => {
     await onHost('/usr/sbin/sshd -p 2212 -o KexAlgorithms=sntrup761x25519-sha512@openssh.com')
     const host = { port: 2212, ...alias }
     const reason = 'connects with OpenSSH: ssh2 has no algorithm in common with it (no matching key exchange algorithm)'

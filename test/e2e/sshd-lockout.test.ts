@@ -17,7 +17,7 @@ export default defineRole({
   resources: ({ options: { settings } }) => [sshd({ settings, confirmSeconds: ${CONFIRM} })],
 })
 `
-/** A role of a user's own: all doors that nobody must close, or rules, settings and a restart that are right. */
+/** A role of a user's project: changes that would shut out the run, or harmless rules, settings and a restart. */
 const DOORS = `import { defineRole, directory, file, link, pkg, service, unit, z } from 'provision'
 
 const conf = file({ path: '/etc/ssh/sshd_config.d/team.conf', content: 'Port 22\\nAllowUsers ops@${SUBNET}.1\\n' })
@@ -147,7 +147,7 @@ it('a run before the rollback converges, and the timer of the killed run rolls n
   expect(project.json('run', '--dry-run').status).toBe(0)
 })
 
-it('a role that would close the doors of the run changes nothing, and each of them is named', async () => {
+it('a role that would shut out the account of the run changes nothing, and the run names each cause', async () => {
   settings(FEW, false)
   const { status, stdout, stderr } = project.provision('run', 'playbooks/doors.yaml')
   expect(status).toBe(1)
@@ -165,7 +165,7 @@ it('a role that would close the doors of the run changes nothing, and each of th
   expect(await inside(spec, HOST, 'cat /etc/motd; ls -A /etc/systemd/system/ssh.service.d 2>/dev/null || true')).not.toContain('fine')
 })
 
-it('a role that keeps the doors open restarts sshd, and converges', async () => {
+it('a role that keeps logins possible restarts sshd, and converges', async () => {
   settings(FEW)
   const run = project.json('run', 'playbooks/doors.yaml')
   expect([run.stderr, run.status]).toEqual(['', 0])

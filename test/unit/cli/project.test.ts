@@ -121,7 +121,7 @@ describe('provision inventory', () => {
     ])
   })
 
-  test('this machine is shown as such, is needed by no `trust`, and is refused by `lab`', async () => {
+  test('this machine is shown as such, `trust` skips it, and `lab` refuses it', async () => {
     write(
       'inventory/hosts.yaml',
       'vars: { user: ops, port: 2222 }\nhosts:\n  me: { address: local }\n  web-01: { address: 10.0.0.2, transport: openssh }\n',

@@ -22,7 +22,7 @@ import { localShell } from './local-shell.ts'
 
 const CREATE: Change = { action: 'create', certainty: 'exact', reason: '', differences: [] }
 
-/** The refusals of this host: by identity, what is known of each. */
+/** The refusals of this host, by identity. */
 let refusals: ReadonlyMap<string, Partial<RefusedBatch>> = new Map()
 const made = new Set<string>()
 
@@ -101,7 +101,7 @@ const ran = async ({ hosts, serial = [], maxFailures = 0 }: Given) => {
 const ALONE = { account: 'eve' }
 
 describe('a change that an account of the host makes fail', () => {
-  it('fails alone: what does not depend on it is made, in its batch, after it and in later plays', async () => {
+  it('fails alone: changes that do not depend on it are made, in its batch, after it and in later plays', async () => {
     refusals = new Map([['/b', ALONE]])
     const { told, outcome } = await ran({ hosts: [hostWith('a', ['r /a', 'r /b', 'r /c', 's /d', '2/r /e'])] })
     expect(told).toEqual(['applied a part:/a', 'failed a part:/b', 'applied a part:/c', 'applied a part:/d', 'applied a part:/e'])
@@ -111,7 +111,7 @@ describe('a change that an account of the host makes fail', () => {
     ])
   })
 
-  it('takes along what depends on it, directly or not, and the run names it', async () => {
+  it('skips the changes that depend on it, directly or not, and the run names them', async () => {
     refusals = new Map([['/b', ALONE]])
     const { told, outcome } = await ran({ hosts: [hostWith('a', ['r /b', 'r /c>/b', 's /d>/c', 's /e', '2/t /f>/b', '2/t /g'])] })
     expect(told).toEqual([
@@ -124,7 +124,7 @@ describe('a change that an account of the host makes fail', () => {
     expect(outcome).toMatchObject({ result: 'failed', hosts: [{ changed: 2, failed: 1 }] })
   })
 
-  it('may be several, each blamed for itself', async () => {
+  it('can occur more than once on a host, and is reported each time', async () => {
     refusals = new Map([
       ['/a', ALONE],
       ['/c', ALONE],

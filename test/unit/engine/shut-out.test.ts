@@ -126,7 +126,7 @@ describe('a change that would shut out the account of the run', () => {
     expect(refused([place(nologin, 'other')], (role) => role === 'r')).toEqual([])
   })
 
-  it('counts what later resources bring, and not those of other roles', () => {
+  it('considers later resources, and not those of other roles', () => {
     const [stop, socket] = [changing(service({ unit: 'ssh.service', running: false })), changing(service({ unit: 'ssh.socket' }))]
     expect(refused([place(stop), place(socket)])).toEqual([])
     expect(refused([place(stop), place(socket, 'other')], (role) => role === 'r')).toHaveLength(1)

@@ -32,7 +32,7 @@ describe('the files of a directory of the project', () => {
     expect(projectFiles(root, 'site').map(({ path }) => path)).toEqual(['b'])
   })
 
-  test('have names in UTF-8: another one is an input error that shows where it is, an odd one is none', () => {
+  test('have names in UTF-8: an invalid one is an input error that shows its place, an unusual one is accepted', () => {
     for (const path of ['site/\uFFFD.html', 'site/.\uFFFD']) writeFileSync(at(path), '')
     expect(projectFiles(root, 'site').map(({ path }) => path)).toEqual(['\uFFFD.html'])
     const bytes = (path: string) => Buffer.from(at(path), 'latin1')

@@ -80,7 +80,7 @@ test('options that an older ssh lacks are ignored by it', () => {
   for (const name of ['KnownHostsCommand', 'SessionType', 'StdinNull', 'ForkAfterAuthentication']) expect(names.split(',')).toContain(name)
 })
 
-test('a destination is never an option, whatever it is called', () => {
+test('a destination that begins with a dash is not an option', () => {
   for (const sshConfig of ['-oProxyCommand=touch /tmp/x', 'web'])
     expect(sshArguments(target({ sshConfig })).slice(-2)).toEqual(['--', sshConfig])
   expect(sshArguments(target({ user: '-x' }))).toContain('User=-x')
@@ -104,7 +104,7 @@ test('the agent and its other keys are used as the settings say', () => {
   expect(chosen({ keys: ['/key'], agentKeys: 'all' })).toEqual(['IdentityAgent=SSH_AUTH_SOCK', 'IdentitiesOnly=no'])
 })
 
-test('jump hosts are ssh processes in each other, with the settings of each', () => {
+test('jump hosts are nested ssh processes, with the settings of each', () => {
   const gate = target({ name: 'gate', address: 'fd00::1', user: 'jump', knownHosts: ["/gate's"], sshConfig: 'gate' })
   const outer = target({ name: 'outer', address: '192.0.2.9', port: 2200 })
   const args = sshArguments(target({ address: 'fd00::2%eth0' }), { via: { target: gate, via: { target: outer } } })

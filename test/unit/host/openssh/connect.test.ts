@@ -82,7 +82,7 @@ describe('a key with a passphrase', () => {
     expect(answers).toEqual([])
   })
 
-  test('is refused in words without a terminal', async () => {
+  test('is reported as a problem without a terminal', async () => {
     const { target, key } = await encrypted()
     expect(await problemOf(execOn(target, ':'))).toMatchObject({
       class: 'input',
@@ -338,7 +338,7 @@ describe('a question of ssh', () => {
     prompts.close()
   })
 
-  test('is answered to nobody without the word of its connection', async () => {
+  test('needs the random word of its connection to be answered', async () => {
     const prompts = await promptsOf({ ...target, passphrase: new Secret('open sesame') }, () => {})
     const question = "Enter passphrase for key '/key': "
     expect(await asked({ ...prompts.env, PROVISION_PROMPTS_ID: '0'.repeat(32) }, question)).toEqual([1, ''])

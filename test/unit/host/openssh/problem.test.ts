@@ -45,7 +45,7 @@ test.each<[string, string, boolean]>([
     false,
   ],
   ['something else', '192.0.2.1, port 22 cannot be reached (something else)', false],
-])('before the connection, `%s` is a problem in our words', (line, what, isRetried) => {
+])('before the connection, `%s` is a problem with our own message', (line, what, isRetried) => {
   const problem = failing([line])
   expect(problem).toMatchObject({ class: 'unreachable', where: { host: 'web-01' }, what })
   expect(problem.again === undefined).toBe(!isRetried)

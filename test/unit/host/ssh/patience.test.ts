@@ -21,7 +21,7 @@ test('a host that nothing connects to is tried for ten seconds, with growing pau
   expect(nextPause(1, 9_700)).toBe(300)
 })
 
-test('a dropped connection is tried a number of times, whatever the time', () => {
+test('a dropped connection is tried a number of times, without a time limit', () => {
   vi.spyOn(Math, 'random').mockReturnValue(0.5)
   expect(pauses(3)).toEqual([300, 600])
   expect(nextPause(2, 60_000, 6)).toBe(600)

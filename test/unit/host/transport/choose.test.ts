@@ -72,7 +72,7 @@ test('an authority in known_hosts needs OpenSSH if it is for this host, and the 
   expect(await reasonForOpenSsh(inventory(directory))).toBeUndefined()
 })
 
-test('a jump host that needs OpenSSH takes the hosts behind it along', async () => {
+test('hosts behind a jump host that needs OpenSSH use OpenSSH as well', async () => {
   const directory = scratch()
   writeFileSync(join(directory, 'ssh'), '#!/bin/sh\nprintf "hostname gate\\nproxycommand nc gate 22\\n"\n', { mode: 0o755 })
   vi.stubEnv('PATH', `${directory}:${process.env.PATH}`)
@@ -89,7 +89,7 @@ test('ssh2 refuses a ProxyCommand', async () => {
   })
 })
 
-test('a server that ssh2 has no algorithm in common with is reached with OpenSSH, and then at once', async () => {
+test('a server that ssh2 has no algorithm in common with is reached with OpenSSH, at once by later connections', async () => {
   const directory = scratch()
   const key = keygen(join(directory, 'key'))
   let connections = 0

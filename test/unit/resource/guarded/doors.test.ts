@@ -69,7 +69,7 @@ describe('units', () => {
     expect(refused(unit('ssh.service', false, false), more, others)?.why).toBe('no other unit accepts logins')
   })
 
-  it.each(['systemd-networkd', 'NetworkManager', 'connman', 'wicked', 'dhcpcd'])('%s can be what configures the network', (name) => {
+  it.each(['systemd-networkd', 'NetworkManager', 'connman', 'wicked', 'dhcpcd'])('%s can configure the network', (name) => {
     const only = new Map([[`${name}.service`, RUNS]])
     expect(refused(unit(`${name}.service`, false, false), { units: only })?.why).toBe('no other unit configures the network')
     expect(refused(unit('networking.service', false, false), { units: new Map([...doors.units, ...only]) })).toBeUndefined()
@@ -165,7 +165,7 @@ describe('paths', () => {
     expect(refused(at(path, 'absent'), { login: { ...login, account: 'root' } })).toBeUndefined()
   })
 
-  it.each(['/etc/nologin', '/run/nologin', '/var/run/nologin'])('%s is for root alone', (path) => {
+  it.each(['/etc/nologin', '/run/nologin', '/var/run/nologin'])('%s admits only root', (path) => {
     expect(refused(plain(path))?.why).toBe('only root can log in while this file exists')
     expect(refused(at(path, { type: 'f' }))?.what).toBe(`${path} would shut out ops, the account that this run uses`)
     expect(refused(at(path, 'absent'))).toBeUndefined()
@@ -219,13 +219,13 @@ describe('paths', () => {
     if (why !== undefined) expect(needsSettings(effect)).toBe(true)
   })
 
-  it('nothing of an account that the host does not list is known', () => {
+  it('an account that is not in /etc/passwd has no known home or shell', () => {
     const unknown = { login: { ...login, home: '', shell: '' } }
     for (const effect of [dir('/home/ops', { mode: '777', owner: 'x' }), plain('/bin/bash', { mode: '700' })])
       expect(refused(effect, unknown)).toBeUndefined()
   })
 
-  it('the keys are of no use to a run that logged in without one', () => {
+  it('the keys do not matter to a run that logged in without one', () => {
     for (const effect of [at(KEYS, 'absent'), plain(KEYS, { text: '' })])
       expect(refused(effect, { login: { ...login, keys: [] } })).toBeUndefined()
   })

@@ -37,7 +37,7 @@ const change = (options: Parameters<typeof service>[0]) => {
 }
 
 describe('a daemon of sshd that runs', () => {
-  it.each(['ssh.service', 'sshd.service'])('%s goes on if sshd refuses its settings', (unit) => {
+  it.each(['ssh.service', 'sshd.service'])('%s keeps running if sshd refuses its settings', (unit) => {
     expect(change({ unit })).toMatchObject({
       what: `${unit} did not restart`,
       why: 'line 3: Bad option',
@@ -57,7 +57,7 @@ describe('a daemon of sshd that runs', () => {
   })
 })
 
-it('a daemon of sshd that does not run, or has to stop, is changed whatever its settings', () => {
+it('a daemon of sshd that does not run, or has to stop, is changed with any settings', () => {
   expect(change({ unit: 'ssh.service', running: false })).toBeUndefined()
   systemctl('inactive')
   expect(change({ unit: 'ssh.service' })?.why ?? '').not.toContain('Bad option')

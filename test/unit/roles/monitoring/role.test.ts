@@ -76,7 +76,7 @@ describe('a release', () => {
     ['ubuntu', '24.04', `keeps: ${parameter}`],
     ['ubuntu', '24.10', `keeps: ${directive}`],
     ['ubuntu', '26.04', `keeps: ${directive}`],
-  ] as const)('gets what its Prometheus and nginx know: %s %s', (distribution, release, expected) => {
+  ] as const)('has the settings that its Prometheus and nginx support: %s %s', (distribution, release, expected) => {
     expect(of(distribution, release)).toBe(expected)
   })
 })

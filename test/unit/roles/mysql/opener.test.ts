@@ -125,14 +125,14 @@ describe('after a restart, the primary', () => {
       'it does not answer local queries: ERROR 2002 (HY000): no server',
     ],
     ['it does not start', { silent: 'DO 1' }, 'it does not answer local queries: ERROR 2002 (HY000): no server'],
-  ])('says once, in the journal and in its status, that %s', (_, scene, reason) => {
+  ])('reports once, in the journal and in its status, that %s', (_, scene, reason) => {
     const { words, notified, slept } = run({ ...scene, rounds: 3 })
     expect(words).toBe(`this server stays read-only: ${reason}\n`)
     expect(notified).toBe(`--status=read-only: ${reason}\n`)
     expect(slept.split('\n')).toHaveLength(4)
   })
 
-  it('says that writes are enabled, and why they cannot be', () => {
+  it('reports that writes are enabled, or why they cannot be', () => {
     expect(run({}).words).toBe('all other servers replicate from this one: writes are enabled\n')
     expect(run({ silent: 'read_only = OFF' }).words).toContain('ERROR 2002 (HY000): no server')
     const text = textOf('web-01', 'unit:provision-database-primary.service', { topology: 'replica', primary: 'web-01' })

@@ -49,7 +49,7 @@ const postinst = (line: string): string => `echo "${line}" >var/lib/dpkg/info/p.
 
 type Case = readonly [string, string, () => string]
 
-describe('what appears while packages are installed is of a package', () => {
+describe('a path that appears while packages are installed belongs to a package', () => {
   it.each<Case>([
     ['a conffile', 'a', () => `echo package >a; ${lists('p', 'a')}; ${conffile('a')}`],
     ['a conffile that a newer version has no more', 'a', () => `echo package >a; ${lists('p', 'a')}; ${conffile('a', ' obsolete')}`],
@@ -104,7 +104,7 @@ describe('what appears while packages are installed is of a package', () => {
   })
 })
 
-describe('what a person makes while packages are installed is refused', () => {
+describe('a path that a person creates while packages are installed is refused', () => {
   const theirs = 'echo theirs >a'
   it.each<Case>([
     ['a file that no package has', 'a', () => `${theirs}; ${lists('p', 'ab', 'b/a')}`],
@@ -192,7 +192,7 @@ describe('while packages are installed', () => {
   })
 })
 
-describe('what was there before', () => {
+describe('a path that existed before', () => {
   it('is replaced if the package has replaced it by its own', () => {
     host.sh('echo old >a')
     expect(whileInstalling(fileAt('a'), `echo package >a; chmod 600 a; ${lists('p', 'a')}; ${conffile('a')}`)).toBeUndefined()
@@ -204,7 +204,7 @@ describe('what was there before', () => {
     ['a directory with a new mode', 'd', () => `chmod 711 d; ${lists('p', 'd')}`],
     ['a link with a new target', 'l', () => `ln -sfn theirs l; ${lists('p', 'l')}`],
     ['a directory that a maintainer script names', 'd', () => `chmod 711 d; ${postinst(`chmod 711 ${host.at('d')}`)}`],
-  ])('is refused if nobody knows the content of the package: %s', (_, path, script) => {
+  ])('is refused if the content of the package is unknown: %s', (_, path, script) => {
     expect(verdict(path, `echo old >a; mkdir -m 700 d; ln -s b l; ${script()}`, 'change')).toBe('0')
   })
 })
