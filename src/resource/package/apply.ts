@@ -66,6 +66,8 @@ const check = (work: readonly PackageWork[], answer: Answer): void => {
     requireSuccess(answer, `${named} is a virtual package`, 'declare the package that provides it; nothing was installed')
   if (full !== undefined && says(/No space left on device|enough free space/))
     requireSuccess(answer, `${full} is full`, `free space on ${full}; the next run finishes the installation`)
+  if (says(/apt-get: (command )?not found/))
+    requireSuccess(answer, 'apt-get is not installed', fixFor('E: apt-get is not installed', names))
   if (
     causes.has('unfetched') &&
     (errors.length === 0 || says(/^E: (Unable to (locate|fetch)|Failed to fetch|.*no installation candidate|Version .* was not found)/m))

@@ -70,7 +70,7 @@ for one in ${pinned}; do has_version "$one" || set -- "$@" "$one"; done
 for one in ${absent}; do ! has "$one" || set -- "$@" "$one-"; done
 if [ $# != 0 ]; then
   status=0; apt-get -s ${TRANSACTION_OPTIONS} -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= -o Debug::NoLocking=1 -o APT::Get::Show-User-Simulation-Note=no install "$@" >"$T/simulated" 2>&1 || status=$?
-  case $status in 0|100) ;; *) cat "$T/simulated" >&2; exit "$status" ;; esac
+  case $status in 0|100) ;; 127) status=100; echo 'E: apt-get is not installed' >"$T/simulated" ;; *) cat "$T/simulated" >&2; exit "$status" ;; esac
   if lists_are_old; then lists=old; else lists=read; fi
   printf 'simulated %s %s %s\\n' "$status" "$lists\${SUDO_USER:+,sudo}" "$*"
   sed -e 's/^\\(Inst\\|Remv\\) \\([^ ]*\\).*/\\1 \\2/' -e '/^Conf /d' -e 's/^/apt /' "$T/simulated"
@@ -146,6 +146,8 @@ export const impossibilityOf = ({ name, version, state }: PackageSpec, simulated
 
 /** The instruction for an error of apt, by its own words. */
 export const fixFor = (said: string, name: string): string => {
+  if (/^E: apt-get is not installed$/m.test(said))
+    return 'install apt on the host, from a file with dpkg --install, or remove the package from the role'
   if (/is a virtual package/.test(said)) return 'declare the package that provides it'
   if (/Held packages were changed/.test(said)) return `run \`apt-mark unhold ${name}\` on the host, or remove it from the role`
   if (/Unable to locate|no installation candidate|was not found/.test(said))

@@ -201,6 +201,13 @@ describe('applying packages', () => {
       'awk is a virtual package',
       'declare the package that provides it; nothing was installed',
     ],
+    [
+      'a host without apt, whose lists were not fetched',
+      'provision-cause: unfetched\n',
+      'sh: 12: apt-get: not found',
+      'apt-get is not installed',
+      'install apt on the host',
+    ],
     ['no words of apt', '', 'killed', 'apt failed (exit 1)', 'fix the problem'],
   ])('reports %s by the words of apt', (_, stdout, stderr, what, fix) => {
     const refused = refusal(work({ name: 'nginx' }, state('installed', { held: true })), answer(1, stdout, stderr))

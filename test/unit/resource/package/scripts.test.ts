@@ -73,6 +73,7 @@ describe('the observation of packages', { timeout: 30_000 }, () => {
       'echo "E: Package \'curl\' has no installation candidate"; exit 100',
       'package curl cannot be installed',
     ],
+    ['a host without apt', 'exit 127', 'install apt on the host, from a file with dpkg --install, or remove the package from the role'],
     ['a hold', "echo 'E: Held packages were changed and -y was used'; exit 100", 'run `apt-mark unhold curl` on the host'],
     ['a virtual package', INSTALLS('exim4-base', 'exim4'), 'package curl is virtual: apt would install exim4-base, exim4 instead'],
     ['further removals', `${INSTALLS('curl')}\necho 'Remv wordpress [6]'`, 'change of package curl would also remove wordpress'],
