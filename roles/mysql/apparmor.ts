@@ -27,7 +27,7 @@ export const profileResources = (settings: Options['settings']): readonly Resour
 export const LOAD_PROFILE = `+-/bin/sh -c "! aa-enabled --quiet 2>/dev/null || exec apparmor_parser -r -W ${PROFILE}"`
 
 /**
- * Rules for what the role does and the profile of the package forbids. Programs that the server starts inherit its profile (`ix`), because
+ * Rules that the role needs in addition to the profile of the package. Programs that the server starts inherit its profile (`ix`), because
  * the unit forbids new privileges, and thus a change of the profile.
  */
 const additions = (settings: Options['settings']): string => `# Written by provision.
@@ -45,7 +45,7 @@ ptrace (read, readby) peer=mariadbd,
 # The restore test of a backup starts a temporary server.
 ${rulesOf(BACKUP_STATE)}${pathsOf(settings)
   .filter((path) => path !== '')
-  .map((path) => `\n# Of the settings.\n${rulesOf(path)}`)
+  .map((path) => `\n# A path in the settings.\n${rulesOf(path)}`)
   .join('')}`
 
 const rulesOf = (path: string): string => {

@@ -46,7 +46,7 @@ const merged = (first: Problem, all: readonly Problem[]): Problem => {
     class: first.class,
     where: { host: all.map(hostOf).join(' ') },
     what: same('what') ? first.what : generic.what,
-    // The reason is that of one host: addresses and fingerprints are for comparing.
+    // The reason keeps the values of one host, because people compare addresses and fingerprints.
     why: first.why === undefined || same('why') ? first.why : `${hostOf(first)}: ${first.why}`,
     fix: same('fix') ? first.fix : generic.fix,
   })

@@ -28,7 +28,7 @@ export interface Report {
   applying(plan: Plan): void
   /** The user pressed Ctrl-C once: the run finishes its current step. */
   interrupting(): void
-  /** Does something without the activity display, such as to ask a question. */
+  /** Pauses the activity display during `work`, for example to ask a question. */
   paused<T>(work: () => Promise<T>): Promise<T>
   /** Stops the activity display. Text can be printed below it afterwards. */
   settle(): Promise<void>

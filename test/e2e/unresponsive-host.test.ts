@@ -55,7 +55,7 @@ printf '#!/bin/sh\\nexec sleep 100\\n' >/usr/local/bin/slow; chmod 755 /usr/loca
 useradd -m -s /bin/bash slow; cp -r /home/ops/.ssh /home/slow/; chown -R slow /home/slow/.ssh; echo 'slow ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/slow
 echo slow >/home/slow/.bashrc
 /usr/sbin/sshd -p 2304 -o AuthorizedKeysFile=none -o AuthorizedKeysCommand=/usr/local/bin/slow -o AuthorizedKeysCommandUser=root
-# By its name, or by an option since version 9.9, it finds settings of its own: what PAM asks when a session begins does not answer.
+# PAM settings of this sshd, by its program name, or by an option since version 9.9. Its PAM session starts a program that does not answer.
 cp /usr/sbin/sshd /usr/local/sbin/sshd-hung; { echo 'session required pam_exec.so quiet /usr/local/bin/slow'; cat /etc/pam.d/sshd; } >/etc/pam.d/sshd-hung
 /usr/local/sbin/sshd-hung -p 2305 -o PAMServiceName=sshd-hung 2>/dev/null || /usr/local/sbin/sshd-hung -p 2305
 for port in 2306 2307; do /usr/sbin/sshd -p $port; done

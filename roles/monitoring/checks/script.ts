@@ -80,10 +80,10 @@ updates() {
   gauge provision_reboot_required; [ -e /run/reboot-required ] && echo 'provision_reboot_required 1' || echo 'provision_reboot_required 0'
 }
 
-# Prints the messages of programs (options of journalctl) since the last position, which the second file keeps. A position that the journal has lost is forgotten.
+# Prints the messages of programs (options of journalctl) since the last position, which the second file keeps. A position that the journal no longer has is deleted.
 journal() { journalctl -q $1 --no-pager -o cat --cursor-file="$2" $([ -s "$2" ] || echo '-n 0') || rm -f "$2"; }
 
-# Failed SSH logins, counted from the last position in the journal. Since OpenSSH 9.8, the processes of a connection have names of their own.
+# Failed SSH logins, counted from the last position in the journal. Since OpenSSH 9.8, the processes of a connection have other names.
 logins() {
   new=$(journal '-t sshd -t sshd-session -t sshd-auth' "$S/ssh.cursor" | grep -cE '^(Failed (password|publickey|none|keyboard)|Connection (closed|reset) by (authenticating|invalid) user|Disconnected from (authenticating|invalid) user)')
   all=$(($(cat "$S/ssh.count" 2>/dev/null || echo 0) + new)); echo "$all" >"$S/ssh.count"

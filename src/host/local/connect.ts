@@ -52,7 +52,7 @@ const start = async (command: string): Promise<Channel> => {
   return { stdin, stdout, stderr, ended: Promise.race([over, destroyed.promise]), destroy }
 }
 
-/** The environment that sshd sets. The other variables of the controller stay out: they may contain secrets. */
+/** The environment that sshd sets. The other variables of the controller are not passed on, because they may contain secrets. */
 const environment = (): NodeJS.ProcessEnv => {
   const { username, homedir, shell } = userInfo()
   const { SSH_CONNECTION } = process.env

@@ -39,12 +39,12 @@ const FIXED = {
   Tunnel: 'no',
   ControlMaster: 'no',
   AddKeysToAgent: 'no',
-  // Passphrases and PINs are asked for by provision. Passwords are not.
+  // provision answers the questions for passphrases and PINs. Passwords are not used.
   BatchMode: 'no',
   PasswordAuthentication: 'no',
   KbdInteractiveAuthentication: 'no',
   NumberOfPasswordPrompts: '3',
-  // provision has limits of its own for each stage, which this one must not undercut.
+  // provision limits each stage itself. This limit must not be shorter.
   ConnectTimeout: '60',
   ConnectionAttempts: '1',
   ServerAliveInterval: '10',

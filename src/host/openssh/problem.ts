@@ -23,7 +23,7 @@ export interface FailedSsh {
   readonly known: readonly KnownHost[]
 }
 
-/** The problem of a connection that failed, in the words of the other transport, with those of ssh. Throws it if trying again is useless. */
+/** Returns the problem of a failed connection, as ssh2 would report it, with the messages of ssh. Throws it if a retry cannot help. */
 export const failedSsh = (target: Target, failed: FailedSsh): Dropped => {
   const { log, lateMs, wrong, refused } = failed
   const login = log.stage === 'login'
@@ -78,7 +78,7 @@ const failureOf = ({ log: { stage, messages } }: FailedSsh): Error | undefined =
   return mismatch === undefined ? lastError(messages) : new Error(mismatch)
 }
 
-// A connection that ended without a reason of its own.
+// Messages about the end of a connection that give no reason for it.
 const ENDED =
   /^(Connection (closed|reset) by|kex_exchange_identification: |ssh_dispatch_run_fatal: .*(Broken pipe|closed|reset)|banner exchange: )/
 
@@ -118,7 +118,7 @@ const proxyProblem = (target: Target, failed: FailedSsh): Problem => {
   return unreachable(name, { what: `jump host ${gate} cannot be used: ${reason.what}`, why, fix: reason.fix, cause })
 }
 
-/** The problem of a jump host by the words of its ssh process. */
+/** Returns the problem of a jump host, according to the messages of its ssh process. */
 const reasonOf = (gate: string, words: string): Pick<Problem, 'what' | 'fix'> | undefined => {
   if (/REMOTE HOST IDENTIFICATION HAS CHANGED/.test(words))
     return { what: `host key of ${gate} changed`, fix: 'find out why; if the host was reinstalled, remove its old line from known_hosts' }

@@ -39,7 +39,7 @@ const LIMITS: Readonly<Record<Exclude<SshStage, 'open'>, number>> = {
   opening: 15_000,
 }
 
-/** Pause between two looks at the messages. Output of the command shows at once that the session is open. */
+/** Interval at which the messages are read. Output of the command shows at once that the session is open. */
 const LOOK_MS = 20
 /** Time after the confirmation of a session in which the host may still refuse its command. */
 const SETTLE_MS = 200

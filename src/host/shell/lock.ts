@@ -71,7 +71,8 @@ done`
 
 /**
  * Removes the directories of killed shells and records the holder of the lock. (A shell that was just killed may still be a zombie, which
- * has no executable.) `controller` is the process of a controller on the host itself. `begin SECONDS` is called by the process that executes a request: it records this process and the deadline.
+ * has no executable.) `controller` is the process of a controller on the host itself. The process that executes a request calls
+ * `begin SECONDS`, which records this process and the deadline.
  */
 export const holdLock = (holder: Holder, controller?: number): Script => sh`for directory in /run/provision.[0-9]*; do
   process=\${directory#/run/provision.}; [ -e "/proc/\${process%%.*}/exe" ] || rm -rf "$directory"

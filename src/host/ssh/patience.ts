@@ -29,7 +29,7 @@ export const nextPause = (made: number, spentMs: number, tries?: number): number
 // sshd refuses bursts of connections before login (MaxStartups, PerSourcePenalties).
 const limitLogins = adaptiveSemaphore(20)
 
-/** Whether a server, or this machine, has too many logins at once. A host that nothing listens on says nothing about the others. */
+/** Whether a server, or this machine, has too many logins at once. A host on which nothing listens is no sign of overload. */
 const isOverloaded = (outcome: object): boolean =>
   'tries' in outcome || ('error' in outcome && outcome.error instanceof Problem && isLateLogin(outcome.error))
 

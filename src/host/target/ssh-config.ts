@@ -43,7 +43,7 @@ export const resolveThroughSshConfig = async (destination: string): Promise<SshC
   // The definition of %C differs between versions, so ssh computes it.
   const written = await askSsh(destination, ['-o', 'ControlPath=/%C'])
   const config = parseSshConfig(destination, written)
-  // ssh skips files that do not exist. Of a key in the agent, the public half is enough.
+  // ssh skips files that do not exist. For a key in the agent, the public key file is enough.
   const keys = config.keys.filter((key) => existsSync(key) || existsSync(`${key}.pub`))
   const sshNeeds = [...(config.sshNeeds ?? []), ...(await ownNeeds(destination))]
   return { ...config, keys, ...(sshNeeds.length > 0 && { sshNeeds }) }
@@ -67,8 +67,8 @@ const askSsh = (destination: string, options: readonly string[]): Promise<string
   })
 
 /**
- * Settings of the user's own file that need OpenSSH. Debian turns GSSAPIAuthentication on for everybody, which asks for nothing. A shared
- * connection (ControlPath) is used if it exists.
+ * Settings of the user's own file that need OpenSSH. The system-wide file does not count: Debian enables GSSAPIAuthentication there for all
+ * users. A ControlPath counts if a shared connection exists at it.
  */
 const ownNeeds = async (destination: string): Promise<readonly string[]> => {
   const file = join(userInfo().homedir, '.ssh/config')

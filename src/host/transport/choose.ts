@@ -8,7 +8,7 @@ import { bastionOf } from '../ssh/jump.ts'
 import { readKeyFile } from '../ssh/key-file.ts'
 import type { Target } from '../target/connection.ts'
 
-/** Default key files of which OpenSSH can use more than ssh2. */
+/** Default key files. Only OpenSSH can use a certificate beside one of them. */
 const DEFAULT_KEYS = ['id_ed25519', 'id_ecdsa', 'id_rsa'].map((name) => join(homedir(), '.ssh', name))
 
 const reasons = new WeakMap<Target, Promise<string | undefined>>()

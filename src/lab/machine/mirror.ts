@@ -26,8 +26,8 @@ const PORTS: Mirror = { main: 'http://ports.ubuntu.com/ubuntu-ports', security: 
 
 /**
  * Returns the mirror of a family for an architecture: this machine's own, if its apt uses one of that family, otherwise the distribution's.
- * `targets` is the output of `apt-get indextargets --format '$(ORIGIN) $(LABEL) $(REPO_URI) $(ARCHITECTURE)'`. Hosts reach mirrors through a proxy for http, so that an https
- * mirror or a directory of this machine is of no use to them.
+ * `targets` is the output of `apt-get indextargets --format '$(ORIGIN) $(LABEL) $(REPO_URI) $(ARCHITECTURE)'`. Hosts reach mirrors through an
+ * http proxy, so they cannot use an https mirror or a directory of this machine.
  */
 export const mirrorOf = (family: Release['family'], targets: string, architecture: string): Mirror => {
   const listed = targets.split('\n').map((line) => line.trim().split(/ +/))

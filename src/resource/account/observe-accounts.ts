@@ -6,7 +6,10 @@ import { fieldsOf } from './keys-fields.ts'
 
 /** A question about an account, as a word of one letter and its value. */
 export type AccountQuestion =
-  /** A user by name, with the number and the home that are declared, or empty. Of a deleted one, its processes are reported; with `ends` also what they started. */
+  /**
+   * A user by name, with the declared number and home, or empty. The answer for a deleted one has its processes; with `ends` also what they
+   * started.
+   */
   | { readonly user: string; readonly uid: string; readonly home: string; readonly isDeleted: boolean; readonly ends?: boolean }
   | { readonly group: string; readonly isDeleted: boolean }
   | { readonly uidOwner: number }

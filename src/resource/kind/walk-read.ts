@@ -163,8 +163,8 @@ export const readExcerpts = (stdout: Buffer): ReadonlyMap<string, Buffer> => {
 }
 
 /**
- * Prints the entries of those paths that are directories, up to a limit, and `MORE` if a directory has more. No process starts if none of them is a directory.
- * It uses `$reader` of `path-queries`, and enters a directory of another account by its descriptor.
+ * Prints the entries of those paths that are directories, up to a limit, and `MORE` if a directory has more. No process starts if none of
+ * them is a directory. It uses `$reader` of `path-queries`, and enters a directory of another account by its descriptor.
  */
 export const namesScript = (paths: readonly string[]): Script => sh`${argumentLists(paths, PATHS_AT_ONCE).map(
   (some) => sh`set -- ${some}
@@ -174,7 +174,7 @@ for p do shift; [ ! -d "$p" ] || [ -L "$p" ] || set -- "$@" "$p"; done
 )}printf 'end\\0'
 `
 
-/** Returns the names by directory, with `MORE` where they are not all. A path that is no directory, or an empty one, is missing. Throws for an incomplete answer. */
+/** Returns the names by directory, with `MORE` if there are others. Leaves out empty directories and other paths. Throws for an incomplete answer. */
 export const readNames = (stdout: string): ReadonlyMap<string, readonly string[]> => {
   const fields = stdout.split('\0')
   if (fields.pop() !== '' || fields.pop() !== 'end' || fields.length % 2 !== 0) throw new Error('the host did not list all directories')
