@@ -4,7 +4,6 @@ import { boot, end, labDown, labReset } from '../../src/lab/index.ts'
 import { lost, sql, startWriter, stopWriter } from './support/database/database.ts'
 import { replicaLab, watchWriters, writable, writeReplicaSite } from './support/database/replicas.ts'
 import { inside, interruptRun } from './support/interrupt.ts'
-import { onDebian12 } from './support/lab.ts'
 import { changes, referenceProject } from './support/project.ts'
 import { OWNED_UNITS, ownedIn, undocumented } from './support/unit-exposure.ts'
 
@@ -12,7 +11,7 @@ const SUBNET = '10.79.52'
 const HOSTS = ['web-01', 'web-02']
 const PASSWORD = 'a long poison word'
 const project = referenceProject('t-replica', SUBNET)
-const spec = onDebian12(replicaLab(project, SUBNET, HOSTS))
+const spec = replicaLab(project, SUBNET, HOSTS)
 project.env.SHOP_PASSWORD = PASSWORD
 
 const site = (primary: string): void => writeReplicaSite(project, SUBNET, { hosts: HOSTS, primary })
