@@ -61,6 +61,9 @@ const unitsIn = ({ units }: Answers): Doors['units'] =>
 
 const ELSEWHERE = /^\s*(AuthorizedKeysFile|AuthorizedKeysCommand|TrustedUserCAKeys|StrictModes|Include)\b/i
 
-/** Whether a setting makes sshd take keys from another place, or ignore who can write there. So does every other Include, because its files are not read. */
+/**
+ * Whether a setting makes sshd take keys from another place, or ignore who can write there. Every other Include counts too, because its
+ * files are not read.
+ */
 const setsKeysPlace = (line: string): boolean =>
   ELSEWHERE.test(line) && !/^\s*Include\s+\/etc\/ssh\/sshd_config\.d\/\*\.conf\s*$/i.test(line)
