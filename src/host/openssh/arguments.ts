@@ -22,10 +22,11 @@ export interface Via {
   readonly via?: Via | undefined
 }
 
+/** Settings that older versions do not have. */
+const NEWER = 'KnownHostsCommand,SessionType,StdinNull,ForkAfterAuthentication,ObscureKeystrokeTiming,EnableEscapeCommandline'
+
 /** Settings that do not depend on the host. Nothing but the command runs: no terminal, no forwarding, no command of the configuration. */
 const FIXED = {
-  // Versions without an option ignore it.
-  IgnoreUnknown: 'KnownHostsCommand,SessionType,StdinNull,ForkAfterAuthentication,ObscureKeystrokeTiming,EnableEscapeCommandline',
   RequestTTY: 'no',
   EscapeChar: 'none',
   SessionType: 'default',
@@ -62,9 +63,11 @@ const FIXED = {
 /** The arguments of ssh for a host, ending with the destination. No secret is among them. */
 export const sshArguments = (target: Target, options: SshOptions = {}): readonly string[] => {
   const { log, knownHosts, acceptsKey = false, fresh = false, via, more = [] } = options
-  const { sshConfig, address, port, user, keys, hostKeyAlias, agent, agentKeys } = target
+  const { sshConfig, address, port, user, keys, hostKeyAlias, agent, agentKeys, ignoreUnknown } = target
   const files = knownHosts === undefined ? target.knownHosts : [knownHosts]
   const settings: Record<string, string | undefined> = {
+    // The first value counts, so that it contains that of the configuration.
+    IgnoreUnknown: ignoreUnknown === undefined ? NEWER : `${NEWER},${ignoreUnknown}`,
     ...FIXED,
     LogLevel: log === undefined ? 'ERROR' : 'DEBUG1',
     StrictHostKeyChecking: acceptsKey ? 'accept-new' : 'yes',

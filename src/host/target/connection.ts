@@ -28,6 +28,8 @@ export interface Connection {
   readonly transport?: 'ssh2' | 'openssh' | 'auto' | 'local'
   /** The destination under which ssh's configuration has settings of this host; undefined if it does not apply. */
   readonly sshConfig?: string
+  /** Patterns of settings that ssh's configuration may contain although this version does not have them (ssh's IgnoreUnknown). */
+  readonly ignoreUnknown?: string
   /** Settings of ssh's configuration that only OpenSSH can carry out, each with its value: `ProxyCommand nc …`. */
   readonly sshNeeds?: readonly string[]
   /** The inventory has no address. ssh's configuration provides it, and every setting that `written` does not name. */

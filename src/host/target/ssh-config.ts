@@ -20,6 +20,7 @@ export interface SshConfig {
   readonly hostKeyAlias?: string
   readonly agent?: string
   readonly agentKeys: NonNullable<Connection['agentKeys']>
+  readonly ignoreUnknown?: string
   readonly sshNeeds?: readonly string[]
 }
 
@@ -114,6 +115,7 @@ export const parseSshConfig = (destination: string, written: string, env: Enviro
   const user = get('user') ?? userInfo().username
   const alias = given('hostkeyalias')
   const jump = given('proxyjump') ?? ''
+  const ignoreUnknown = given('ignoreunknown')
   const name = argumentsFor(destination).at(-1) ?? destination
   const expand = expander(
     {
@@ -147,6 +149,7 @@ export const parseSshConfig = (destination: string, written: string, env: Enviro
     ...(alias === undefined ? {} : { hostKeyAlias: alias }),
     ...(agent === undefined ? {} : { agent }),
     agentKeys: get('identitiesonly') === 'yes' ? 'named' : 'all',
+    ...(ignoreUnknown === undefined ? {} : { ignoreUnknown }),
     ...(sshNeeds.length > 0 && { sshNeeds }),
   }
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { sshArguments } from '../../../../src/host/openssh/arguments.ts'
 import type { Target } from '../../../../src/host/target/connection.ts'
+import { parseSshConfig } from '../../../../src/host/target/ssh-config.ts'
 import { Secret } from '../../../../src/secret/secret.ts'
 import { scratch } from '../ssh/ssh-server.ts'
 
@@ -78,6 +79,17 @@ test('options that an older ssh lacks are ignored by it', () => {
       ?.split('=') ?? []
   // Introduced after OpenSSH 8.4.
   for (const name of ['KnownHostsCommand', 'SessionType', 'StdinNull', 'ForkAfterAuthentication']) expect(names.split(',')).toContain(name)
+})
+
+test('settings that the configuration permits ssh not to know stay permitted', () => {
+  const config = join(scratch(), 'config')
+  writeFileSync(config, 'IgnoreUnknown UseKeychain,Other*\nUseKeychain yes\nOtherSetting 1\nUser jane\n')
+  const { ignoreUnknown } = parseSshConfig('web', execFileSync('ssh', ['-F', config, '-G', 'web'], { encoding: 'utf8' }))
+  expect(ignoreUnknown).toBe('UseKeychain,Other*')
+  const via = { target: target({ name: 'gate', sshConfig: 'gate', ...(ignoreUnknown && { ignoreUnknown }) }) }
+  const args = sshArguments(target({ sshConfig: 'web', ...(ignoreUnknown && { ignoreUnknown }) }), { via })
+  expect(understood(['-F', config, ...args]).get('user')).toBe('ops')
+  expect(args.find((word) => word.startsWith('ProxyCommand='))).toMatch(/IgnoreUnknown=\S+,UseKeychain,Other\*/)
 })
 
 test('a destination that begins with a dash is not an option', () => {
