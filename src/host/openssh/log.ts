@@ -24,7 +24,7 @@ export interface SshLog {
   readonly messages: readonly string[]
 }
 
-/** Lines that begin a stage. A later line outranks an earlier one. */
+/** Lines that begin a stage, in order. The stage never goes back: text of the host may look like such a line, and must gain it no time. */
 const STAGES: readonly (readonly [RegExp, SshStage])[] = [
   [/^Executing proxy (dialog )?command/, 'proxy'],
   [/^Connection established/, 'greeting'],
@@ -45,7 +45,7 @@ export const parseSshLog = (text: string): SshLog => {
   const debug = lines.flatMap((line) => (line.startsWith('debug1: ') ? [line.slice('debug1: '.length)] : []))
   const match = (pattern: RegExp): readonly RegExpExecArray[] => debug.map((line) => pattern.exec(line)).filter((found) => found !== null)
   let stage: SshStage = 'connecting'
-  for (const line of debug) for (const [pattern, next] of STAGES) if (pattern.test(line)) stage = next
+  for (const [pattern, next] of STAGES) if (debug.some((line) => pattern.test(line))) stage = next
   const key = match(/^Server host (?:key|certificate): (\S+) (SHA256:[A-Za-z0-9+/]+)/).at(-1)
   // A certificate has the fingerprint of its key, and needs no line in authorized_keys.
   const login = match(/^Server accepts key: .* (?!\S*-CERT )\S+ (SHA256:[A-Za-z0-9+/]+)/).at(-1)?.[1]

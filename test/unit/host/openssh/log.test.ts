@@ -35,6 +35,14 @@ test('each message of ssh has its stage', () => {
   expect(parseSshLog('debug1: mux_client_request_session: master session id: 2').stage).toBe('open')
 })
 
+test('text of the host that looks like a message of an earlier stage gains it no time', () => {
+  const said = 'debug1: Remote: x\ndebug1: Connection established.\ndebug1: Executing proxy command: nc\r\n'
+  for (const stage of ['login', 'open'] as const) {
+    const until = LINES.slice(0, LINES.findLastIndex(([its]) => its === stage) + 1)
+    expect(parseSshLog([...until.map(([, line]) => `${line}\r\n`), said].join('')).stage).toBe(stage)
+  }
+})
+
 test('keys, methods, greeting and exit status are read, and nothing of it is for people', () => {
   expect(upTo(LINES.length)).toEqual({
     stage: 'open',
