@@ -73,7 +73,7 @@ const serve = async (connection: Socket): Promise<void> => {
 const parse = (line: string): Question | undefined => {
   try {
     const { id, text, isNotice } = JSON.parse(line)
-    return { id: String(id), text: showHidden(String(text).slice(0, 500)).trim(), isNotice: isNotice === true }
+    return { id: String(id), text: showHidden(String(text).slice(0, 500)).trim().replaceAll('\n', '␊'), isNotice: isNotice === true }
   } catch {
     return undefined
   }

@@ -230,6 +230,16 @@ exec 3>"$2"; echo 'debug1: Sending command: x' >&3; echo "$$ $(ps -o sid= -p $$)
     expect(readFileSync(known, 'utf8')).toMatch(/^\[127\.0\.0\.1\]:\d+ ssh-ed25519 \S+\n$/)
   })
 
+  test('with accept-new never stores a revoked key', async () => {
+    const directory = scratch()
+    const { server, target } = await serverFor(keygen(join(directory, 'key')), directory, { hostKeys: 'accept-new' })
+    const [file = ''] = target.knownHosts
+    const revoked = `@revoked [127.0.0.1]:${server.port} ssh-ed25519 ${wireOf(server.hostKey)}\n`
+    writeFileSync(file, revoked)
+    expect(await problemOf(execOn(target, ':'))).toMatchObject({ what: `host key of web-01 is revoked (${file}:1)` })
+    expect(readFileSync(file, 'utf8')).toBe(revoked)
+  })
+
   test('that was never used can be closed, and one that is being established can be given up', async () => {
     const directory = scratch()
     const key = keygen(join(directory, 'key'))
@@ -327,6 +337,15 @@ describe('a question of ssh', () => {
     expect(prompts.isAsking).toBe(false)
     prompts.close()
     expect(await asked(prompts.env, 'Enter PIN for token: ')).toEqual([1, ''])
+  })
+
+  test('is shown on one line, so that a host cannot add the question of another', async () => {
+    const asked: string[] = []
+    person.present = { ask: async (text) => void asked.push(text), show: async () => {} }
+    const { env } = await promptsOf(targetOf(scratch(), { port: 1, hostKey: keygen(join(scratch(), 'host')) }), () => {})
+    const program = spawn(env.SSH_ASKPASS ?? '', ['(ops@gate) \nweb-02: Enter passphrase:'], { env: { ...process.env, ...env } })
+    await new Promise((done) => program.once('close', done))
+    expect(asked).toEqual(['web-01: (ops@gate) ␊web-02: Enter passphrase: '])
   })
 
   test('whether to trust a host key is not put to the person', async () => {
