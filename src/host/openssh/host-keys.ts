@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
-import { authoritiesFor, knownName, knownTypes } from '../known-hosts/known-hosts.ts'
+import { authoritiesFor, knownName, knownTypes, presentedKey, statusOfKey } from '../known-hosts/known-hosts.ts'
 import { readAuthorities, readKnownHosts, storeHostKeys } from '../known-hosts/known-hosts-file.ts'
 import { type Dropped, patiently } from '../ssh/patience.ts'
 import { TYPE_GROUPS } from '../ssh/trust.ts'
@@ -26,7 +26,9 @@ export const acceptKey = async (target: Target, via: Via | undefined, options: C
   const name = knownName(target)
   const [known, authorities] = await Promise.all([readKnownHosts(target.knownHosts), readAuthorities(target.knownHosts)])
   if (knownTypes(known, name).length > 0 || authoritiesFor(authorities, name).length > 0) return
-  await storeHostKeys(target, await presentedKeys(target, via, [], options))
+  const keys = await presentedKeys(target, via, [], options)
+  const isNew = (key: Buffer): boolean => statusOfKey(known, name, presentedKey(key)).status === 'unknown'
+  await storeHostKeys(target, keys.filter(isNew))
 }
 
 /** The host keys that a host presents to a connection without login, of these algorithms (ssh's HostKeyAlgorithms), or its first one. */
@@ -45,6 +47,8 @@ const presentedKeys = async (
   const ssh: SshOptions = { knownHosts: file, acceptsKey: true, fresh: true, more }
   const attempt = async (): Promise<Dropped | { readonly keys: readonly Buffer[] }> => {
     const result = await attemptSsh(target, { via, command: 'true', ssh }, options).catch((error: unknown) => ({ error }))
+    // A host that needs no login runs the command, and may never end it.
+    if ('process' in result) result.process.kill()
     const keys = (await readKnownHosts([file])).map(({ key }) => Buffer.from(key, 'base64'))
     if (keys.length > 0) return { keys }
     if ('error' in result) throw result.error

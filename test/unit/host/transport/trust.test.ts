@@ -1,6 +1,6 @@
-import { readFileSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { fingerprint, typeOf } from '../../../../src/host/known-hosts/known-hosts.ts'
 import { storeHostKeys } from '../../../../src/host/known-hosts/known-hosts-file.ts'
 import { algorithmsFor } from '../../../../src/host/target/algorithms.ts'
@@ -37,6 +37,26 @@ test('a host that ends every connection has no keys, and its problem is thrown',
   const port = await peer((socket) => void socket.destroy())
   const target = targetOf(directory, { port, hostKey: keygen(join(directory, 'host')) })
   expect(await problemOf(fetchHostKeys(target, { retries: false }))).toMatchObject({ class: 'unreachable', where: { host: 'web-01' } })
+})
+
+test('a host that needs no login is not left connected', async () => {
+  const directory = scratch()
+  const target = targetOf(directory, { port: 1, hostKey: keygen(join(directory, 'host')) }, { transport: 'openssh' })
+  const ssh = `#!/bin/sh
+log=$2
+while [ "$1" != -E ]; do shift; log=$2; done
+for word; do case $word in UserKnownHostsFile=*) file=\${word#*=?}; cat '${target.knownHosts[0]}' >"\${file%?}" ;; esac; done
+echo $$ >>'${directory}/processes'
+echo 'debug1: Sending command: true' >"$log"
+exec sleep 30
+`
+  writeFileSync(join(directory, 'ssh'), ssh, { mode: 0o755 })
+  vi.stubEnv('PATH', `${directory}:${process.env.PATH}`)
+  onTestFinished(() => void vi.unstubAllEnvs())
+  expect(await fetchHostKeys(target)).not.toEqual([])
+  const processes = readFileSync(join(directory, 'processes'), 'utf8').trim().split('\n').map(Number)
+  expect(processes.length).toBeGreaterThan(0)
+  for (const id of processes) await expect.poll(() => existsSync(`/proc/${id}/exe`), { timeout: 5000 }).toBe(false)
 })
 
 test('a host without a known_hosts file takes no keys', async () => {
