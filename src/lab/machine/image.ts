@@ -29,6 +29,9 @@ fi
 rm -f "$1"/var/lib/dbus/machine-id "$1"/var/log/*.log "$1"/var/log/apt/*
 : > "$1/etc/machine-id"`
 
+// Its processes and mounts end with this process. Those of a killed command would be in the way of the next one.
+const CONTAINED = 'setpriv --pdeathsig KILL unshare --mount --pid --fork --kill-child --mount-proc'.split(' ')
+
 /** Options of a base image. */
 export interface ImageOptions {
   /** The address of its packages. */
@@ -53,9 +56,9 @@ export const baseImage = async (release: Release, { mirror, architecture }: Imag
   return cached(join(CACHE, [family, codename, ...(wanted === own ? [] : [wanted]), recipe.slice(0, 8)].join('-')), async (directory) => {
     onProgress(`building the base image, only once (${title}${wanted === own ? ', about 40 s' : ` for ${wanted}, some minutes`})`)
     const keyring = await keyringOf(family)
-    const options = ['--quiet', '--variant=minbase', `--include=${packages.join(',')}`, `--keyring=${keyring}`, `--architectures=${wanted}`]
+    const options = ['--variant=minbase', `--include=${packages.join(',')}`, `--keyring=${keyring}`, `--architectures=${wanted}`]
     const input = aptSources(archives, keyring)
-    await execute(['mmdebstrap', ...options, `--customize-hook=${hook}`, codename, directory, '-'], { input })
+    await execute([...CONTAINED, 'mmdebstrap', ...options, `--customize-hook=${hook}`, codename, directory, '-'], { input })
     await chmod(directory, 0o755)
   })
 }
