@@ -198,6 +198,13 @@ test('a key that ssh2 cannot read is an input problem, with or without a passphr
   })
 })
 
+test('a new key is whole, also the one in 256 that begins with a zero byte', async () => {
+  const keys = await Promise.all(Array.from({ length: 1500 }, () => newKey('x')))
+  // Two lengths of four bytes, the name of the type, and the key of 32 bytes (RFC 8709).
+  const sizes = new Set(keys.map(({ publicKey }) => Buffer.from(publicKey.split(' ')[1] ?? '', 'base64').length))
+  expect([...sizes]).toEqual([4 + 'ssh-ed25519'.length + 4 + 32])
+})
+
 test('a new key can be used, and has its comment', async () => {
   const { privateKey, publicKey } = await newKey('me@laptop')
   const path = writing(privateKey)
