@@ -1,7 +1,8 @@
-import { existsSync, readFileSync, realpathSync, rmSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { homedir } from 'node:os'
-import { join, resolve, sep } from 'node:path'
+import { join, resolve } from 'node:path'
 import { PRIVATE } from '../disk/folder.ts'
+import { isWithin } from '../disk/within.ts'
 import { writeWhole } from '../disk/write.ts'
 import { readSite } from '../engine/prepare.ts'
 import { newKey } from '../host/ssh/new-key.ts'
@@ -106,13 +107,15 @@ const changeable = (paths: readonly string[], context: CommandContext, used?: st
   const root = context.directory
   const others = paths.filter(
     (path) =>
-      existsSync(resolve(root, path)) && !(used !== undefined && resolve(root, path) === resolve(root, used)) && !isWithin(root, path),
+      existsSync(resolve(root, path)) &&
+      !(used !== undefined && resolve(root, path) === resolve(root, used)) &&
+      !isBelow(root, resolve(root, path)),
   )
   warn(others.map(notChanged), context)
   return paths.filter((path) => !others.includes(path))
 }
 
-const isWithin = (root: string, path: string): boolean => realpathSync(resolve(root, path)).startsWith(`${realpathSync(root)}${sep}`)
+const isBelow = (root: string, path: string): boolean => isWithin(root, path) && !isWithin(path, root)
 
 const notChanged = (path: string): Problem =>
   new Problem({

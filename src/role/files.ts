@@ -1,5 +1,6 @@
-import { lstatSync, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs'
+import { lstatSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { dirname, join, relative, resolve, sep } from 'node:path'
+import { isWithin } from '../disk/within.ts'
 import { Problem } from '../problem.ts'
 import { type LocalFile, sha256Hex } from '../resource/kind/content.ts'
 import { InvalidArchive, unpack } from './archive.ts'
@@ -87,8 +88,6 @@ const visibleFiles = (directory: string): readonly string[] =>
 
 const MAX_BYTES = 2 ** 30
 const ARCHIVE = /\.(tar|tar\.gz|tgz)$/
-
-const isWithin = (root: string, path: string): boolean => `${realpathSync(path)}${sep}`.startsWith(`${realpathSync(root)}${sep}`)
 
 const packedFiles = (archive: string): readonly ProjectFile[] =>
   unpack(readFileSync(archive), MAX_BYTES)
