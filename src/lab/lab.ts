@@ -65,7 +65,8 @@ const LABS: LockFile = { path: join(STATE, 'lock'), what: 'labs of this machine 
 /** Resources of this machine that a lab needs. */
 interface Prepared {
   readonly release: string
-  readonly images: ReadonlyMap<string, string>
+  /** Each host with its base image. */
+  readonly hosts: readonly { readonly host: LabHost; readonly image: string }[]
   readonly toolsDirectory: string
 }
 
@@ -74,19 +75,18 @@ const prepared = async (spec: LabSpec, onProgress: OnProgress): Promise<Prepared
   await installNeeded(onProgress)
   await raiseWatchers(onProgress)
   const release = spec.release ?? (await lastRelease(layoutOf(spec))) ?? DEFAULT_RELEASE
-  const [images, toolsDirectory] = await Promise.all([imagesOf(spec, release, onProgress), tools(onProgress)])
-  return { release, images, toolsDirectory }
+  const [hosts, toolsDirectory] = await Promise.all([withImages(spec, release, onProgress), tools(onProgress)])
+  return { release, hosts, toolsDirectory }
 }
 
-const bringUp = async (spec: LabSpec, { release, images, toolsDirectory }: Prepared, onProgress: OnProgress) => {
+const bringUp = async (spec: LabSpec, { release, hosts, toolsDirectory }: Prepared, onProgress: OnProgress) => {
   const layout = layoutOf(spec)
   await createKey(spec)
   await claim(spec, layout, release)
   await removeExtraHosts(spec)
   await connectNetwork(spec)
   const services = [startArchive(layout, toolsDirectory), startAuthority(spec, toolsDirectory)]
-  const hosts = spec.hosts.map((host) => hostUp(spec, host, images.get(host.name) ?? '', onProgress))
-  await Promise.all([...services, ...hosts])
+  await Promise.all([...services, ...hosts.map(({ host, image }) => hostUp(spec, host, image, onProgress))])
   await writeAccess(spec)
   await Promise.all(spec.hosts.map((host) => untilReady(spec, host)))
   await checkBridgeReachable(spec)
@@ -96,20 +96,23 @@ const bringUp = async (spec: LabSpec, { release, images, toolsDirectory }: Prepa
 /** The release of hosts for which neither the inventory nor the command names one. */
 const DEFAULT_RELEASE = process.env.PROVISION_LAB_RELEASE ?? 'trixie'
 
-/** Returns the base image of each host, by its name. Two hosts of one release share it. */
-const imagesOf = async (spec: LabSpec, release: string, onProgress: OnProgress): Promise<ReadonlyMap<string, string>> => {
-  const wanted = spec.hosts.map((host) => [host.name, releaseOf(host.release ?? release)] as const)
-  const [own] = wanted.map(([, { family }]) => family)
-  if (spec.mirror !== undefined && wanted.some(([, { family }]) => family !== own))
+/** Returns each host with its base image. The hosts of one release share it. */
+const withImages = async (spec: LabSpec, release: string, onProgress: OnProgress): Promise<Prepared['hosts']> => {
+  const byRelease = Map.groupBy(spec.hosts, (host) => releaseOf(host.release ?? release).codename)
+  const releases = [...byRelease.keys()].map((codename) => releaseOf(codename))
+  if (spec.mirror !== undefined && new Set(releases.map(({ family }) => family)).size > 1)
     throw new Problem({
       class: 'input',
       where: { command: `lab ${spec.name}` },
       what: `--mirror ${spec.mirror} cannot have the packages of both Debian and Ubuntu`,
       fix: 'leave out --mirror, or give all hosts releases of one of them',
     })
-  const images = new Map<string, string>()
-  for (const [name, each] of wanted) images.set(name, await baseImage(each, spec, onProgress))
-  return images
+  const prepared: { readonly host: LabHost; readonly image: string }[] = []
+  for (const each of releases) {
+    const image = await baseImage(each, spec, onProgress)
+    for (const host of byRelease.get(each.codename) ?? []) prepared.push({ host, image })
+  }
+  return prepared
 }
 
 const connectNetwork = async (spec: LabSpec) => {

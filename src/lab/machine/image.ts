@@ -74,7 +74,6 @@ const CPUS: Readonly<Record<string, string>> = {
   armhf: 'arm',
   armel: 'arm',
   amd64: 'x86_64',
-  i386: 'i386',
   ppc64el: 'ppc64le',
 }
 
