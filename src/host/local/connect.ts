@@ -2,10 +2,9 @@ import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { connect as openSocket } from 'node:net'
 import { userInfo } from 'node:os'
-import { finished } from 'node:stream/promises'
 import type { Problem } from '../../problem.ts'
 import type { Target } from '../target/connection.ts'
-import type { Channel, ConnectOptions, Link } from '../target/link.ts'
+import { type Channel, type ConnectOptions, type Link, outputTaken } from '../target/link.ts'
 import { unreachable, within } from '../target/problems.ts'
 
 /** Commands on this machine, without SSH: each is a process, as if sshd had started it. */
@@ -42,8 +41,7 @@ const start = async (command: string): Promise<Channel> => {
   const exit = new Promise<number | undefined>((resolve) => {
     child.once('exit', (code) => resolve(code ?? undefined))
   })
-  // A command is over when its output has been taken.
-  const over = Promise.all([exit, ...[stdout, stderr].map((stream) => finished(stream).catch(() => {}))]).then(([code]) => code)
+  const over = Promise.all([exit, outputTaken(stdout, stderr)]).then(([code]) => code)
   const destroy = (): void => {
     for (const stream of [stdin, stdout, stderr]) stream.destroy()
     child.unref()

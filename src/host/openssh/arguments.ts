@@ -1,6 +1,7 @@
 import { Problem } from '../../problem.ts'
 import { commandLine } from '../../shell/quote.ts'
 import type { Target } from '../target/connection.ts'
+import { usesNamedKeys } from '../target/login-keys.ts'
 
 export interface SshOptions {
   /** The file for ssh's own messages. Without it, they are on standard error, and only errors. */
@@ -63,7 +64,7 @@ const FIXED = {
 /** The arguments of ssh for a host, ending with the destination. No secret is among them. */
 export const sshArguments = (target: Target, options: SshOptions = {}): readonly string[] => {
   const { log, knownHosts, acceptsKey = false, fresh = false, via, more = [] } = options
-  const { sshConfig, address, port, user, keys, hostKeyAlias, agent, agentKeys, ignoreUnknown } = target
+  const { sshConfig, address, port, user, keys, hostKeyAlias, agent, ignoreUnknown } = target
   const files = knownHosts === undefined ? target.knownHosts : [knownHosts]
   const settings: Record<string, string | undefined> = {
     // The first value counts, so that it contains that of the configuration.
@@ -77,7 +78,7 @@ export const sshArguments = (target: Target, options: SshOptions = {}): readonly
     HostName: escaped(address),
     HostKeyAlias: hostKeyAlias,
     IdentityAgent: agent === undefined || agent === 'none' ? (agent ?? 'SSH_AUTH_SOCK') : pathValue(target, agent),
-    IdentitiesOnly: (agentKeys ?? (keys.length > 0 ? 'named' : 'all')) === 'named' ? 'yes' : 'no',
+    IdentitiesOnly: usesNamedKeys(target) ? 'yes' : 'no',
     ControlPath: fresh || sshConfig === undefined ? 'none' : undefined,
     ProxyCommand: via && proxyCommand(target, via),
   }

@@ -1,6 +1,4 @@
 import { existsSync } from 'node:fs'
-import { homedir } from 'node:os'
-import { join } from 'node:path'
 import { showHidden } from '../../hidden.ts'
 import { lastLines, Problem } from '../../problem.ts'
 import { fingerprint } from '../known-hosts/known-hosts.ts'
@@ -9,6 +7,7 @@ import { readKeyFile } from '../ssh/key-file.ts'
 import { patiently } from '../ssh/patience.ts'
 import type { Target } from '../target/connection.ts'
 import type { Channel, ConnectOptions, Link } from '../target/link.ts'
+import { DEFAULT_KEYS, keyInHome } from '../target/login-keys.ts'
 import { attemptSsh, viaOf } from './attempt.ts'
 import { acceptKey } from './host-keys.ts'
 import type { SshProcess } from './process.ts'
@@ -58,12 +57,13 @@ export const connect = async (target: Target, options: ConnectOptions = {}): Pro
   }
 }
 
-const DEFAULT_KEYS = ['id_ed25519', 'id_ecdsa', 'id_rsa', 'id_ed25519_sk', 'id_ecdsa_sk']
+// ssh2 cannot use keys of security tokens.
+const TOKEN_KEYS = ['id_ed25519_sk', 'id_ecdsa_sk']
 
 /** The public key with a fingerprint, from the key files and the agent. A certificate has none in authorized_keys. */
 const keysWith = async (target: Target, print: string | undefined): Promise<readonly string[]> => {
   if (print === undefined) return []
-  const paths = [...target.keys, ...DEFAULT_KEYS.map((name) => join(homedir(), '.ssh', name))].filter((path) => existsSync(path))
+  const paths = [...target.keys, ...[...DEFAULT_KEYS, ...TOKEN_KEYS].map(keyInHome)].filter((path) => existsSync(path))
   const files = await Promise.all(
     paths.map((path) =>
       readKeyFile(path).then(

@@ -6,7 +6,7 @@ import { connectProblem, LATE } from '../ssh/connect-problem.ts'
 import { type FailedHandshake, handshakeProblem, triesOf } from '../ssh/handshake-problem.ts'
 import { type Dropped, refusedForNow } from '../ssh/patience.ts'
 import type { Target } from '../target/connection.ts'
-import { sessionProblem, unreachable } from '../target/problems.ts'
+import { lateSession, sessionProblem, unreachable } from '../target/problems.ts'
 import type { SshLog } from './log.ts'
 
 /** An ssh process that ended or timed out before it opened a session. */
@@ -30,8 +30,8 @@ export const failedSsh = (target: Target, failed: FailedSsh): Dropped => {
   if (login && wrong[0] !== undefined)
     throw new Problem({ class: 'input', where: { file: wrong[0] }, what: 'key cannot be decrypted', fix: 'correct the passphrase' })
   if (login && refused[0] !== undefined) throw unanswered(target, refused[0])
-  if (log.stage === 'connecting') return refusedOr(connectProblem(target, connectError(failed), lateMs ?? 0))
-  if (log.stage === 'proxy' && log.greeting === '') return refusedOr(proxyProblem(target, failed))
+  if (log.stage === 'connecting') return refusedForNow(connectProblem(target, connectError(failed), lateMs ?? 0))
+  if (log.stage === 'proxy' && log.greeting === '') return refusedForNow(proxyProblem(target, failed))
   if (log.stage === 'opening' || log.stage === 'open') throw openingProblem(target, failed)
   const key = hostKeyProblem(target, failed)
   if (key) throw key
@@ -42,8 +42,6 @@ export const failedSsh = (target: Target, failed: FailedSsh): Dropped => {
   if (tries > 1) return { dropped: problem, tries }
   throw problem
 }
-
-const refusedOr = (problem: Problem): Dropped => refusedForNow(problem)
 
 /** The last messages of ssh. They may contain text of the host. */
 const wordsOf = ({ log, stderr }: FailedSsh): string =>
@@ -144,11 +142,7 @@ const NOWHERE = { user: '', keys: [], knownHosts: [], hostKeys: 'strict', jump: 
 const openingProblem = (target: Target, failed: FailedSsh): Problem => {
   const { log, lateMs } = failed
   if (log.refusedSession !== undefined) return sessionProblem(target.name, new Error(showHidden(log.refusedSession)))
-  if (lateMs !== undefined)
-    return unreachable(target.name, {
-      what: `session did not open within ${lateMs / 1000} s`,
-      fix: 'check that the host is not overloaded',
-    })
+  if (lateMs !== undefined) return lateSession(target.name, lateMs)
   return unreachable(target.name, {
     what: 'connection was lost before the session opened',
     why: wordsOf(failed),

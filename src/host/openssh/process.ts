@@ -2,7 +2,7 @@ import { type ChildProcess, type ChildProcessByStdio, spawn } from 'node:child_p
 import { accessSync, closeSync, constants, openSync, readSync, rmSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { PassThrough, type Readable, type Writable } from 'node:stream'
-import { finished } from 'node:stream/promises'
+import { outputTaken } from '../target/link.ts'
 import { parseSshLog, type SshLog, type SshStage } from './log.ts'
 
 /** A running ssh process. */
@@ -70,9 +70,8 @@ export const startSsh = async ({ args, log: file, env, isAsking }: SshStart): Pr
       resolve(exitOf(code, messages.log()))
     })
   })
-  // A command is over when its output has been taken.
   const ended = closed.then(async (code) => {
-    await Promise.all([stdout, stderr].map((stream) => finished(stream).catch(() => {})))
+    await outputTaken(stdout, stderr)
     return code
   })
   child.stdin.on('error', () => {})

@@ -1,10 +1,9 @@
 import { stat } from 'node:fs/promises'
-import { homedir } from 'node:os'
-import { join } from 'node:path'
 import type { AnyAuthMethod } from 'ssh2'
 import { Problem } from '../../problem.ts'
 import { fingerprint } from '../known-hosts/known-hosts.ts'
 import type { Target } from '../target/connection.ts'
+import { DEFAULT_KEYS, keyInHome, usesNamedKeys } from '../target/login-keys.ts'
 import { type Agent, type AgentKey, openAgent } from './agent.ts'
 import { type KeyFile, openKey, readKeyFile, withoutPrivateHalf } from './key-file.ts'
 
@@ -15,8 +14,6 @@ export interface Credential {
   /** The public keys that it offers, in base64. */
   readonly publicKeys?: readonly string[]
 }
-
-const DEFAULT_KEYS = ['id_ed25519', 'id_ecdsa', 'id_rsa']
 
 /**
  * The credentials to try. sshd counts every key, so the most likely ones come first: set key files in their order, and then other keys of
@@ -30,7 +27,7 @@ export const credentialsOf = async (target: Target): Promise<readonly Credential
   const keys = isNamed
     ? await Promise.all(files.map((file) => credentialOf(target, file, agent)))
     : (await Promise.all(files.map((file) => credentialOf(target, file, agent).catch(ignoreProblem)))).filter((key) => key !== undefined)
-  const all = (target.agentKeys ?? (isNamed ? 'named' : 'all')) === 'all' ? [...keys, ...otherKeys(target, agent, files)] : keys
+  const all = usesNamedKeys(target) ? keys : [...keys, ...otherKeys(target, agent, files)]
   const credentials = isNamed ? all : all.toSorted((a, b) => a.rank - b.rank)
   if (credentials.length > 0) return credentials
   throw new Problem({
@@ -77,7 +74,7 @@ const otherKeys = (target: Target, agent: Agent, files: readonly KeyFile[]): rea
 
 /** The default key files of this account. An unusable one is skipped, as in ssh. */
 const defaultFiles = async (): Promise<readonly KeyFile[]> => {
-  const paths = DEFAULT_KEYS.map((name) => join(homedir(), '.ssh', name))
+  const paths = DEFAULT_KEYS.map(keyInHome)
   const files = await Promise.all(
     paths.map(async (path) => ((await stat(path).catch(() => undefined)) ? await readKeyFile(path).catch(ignoreProblem) : undefined)),
   )

@@ -1,7 +1,7 @@
 import type { Client, ClientChannel } from 'ssh2'
 import type { Target } from '../target/connection.ts'
 import type { Channel, Link } from '../target/link.ts'
-import { sessionProblem, unreachable, within } from '../target/problems.ts'
+import { lateSession, sessionProblem, within } from '../target/problems.ts'
 
 /** A connection of ssh2 after login. */
 export interface Ssh2Link extends Link {
@@ -21,9 +21,7 @@ export const runOverSsh2 = async (client: Client, target: Target, command: strin
       refused(error as Error)
     }
   })
-  const late = () =>
-    unreachable(target.name, { what: `session did not open within ${OPEN_MS / 1000} s`, fix: 'check that the host is not overloaded' })
-  return await within(OPEN_MS, opened, late)
+  return await within(OPEN_MS, opened, () => lateSession(target.name, OPEN_MS))
 }
 
 const channelOf = (channel: ClientChannel): Channel => ({

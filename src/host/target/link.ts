@@ -1,4 +1,5 @@
 import type { Readable, Writable } from 'node:stream'
+import { finished } from 'node:stream/promises'
 
 /** A command that runs on a host. */
 export interface Channel {
@@ -11,13 +12,21 @@ export interface Channel {
   destroy(): void
 }
 
+/** Resolves when the output of a command has been taken: only then is the command over. */
+export const outputTaken = async (...streams: readonly Readable[]): Promise<void> => {
+  await Promise.all(streams.map((stream) => finished(stream).catch(() => {})))
+}
+
 /** A way to run commands on a host. Every transport provides one. */
 export interface Link {
   /** Starts a command in the login shell of the account. Throws a `Problem` if the host refuses, or if it cannot be reached. */
   run(command: string): Promise<Channel>
   /** Resolves when the connection has ended, with the error unless this side closed it. */
   readonly gone: Promise<Error | undefined>
-  /** The public keys in base64 of which one was accepted at the login: usually one. Empty before the login, or if another method was accepted. */
+  /**
+   * The public key, in base64, that was accepted at the login, or all keys that were offered if this is not known. Empty before the login,
+   * or if another method was accepted.
+   */
   readonly loginKeys: readonly string[]
   /** The process of the controller, if it runs on the host: the lock is free for others when it has ended. */
   readonly controller?: number

@@ -18,6 +18,10 @@ export const sessionProblem = (host: string, error: Error): Problem =>
     cause: error,
   })
 
+/** The problem of a host that accepts the login, but takes too long to open a session. */
+export const lateSession = (host: string, ms: number): Problem =>
+  unreachable(host, { what: `session did not open within ${ms / 1000} s`, fix: 'check that the host is not overloaded' })
+
 /** Resolves like `promise`, or throws `problem()` after `ms`. A value that arrives later is passed to `late`, which can close it. */
 export const within = async <T>(ms: number, promise: Promise<T>, problem: () => Problem, late?: (value: T) => void): Promise<T> => {
   let timer: NodeJS.Timeout | undefined

@@ -1,15 +1,11 @@
 import { existsSync } from 'node:fs'
-import { homedir } from 'node:os'
-import { join } from 'node:path'
 import { authoritiesFor, knownName, knownTypes } from '../known-hosts/known-hosts.ts'
 import { readAuthorities, readKnownHosts } from '../known-hosts/known-hosts-file.ts'
 import { agentKeyTypes } from '../openssh/agent-keys.ts'
 import { bastionOf } from '../ssh/jump.ts'
 import { readKeyFile } from '../ssh/key-file.ts'
 import type { Target } from '../target/connection.ts'
-
-/** Default key files. Only OpenSSH can use a certificate beside one of them. */
-const DEFAULT_KEYS = ['id_ed25519', 'id_ecdsa', 'id_rsa'].map((name) => join(homedir(), '.ssh', name))
+import { DEFAULT_KEYS, keyInHome, usesNamedKeys } from '../target/login-keys.ts'
 
 const reasons = new WeakMap<Target, Promise<string | undefined>>()
 /** Servers that have no algorithm in common with ssh2, by address and port, with the mismatch. */
@@ -51,16 +47,18 @@ const findReason = async (target: Target): Promise<string | undefined> => {
 
 /** Certificates beside the keys, and keys of security tokens. */
 const keyReason = async ({ keys }: Target): Promise<string | undefined> => {
-  const certificate = (keys.length > 0 ? keys : DEFAULT_KEYS).map((key) => `${key}-cert.pub`).find((path) => existsSync(path))
+  const certificate = (keys.length > 0 ? keys : DEFAULT_KEYS.map(keyInHome))
+    .map((key) => `${key}-cert.pub`)
+    .find((path) => existsSync(path))
   if (certificate !== undefined) return `certificate ${certificate}`
   const files = await Promise.all(keys.map((path) => readKeyFile(path).catch(() => undefined)))
   const token = files.find((file) => file?.isOnToken)
   return token && `key ${token.path} is on a security token`
 }
 
-const agentReason = async ({ agent, agentKeys, keys }: Target): Promise<string | undefined> => {
-  if ((agentKeys ?? (keys.length > 0 ? 'named' : 'all')) === 'named') return undefined
-  const types = await agentKeyTypes(agent ?? process.env.SSH_AUTH_SOCK)
+const agentReason = async (target: Target): Promise<string | undefined> => {
+  if (usesNamedKeys(target)) return undefined
+  const types = await agentKeyTypes(target.agent ?? process.env.SSH_AUTH_SOCK)
   const special = types.find((type) => /^sk-|-cert-v\d+@openssh\.com$/.test(type))
   return special && `the agent has a key of type ${special}`
 }
