@@ -4,8 +4,7 @@ import { apply } from '../../../src/engine/apply/apply.ts'
 import { dependsOn, skippedTexts } from '../../../src/engine/apply/blocked.ts'
 import type { Event } from '../../../src/engine/events.ts'
 import type { PlannedChange } from '../../../src/engine/plan/plan.ts'
-import { RunProgress } from '../../../src/engine/progress.ts'
-import type { Run, RunHost } from '../../../src/engine/run-state.ts'
+import type { RunHost } from '../../../src/engine/run-state.ts'
 import { authorizedKeys } from '../../../src/resource/account/authorized-keys.ts'
 import { user } from '../../../src/resource/account/user.ts'
 import { directory } from '../../../src/resource/file/directory.ts'
@@ -19,6 +18,7 @@ import { command } from '../../../src/resource/system/command.ts'
 import { Secret } from '../../../src/secret/secret.ts'
 import { sh } from '../../../src/shell/sh.ts'
 import { localShell } from './local-shell.ts'
+import { runWith } from './run-with.ts'
 
 const CREATE: Change = { action: 'create', certainty: 'exact', reason: '', differences: [] }
 
@@ -77,25 +77,17 @@ const ran = async ({ hosts, serial = [], maxFailures = 0 }: Given) => {
     if (event.type === 'warning') told.push(`${event.host ?? 'run'}: ${event.what}`)
   }
   const names = hosts.map(({ session }) => session.host)
-  const outcome = await apply({
+  const run = runWith({
     prepared: {
       site: { plays: [1, 2].map((n) => ({ name: `play ${n}`, hosts: names, serial: n === 1 ? serial : [], maxFailures })) },
       bindings: { bound: [], flows: [] },
       targets: names,
-    } as unknown as Run['prepared'],
+    },
     plan: { changes: [], resources: new Map(names.map((name) => [name, 1])) },
     hosts: new Map(hosts.map((one) => [one.session.host, one])),
-    observations: new Map(names.map((host) => [host, new Map()])),
-    identities: {} as Run['identities'],
-    selected: () => true,
-    allowDataLoss: new Set(),
-    unreachable: [],
-    borrow: async () => expect.fail('nothing is needed beside'),
-    close: async () => undefined,
-    progress: new RunProgress(listen),
     listen,
-    signal: new AbortController().signal,
   })
+  const outcome = await apply(run)
   return { told, outcome }
 }
 const ALONE = { account: 'eve' }

@@ -11,6 +11,7 @@ import { defineKind, keyOf } from '../../../src/resource/kind/kind.ts'
 import { ControllerFailure, HostRefusal } from '../../../src/resource/kind/step.ts'
 import { sh } from '../../../src/shell/sh.ts'
 import { localShell } from './local-shell.ts'
+import { runWith } from './run-with.ts'
 
 /** A kind that every host refuses, for the sake of one of the batch. */
 const refusing = defineKind({
@@ -77,25 +78,16 @@ const told = async (
     if (event.type === 'warning') failed.push(event.what)
     beside(event)
   }
-  const { result, prediction } = await apply({
+  const run = runWith({
     prepared: {
       site: { plays: [{ name: 'web', hosts, serial, maxFailures }] },
       bindings: { bound: [], flows: [] },
       targets: hosts,
-    } as unknown as Run['prepared'],
-    plan: { changes: [], resources: new Map() },
+    },
     hosts: new Map(hosts.map((host) => [host, makeHost(host)])),
-    observations: new Map(hosts.map((host) => [host, new Map()])),
-    identities: {} as Run['identities'],
-    selected: () => true,
-    allowDataLoss: new Set(),
-    unreachable: [],
-    borrow: async () => expect.fail('nothing is needed beside'),
-    close: async () => undefined,
-    progress: new RunProgress(listen),
     listen,
-    signal: new AbortController().signal,
   })
+  const { result, prediction } = await apply(run)
   predicted = prediction
   return makeHost === runHost ? failed : [...failed, result]
 }

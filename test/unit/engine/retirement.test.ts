@@ -12,6 +12,7 @@ import { unfilteredHosts } from '../../../src/role/flows.ts'
 import { buildSite } from '../../../src/site/build.ts'
 import { readProject } from '../../../src/site/read.ts'
 import { project, siteOf } from '../site/project.ts'
+import { runWith } from './run-with.ts'
 
 const INVENTORY = 'vars: { user: ops, known_hosts: k }\nhosts:\n  web-01: { address: 192.0.2.1 }\n  web-02: { address: 192.0.2.2 }\n'
 const FILE = 'inventory/hosts.yaml'
@@ -140,22 +141,15 @@ describe('a retirement', () => {
     const prepared = { root, retire: [departed], site: { plays: [] }, targets: [], bindings: { bound: [] } } as unknown as Run['prepared']
     const applied: string[] = []
     const listen: Run['listen'] = (event) => event.type === 'change' && applied.push(`${event.phase} ${event.change.resource}`)
-    const { result } = await apply({
+    const run = runWith({
       prepared,
       plan: { changes: [{ ...made, resource: 'authority:edge' }, ...retirements(prepared)], resources: new Map() },
       hosts: new Map(),
-      observations: new Map(),
       identities: { make: async () => identity() } as unknown as Run['identities'],
-      selected: () => true,
-      allowDataLoss: new Set(),
-      unreachable: [],
-      borrow: async () => expect.fail('nothing is needed beside'),
-      close: async () => undefined,
-      progress: new RunProgress(listen),
       listen,
-      signal: new AbortController().signal,
       ...more,
     })
+    const { result } = await apply(run)
     return { result, applied, kept: JSON.parse(readFileSync(join(root, 'identities/hosts.json'), 'utf8')) }
   }
   const [made] = retirements({ retire: [departed], site: { plays: [] } } as never) as [ReturnType<typeof retirements>[number]]
