@@ -26,7 +26,7 @@ export class RunProgress {
   readonly #touched = new Set<string>()
   readonly #deferred = new Set<string>()
   readonly #blocked = new Map<string, Blocked[]>()
-  #skipped: { readonly change: PlannedChange; readonly root: string }[] = []
+  readonly #skipped = new Map<string, { readonly change: PlannedChange; readonly root: string }[]>()
   /** Number of writes so far. While it is 0, the observations made for the plan are still valid. */
   writes = 0
 
@@ -58,7 +58,7 @@ export class RunProgress {
   /** A change was not made, because it depends on one that failed alone. */
   skip(change: PlannedChange, blocked: Blocked): void {
     this.#block(change.host, blocked)
-    this.#skipped.push({ change, root: blocked.root })
+    this.#skipped.set(change.host, [...(this.#skipped.get(change.host) ?? []), { change, root: blocked.root }])
   }
 
   /** The changes of a host that failed alone, and those that were skipped because of them. */
@@ -68,8 +68,8 @@ export class RunProgress {
 
   /** The changes of a host that were skipped since the last call. */
   takeSkipped(host: string): readonly { readonly change: PlannedChange; readonly root: string }[] {
-    const taken = this.#skipped.filter(({ change }) => change.host === host)
-    this.#skipped = this.#skipped.filter(({ change }) => change.host !== host)
+    const taken = this.#skipped.get(host) ?? []
+    this.#skipped.delete(host)
     return taken
   }
 
