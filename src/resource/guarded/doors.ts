@@ -98,7 +98,10 @@ export const shutOutBy = (effect: Effect, present: Present): HostRefusal | undef
   const unit = unitOf(effect)
   if (unit !== undefined) return stopped(unit, 'path' in effect ? effect.path : undefined, { ...present, login })
   if ('unit' in effect) return undefined
-  const why = effect.becomes === 'absent' ? deleted(effect.path, login, present) : replaced(effect.path, effect.becomes, login, present)
+  const why =
+    effect.becomes === 'absent'
+      ? deleted(effect.path, login, present.isKeysPlaceSet)
+      : replaced(effect.path, effect.becomes, login, present)
   if (why === undefined) return undefined
   const what = effect.becomes === 'absent' ? `the deletion of ${effect.path}` : effect.path
   return refusal(what, login, why, 'correct the resource, or set `user` in the inventory to another account first')
@@ -139,7 +142,7 @@ const stopped = (
   )
 }
 
-const deleted = (at: string, { account, home, shell, keys }: Login, { isKeysPlaceSet }: Present): string | undefined => {
+const deleted = (at: string, { account, home, shell, keys }: Login, isKeysPlaceSet: boolean): string | undefined => {
   const path = unlinked(at)
   if (NEEDED.includes(path)) return 'nobody can log in without it'
   if (account !== 'root' && NEEDED_BY_SUDO.includes(path)) return 'the run becomes root by sudo'
@@ -155,7 +158,7 @@ const replaced = (path: string, placed: Placed, login: Login, { isKeysPlaceSet, 
   const { type, text, owner, target } = placed
   if (account !== 'root' && type !== 'd' && NOLOGIN.includes(path)) return 'only root can log in while this file exists'
   if (target === '/dev/null') {
-    const why = deleted(path, login, { login, isKeysPlaceSet, units: new Map(), effects: [] })
+    const why = deleted(path, login, isKeysPlaceSet)
     if (why !== undefined) return why
   }
   const isDeclared = effects.map(unitOf).some((one) => one?.unit === 'ssh.socket' && one.running)
