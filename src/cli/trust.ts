@@ -36,8 +36,8 @@ export const command = defineCommand({
     const { out, err, ask, signal, view } = context
     const hosts = hostsOf(await loadHosts(values.inventory, context), pattern, `trust ${pattern}`)
     const remote = hosts.filter(({ connection }) => connection.transport !== 'local')
-    for (const { name } of hosts)
-      if (!remote.some((one) => one.name === name)) out(`${view.paint.bold(name)}  this machine, needs no host key\n`)
+    for (const { name, connection } of hosts)
+      if (connection.transport === 'local') out(`${view.paint.bold(name)}  this machine, needs no host key\n`)
     const results = await Promise.all(remote.map((host) => fetchKeys(host, signal)))
     if (signal.aborted) return INTERRUPTED
     const found = results.flatMap((result) => ('host' in result ? [result] : []))

@@ -95,14 +95,14 @@ const shortLoginSecrets = (vars: SourceMap): readonly Problem[] =>
 const hostOf = (draft: HostDraft, inventory: Inventory, membership: Membership, raw: RawProject): Host => {
   const vars = varsOf(draft, inventory, membership)
   const connection = connectionOf(draft.name, draft.where, vars, raw)
-  const release = entryOf(vars, 'release')?.node
+  const [release] = textsOf(entryOf(vars, 'release')?.node) ?? []
   const addresses = textsOf(entryOf(draft.where, 'internal')?.node) ?? (connection.transport === 'local' ? [] : [connection.address])
   return {
     name: draft.name,
     connection,
     addresses,
     publicAddresses: textsOf(entryOf(draft.where, 'public')?.node) ?? addresses,
-    ...(release?.is === 'scalar' && typeof release.value === 'string' ? { release: release.value } : {}),
+    ...(release === undefined ? {} : { release }),
     groups: membership.layersOf(draft.name).toSorted(),
     vars: new Map([...vars.entries].map(([name, entry]) => [name, variableOf(entry)])),
     where: draft.place,
