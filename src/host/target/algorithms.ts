@@ -23,7 +23,7 @@ export const algorithmsFor = (known: readonly string[]): Algorithms =>
   only(HOST_KEY_TYPES.toSorted((a, b) => rank(known, a) - rank(known, b)))
 
 /**
- * Returns the settings of ssh's configuration (KexAlgorithms, Ciphers, HostKeyAlgorithms) of which no value is among these algorithms.
+ * Returns the settings of ssh's configuration (KexAlgorithms, Ciphers, HostKeyAlgorithms) that name none of these algorithms.
  * `get` returns the values of a setting, as ssh prints them.
  */
 export const lackingAlgorithms = (get: (name: string) => string | undefined): readonly string[] => {

@@ -3,7 +3,7 @@ import { adaptiveSemaphore } from '../../../../src/host/ssh/semaphore.ts'
 
 const never = (): boolean => false
 
-/** Work that ends when it is told to, with the number of pieces that run. */
+/** Tasks under a limit: `start` begins some, `end` settles one, `began` lists those that run or have run. */
 const workload = (most: number) => {
   const limit = adaptiveSemaphore(most)
   const began: number[] = []

@@ -115,7 +115,7 @@ describe('a path that a person creates while packages are installed is refused',
     ['a link in place of a file', 'a', () => `ln -s theirs a; ${lists('p', 'a')}; ${md5sums('p', 'a')}`],
     ['a directory in place of a file', 'a', () => `mkdir -m 700 a; ${lists('p', 'a')}; ${md5sums('p', 'a')}`],
     [
-      'a file of a package, in place of which another package has its own',
+      'a file of a package that another package has diverted',
       'a',
       () =>
         `echo package >a; ${lists('p', 'a')}; ${md5sums('p', 'a')}; printf '%s\n' ${host.at('a')} ${host.at('a.p')} q >var/lib/dpkg/diversions`,
