@@ -10,7 +10,7 @@ import { authorLine, calling } from '../failure.ts'
 import type { DeclaredResource } from '../plan/declared.ts'
 import { ACCOUNTS, accountsQuery } from './accounts.ts'
 import { DIRECTORIES, directoriesOf, OTHERS } from './directories.ts'
-import { DOORS, doorsQuery } from './doors.ts'
+import { LOGIN_ACCESS, loginAccessQuery } from './login-access.ts'
 
 /** The state of each resource of a host, by `kind:identity`. */
 export type Observation = ReadonlyMap<string, unknown>
@@ -38,8 +38,8 @@ export const queryHost = (host: string, resources: readonly DeclaredResource[]):
     calling({ call: `directories of kind ${resource.kind.name}` }, () => directoriesOf(resource)),
   )
   const directories = [...new Set(needed)]
-  const doors = doorsQuery(resources)
-  const asked = mergeQueries([...probes.map(({ probe }) => probe.shared), { inodes: directories }, doors.shared])
+  const access = loginAccessQuery(resources)
+  const asked = mergeQueries([...probes.map(({ probe }) => probe.shared), { inodes: directories }, access.shared])
   const { inodes, digests, texts } = pathQueries(asked)
   const units = unitQuery(asked.units)
   const accounts = accountsQuery(resources)
@@ -49,7 +49,7 @@ export const queryHost = (host: string, resources: readonly DeclaredResource[]):
     { name: 'texts', script: texts.script },
     { name: 'units', script: units.script },
     { name: 'accounts', script: accounts.script },
-    { name: 'login', script: doors.script },
+    { name: 'login', script: access.script },
     ...probes.map(({ name, probe }) => ({ name, script: probe.script })),
   ])
   return {
@@ -65,7 +65,7 @@ export const queryHost = (host: string, resources: readonly DeclaredResource[]):
       }))
       const states = new Map<string, unknown>([
         [ACCOUNTS, reading(host, 'accounts', () => accounts.read(section(4)))],
-        [DOORS, reading(host, 'login', () => doors.read(section(5), shared))],
+        [LOGIN_ACCESS, reading(host, 'login', () => access.read(section(5), shared))],
         [DIRECTORIES, new Map(directories.map((path) => [path, inodeAt(shared, path)]))],
         [OTHERS, shared.others],
       ])
@@ -98,11 +98,11 @@ export interface Fenced {
  */
 export const fenced = (fragments: readonly Fragment[]): Fenced => {
   const mark = randomBytes(16).toString('hex')
-  const failed = sh`printf '%s' ${mark}; tail -c 2000 "$T/said"; printf '%s' ${mark}`
+  const failed = sh`printf '%s' ${mark}; tail -c 2000 "$T/stderr"; printf '%s' ${mark}`
   return {
     script: String(
       sh`set -e; trap ${String(failed)} EXIT
-${fragments.map(({ script }) => sh`{ printf '%s' ${mark}\n${scriptOf(script)}\n} 2>"$T/said" </dev/null`)}
+${fragments.map(({ script }) => sh`{ printf '%s' ${mark}\n${scriptOf(script)}\n} 2>"$T/stderr" </dev/null`)}
 trap - EXIT; printf '%s' ${mark}\n`,
     ),
     cut: (stdout, code) => {

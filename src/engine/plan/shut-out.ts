@@ -1,8 +1,8 @@
-import { type Doors, shutOutBy } from '../../resource/guarded/doors.ts'
+import { type LoginAccess, shutOutBy } from '../../resource/guarded/login-access.ts'
 import type { Change, Effect, Resource } from '../../resource/kind/kind.ts'
 import type { HostRefusal } from '../../resource/kind/step.ts'
-import { DOORS, effectsOf } from '../observe/doors.ts'
 import type { Observation } from '../observe/host-query.ts'
+import { effectsOf, LOGIN_ACCESS } from '../observe/login-access.ts'
 import type { DeclaredResource } from './declared.ts'
 
 /** All effects of the resources of the selected roles. */
@@ -16,10 +16,10 @@ export const shutOut = (
   observation: Observation,
   effects: readonly Effect[],
 ): HostRefusal | undefined => {
-  const doors = observation.get(DOORS) as Doors | undefined
-  if (change === undefined || doors?.login === undefined) return undefined
+  const access = observation.get(LOGIN_ACCESS) as LoginAccess | undefined
+  if (change === undefined || access?.login === undefined) return undefined
   for (const effect of effectsOf(resource, change.action === 'delete')) {
-    const refusal = shutOutBy(effect, { ...doors, effects })
+    const refusal = shutOutBy(effect, { ...access, effects })
     if (refusal !== undefined) return refusal
   }
   return undefined

@@ -1,7 +1,7 @@
 import type { Script } from '../../shell/script.ts'
 import { sh } from '../../shell/sh.ts'
-import { isLoginFile } from '../guarded/doors.ts'
 import { requireLogin, tryLogin } from '../guarded/login.ts'
+import { isLoginFile } from '../guarded/login-access.ts'
 import { sha256Of } from '../kind/content.ts'
 import { ABSENT, refuseUnreached } from '../kind/inode.ts'
 import type { Work } from '../kind/kind.ts'

@@ -24,8 +24,8 @@ echo bound
 i=0; until grep -q '^Server listening' "$work/log" || ! kill -0 "$daemon" || [ $i -ge 100 ]; do i=$((i+1)); sleep 0.1; done
 i=0; until ssh -F none -i "$work/key" -b "$client" -p "$port" -o BatchMode=yes -o IdentitiesOnly=yes -o IdentityAgent=none \
   -o PreferredAuthentications=publickey -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR -o ConnectTimeout=10 \
-  "$account@$server" "$asked" 2>"$work/said"
-do grep -q 'Connection refused' "$work/said" && kill -0 "$daemon" && [ $i -lt 5 ] || break; i=$((i+1)); sleep 0.1; done
+  "$account@$server" "$asked" 2>"$work/stderr"
+do grep -q 'Connection refused' "$work/stderr" && kill -0 "$daemon" && [ $i -lt 5 ] || break; i=$((i+1)); sleep 0.1; done
 kill "$daemon"; :`
 
 /** Lines of the log of sshd that give no reason. */
@@ -57,8 +57,8 @@ mkdir -p /run/sshd && ssh-keygen -q -t ed25519 -N '' -f "$work/key" </dev/null |
 try() { timeout -k 5 30 unshare -m -n sh -c ${TRY} sh "$1" 2>/dev/null </dev/null; }
 after=$(try "$work/new")
 case $after in *${BECAME_ROOT}*) exit 0 ;; bound*) ;; *) exit 0 ;; esac
-cat "$work/log" "$work/said" | grep -vE ${NO_REASON} >"$work/why"
-! grep -q '^Server listening' "$work/log" || ! grep -q 'Connection refused' "$work/said" || echo "sshd would not accept connections at $server port $port" >"$work/why"
+cat "$work/log" "$work/stderr" | grep -vE ${NO_REASON} >"$work/why"
+! grep -q '^Server listening' "$work/log" || ! grep -q 'Connection refused' "$work/stderr" || echo "sshd would not accept connections at $server port $port" >"$work/why"
 before=$(try '')
 for right in ${LOGGED_IN} ${BECAME_ROOT}; do
   case $before in *"$right"*) case $after in *"$right"*) ;; *) { echo "$account"; tail -n 5 "$work/why"; } >&2; exit ${SHUT_OUT} ;; esac ;; esac

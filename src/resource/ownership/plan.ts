@@ -1,4 +1,4 @@
-import { isLoginFile } from '../guarded/doors.ts'
+import { isLoginFile } from '../guarded/login-access.ts'
 import { ABSENT, reasonUnreached } from '../kind/inode.ts'
 import type { Change, PlanContext } from '../kind/kind.ts'
 import { orphanPolicyOf } from '../kind/orphan-policy.ts'

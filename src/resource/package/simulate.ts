@@ -1,6 +1,6 @@
 import type { Script } from '../../shell/script.ts'
 import { sh } from '../../shell/sh.ts'
-import { doorPackages } from '../guarded/doors.ts'
+import { loginPackages } from '../guarded/login-access.ts'
 import { HostRefusal } from '../kind/step.ts'
 import type { PackageSpec } from './spec.ts'
 
@@ -105,8 +105,8 @@ export const shutOut = (
   { name, state }: PackageSpec,
   { usesSudo, removes }: Pick<Simulated, 'usesSudo' | 'removes'>,
 ): HostRefusal | undefined => {
-  const doors = doorPackages(usesSudo === true)
-  const lost = state === 'absent' && doors.includes(name) ? name : removes.find((one) => doors.includes(one.split(':')[0] ?? ''))
+  const needed = loginPackages(usesSudo === true)
+  const lost = state === 'absent' && needed.includes(name) ? name : removes.find((one) => needed.includes(one.split(':')[0] ?? ''))
   if (lost === undefined) return undefined
   return new HostRefusal(
     `${lost === name ? `removal of package ${name}` : `change of package ${name}`} would shut out the account that this run uses`,

@@ -1,6 +1,6 @@
 import type { Script } from '../../shell/script.ts'
 import { sh } from '../../shell/sh.ts'
-import { isSshd } from '../guarded/doors.ts'
+import { isSshd } from '../guarded/login-access.ts'
 import type { Work } from '../kind/kind.ts'
 import { requireBatch } from '../kind/one-by-one.ts'
 import { STAMPS } from '../kind/stamp.ts'

@@ -3,14 +3,14 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { DOORS, effectsOf } from '../../../src/engine/observe/doors.ts'
 import { queryHost } from '../../../src/engine/observe/host-query.ts'
+import { effectsOf, LOGIN_ACCESS } from '../../../src/engine/observe/login-access.ts'
 import type { DeclaredResource } from '../../../src/engine/plan/declared.ts'
 import { forbiddenOn } from '../../../src/engine/plan/plan-host.ts'
 import { directory } from '../../../src/resource/file/directory.ts'
 import { file } from '../../../src/resource/file/file.ts'
 import { link } from '../../../src/resource/file/link.ts'
-import type { Doors } from '../../../src/resource/guarded/doors.ts'
+import type { LoginAccess } from '../../../src/resource/guarded/login-access.ts'
 import { text } from '../../../src/resource/kind/content.ts'
 import { type Change, keyOf, type Resource } from '../../../src/resource/kind/kind.ts'
 import { orphan } from '../../../src/resource/ownership/orphan.ts'
@@ -24,12 +24,12 @@ const place = (resource: Resource, role = 'r'): DeclaredResource => ({ play: 0, 
 describe('the observation of what lets the run in', () => {
   let here = ''
   beforeEach(() => {
-    here = mkdtempSync(join(tmpdir(), 'doors-'))
+    here = mkdtempSync(join(tmpdir(), 'login-access-'))
   })
   afterEach(() => rmSync(here, { recursive: true }))
 
   /** Observes this machine, with other settings of sshd. systemctl is a stand-in: the network runs, and the socket starts at boot. */
-  const look = (resources: readonly Resource[], login: string, settings = ''): Doors => {
+  const look = (resources: readonly Resource[], login: string, settings = ''): LoginAccess => {
     writeFileSync(join(here, 'sshd_config'), settings)
     writeFileSync(
       join(here, 'systemctl'),
@@ -49,7 +49,7 @@ esac; done`,
     )
     const script = `${login}\n${query.script.replaceAll('/etc/ssh/', `${here}/`)}`
     const { stdout, status } = spawnSync('sh', ['-c', script], { env: { PATH: `${here}:${process.env.PATH}`, LC_ALL: 'C', T: here } })
-    return query.read(stdout, status ?? 255).get(DOORS) as Doors
+    return query.read(stdout, status ?? 255).get(LOGIN_ACCESS) as LoginAccess
   }
   const SSH = "connection='192.0.2.7 50000 192.0.2.1 22'"
 
@@ -93,7 +93,7 @@ esac; done`,
 describe('a change that would shut out the account of the run', () => {
   const login = { account: 'ops', home: '/home/ops', shell: '/bin/bash', port: '22', keys: [] }
   const RUNS = { isActive: true, isEnabled: true }
-  const doors: Doors = { login, units: new Map([['ssh.service', RUNS]]), isKeysPlaceSet: false }
+  const access: LoginAccess = { login, units: new Map([['ssh.service', RUNS]]), isKeysPlaceSet: false }
   const CHANGE: Change = { action: 'create', certainty: 'exact', reason: '', differences: [] }
   /** Every resource changes, and nothing else forbids it. */
   const changing = (resource: Resource, change: Change | undefined = CHANGE): Resource => {
@@ -105,7 +105,7 @@ describe('a change that would shut out the account of the run', () => {
       {
         host: 'one',
         resources,
-        observation: new Map<string, unknown>([[DOORS, doors], ...resources.map(({ resource }) => [keyOf(resource), ''] as const)]),
+        observation: new Map<string, unknown>([[LOGIN_ACCESS, access], ...resources.map(({ resource }) => [keyOf(resource), ''] as const)]),
       },
       selected,
       {},

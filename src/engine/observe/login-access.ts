@@ -1,4 +1,4 @@
-import { DOOR_UNITS, type Doors, needsSettings, needsUnits } from '../../resource/guarded/doors.ts'
+import { LOGIN_UNITS, type LoginAccess, needsSettings, needsUnits } from '../../resource/guarded/login-access.ts'
 import { records } from '../../resource/kind/chunks.ts'
 import type { Effect, Resource } from '../../resource/kind/kind.ts'
 import type { Answers, SharedQueries } from '../../resource/kind/queries.ts'
@@ -8,7 +8,7 @@ import { calling } from '../failure.ts'
 import type { DeclaredResource } from '../plan/declared.ts'
 
 /** Key of the observation entry with everything that the login of the run needs. It has no colon, so no resource has this key. */
-export const DOORS = 'doors'
+export const LOGIN_ACCESS = 'login-access'
 
 /** Returns the effects of a change of a resource. Default: those on its files. */
 export const effectsOf = ({ kind, spec }: Resource, isDeletion: boolean): readonly Effect[] =>
@@ -18,14 +18,14 @@ export const effectsOf = ({ kind, spec }: Resource, isDeletion: boolean): readon
   )
 
 /** The query for everything that the login of the run needs. It uses builtins, and lists units only if a resource could stop one of them. */
-export const doorsQuery = (
+export const loginAccessQuery = (
   resources: readonly DeclaredResource[],
-): { readonly shared: SharedQueries; readonly script: Script; read(stdout: Buffer, answers: Answers): Doors } => {
+): { readonly shared: SharedQueries; readonly script: Script; read(stdout: Buffer, answers: Answers): LoginAccess } => {
   const effects = resources.flatMap(({ role, resource }) =>
     calling({ call: `effects of kind ${resource.kind.name}`, role }, () => effectsOf(resource, true)),
   )
   return {
-    shared: effects.some(needsUnits) ? { units: DOOR_UNITS } : {},
+    shared: effects.some(needsUnits) ? { units: LOGIN_UNITS } : {},
     script: effects.length === 0 ? sh`` : sh`if [ "\${connection-}" ]; then\n${LOGIN}${effects.some(needsSettings) ? SETTINGS : sh``}fi`,
     read: (stdout, answers) => {
       const [account, home = '', shell = '', port = '', keys = '', ...settings] = records(stdout, 1).map(([field]) => field ?? '')
@@ -49,9 +49,9 @@ const SETTINGS = sh`for file in /etc/ssh/sshd_config ${glob('/etc/ssh/sshd_confi
 done
 `
 
-const unitsIn = ({ units }: Answers): Doors['units'] =>
+const unitsIn = ({ units }: Answers): LoginAccess['units'] =>
   new Map(
-    DOOR_UNITS.flatMap((unit) => {
+    LOGIN_UNITS.flatMap((unit) => {
       const found = units.get(unit)
       if (found === undefined) return []
       const isActive = ['active', 'reloading', 'activating'].includes(found.get('ActiveState') ?? '')

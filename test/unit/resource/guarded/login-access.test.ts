@@ -1,5 +1,12 @@
 import { describe, expect, it } from 'vitest'
-import { type Doors, doorPackages, isLoginFile, needsSettings, needsUnits, shutOutBy } from '../../../../src/resource/guarded/doors.ts'
+import {
+  isLoginFile,
+  type LoginAccess,
+  loginPackages,
+  needsSettings,
+  needsUnits,
+  shutOutBy,
+} from '../../../../src/resource/guarded/login-access.ts'
 import type { Effect } from '../../../../src/resource/kind/kind.ts'
 
 const login = { account: 'ops', home: '/home/ops', shell: '/bin/bash', port: '22', keys: ['AAAAkey'] }
@@ -7,7 +14,7 @@ const [RUNS, STOPPED] = [
   { isActive: true, isEnabled: true },
   { isActive: false, isEnabled: false },
 ]
-const doors: Doors = {
+const access: LoginAccess = {
   login,
   units: new Map([
     ['ssh.service', RUNS],
@@ -17,8 +24,8 @@ const doors: Doors = {
   ]),
   isKeysPlaceSet: false,
 }
-const refused = (effect: Effect, more: Partial<Doors> = {}, others: readonly Effect[] = []) =>
-  shutOutBy(effect, { ...doors, ...more, effects: [...others, effect] })
+const refused = (effect: Effect, more: Partial<LoginAccess> = {}, others: readonly Effect[] = []) =>
+  shutOutBy(effect, { ...access, ...more, effects: [...others, effect] })
 const unit = (name: string, running: boolean, enabled: boolean): Effect => ({ unit: name, running, enabled })
 const at = (path: string, becomes: Extract<Effect, { path: string }>['becomes']): Effect => ({ path, becomes })
 const plain = (path: string, more: object = {}): Effect => at(path, { type: 'f', mode: '644', owner: 'root', group: 'root', ...more })
@@ -35,11 +42,11 @@ describe('units', () => {
     expect(refusal?.why).toBe(why)
   })
 
-  it.each<[string, Effect, Partial<Doors>, readonly Effect[]]>([
+  it.each<[string, Effect, Partial<LoginAccess>, readonly Effect[]]>([
     ['it goes on', unit('ssh.service', true, true), {}, []],
     ['it does not run', unit('ssh.socket', false, false), {}, []],
     ['it is none of the list', unit('nginx.service', false, false), {}, []],
-    ['the socket runs', unit('ssh.service', false, false), { units: new Map([...doors.units, ['ssh.socket', RUNS]]) }, []],
+    ['the socket runs', unit('ssh.service', false, false), { units: new Map([...access.units, ['ssh.socket', RUNS]]) }, []],
     ['the socket is declared', unit('ssh.service', false, false), {}, [unit('ssh.socket', true, true)]],
     ['another daemon is declared', unit('ssh.service', false, false), {}, [unit('dropbear.service', true, true)]],
     ['another network is declared', unit('networking.service', false, false), {}, [unit('systemd-networkd.service', true, true)]],
@@ -48,11 +55,11 @@ describe('units', () => {
     expect(refused(effect, more, others)).toBeUndefined()
   })
 
-  it.each<[string, Partial<Doors>, readonly Effect[]]>([
-    ['ends as well', { units: new Map([...doors.units, ['ssh.socket', RUNS]]) }, [unit('sshd.socket', false, false)]],
+  it.each<[string, Partial<LoginAccess>, readonly Effect[]]>([
+    ['ends as well', { units: new Map([...access.units, ['ssh.socket', RUNS]]) }, [unit('sshd.socket', false, false)]],
     [
       'is masked',
-      { units: new Map([...doors.units, ['ssh.socket', RUNS]]) },
+      { units: new Map([...access.units, ['ssh.socket', RUNS]]) },
       [at('/etc/systemd/system/ssh.socket', { type: 'l', target: '/dev/null' })],
     ],
     ['does not start at boot', {}, [unit('ssh.socket', true, false)]],
@@ -72,7 +79,7 @@ describe('units', () => {
   it.each(['systemd-networkd', 'NetworkManager', 'connman', 'wicked', 'dhcpcd'])('%s can configure the network', (name) => {
     const only = new Map([[`${name}.service`, RUNS]])
     expect(refused(unit(`${name}.service`, false, false), { units: only })?.why).toBe('no other unit configures the network')
-    expect(refused(unit('networking.service', false, false), { units: new Map([...doors.units, ...only]) })).toBeUndefined()
+    expect(refused(unit('networking.service', false, false), { units: new Map([...access.units, ...only]) })).toBeUndefined()
   })
 
   it.each([
@@ -103,10 +110,11 @@ describe('units', () => {
   })
 
   const DROP_IN = `${SYSTEM}/ssh.service.d/x.conf`
-  const closed = (settings: string, more: Partial<Doors> = {}) => refused(plain(DROP_IN, { text: `[Service]\n${settings}\n` }), more)?.why
+  const closed = (settings: string, more: Partial<LoginAccess> = {}) =>
+    refused(plain(DROP_IN, { text: `[Service]\n${settings}\n` }), more)?.why
   const root = { login: { ...login, account: 'root', home: '/root' } }
-  const socket = { units: new Map([...doors.units, ['ssh.socket', RUNS] as const]) }
-  it.each<[string, string | undefined, Partial<Doors>]>([
+  const socket = { units: new Map([...access.units, ['ssh.socket', RUNS] as const]) }
+  it.each<[string, string | undefined, Partial<LoginAccess>]>([
     ['NoNewPrivileges=yes', 'sudo would not work in its sessions (NoNewPrivileges)', root],
     ['ProtectHome = tmpfs', 'sshd could not read the keys in the home (ProtectHome)', { isKeysPlaceSet: true }],
     ['ProtectHome=true', 'sshd could not read the keys in the home (ProtectHome)', { login: { ...login, home: '/srv/ops' } }],
@@ -236,8 +244,8 @@ describe('paths', () => {
 })
 
 it('packages of the list are those of the daemon, and sudo where the run uses it', () => {
-  expect(doorPackages(false)).toEqual(['openssh-server'])
-  expect(doorPackages(true)).toEqual(['openssh-server', 'sudo'])
+  expect(loginPackages(false)).toEqual(['openssh-server'])
+  expect(loginPackages(true)).toEqual(['openssh-server', 'sudo'])
 })
 
 it('only files of sshd, PAM and the account databases decide who may log in', () => {

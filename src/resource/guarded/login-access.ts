@@ -16,7 +16,7 @@ export interface Login {
 }
 
 /** The present state of everything that the login of the run needs. */
-export interface Doors {
+export interface LoginAccess {
   /** Undefined if the run did not log in through ssh. */
   readonly login: Login | undefined
   readonly units: ReadonlyMap<string, { readonly isActive: boolean; readonly isEnabled: boolean }>
@@ -30,10 +30,10 @@ const UNITS: readonly (readonly string[])[] = [
   ['networking.service', 'systemd-networkd.service', 'NetworkManager.service', 'connman.service', 'wicked.service', 'dhcpcd.service'],
 ]
 
-export const DOOR_UNITS: readonly string[] = UNITS.flat()
+export const LOGIN_UNITS: readonly string[] = UNITS.flat()
 
 /** Packages without which nobody can log in, or the account of the run cannot become root. */
-export const doorPackages = (usesSudo: boolean): readonly string[] => ['openssh-server', ...(usesSudo ? ['sudo'] : [])]
+export const loginPackages = (usesSudo: boolean): readonly string[] => ['openssh-server', ...(usesSudo ? ['sudo'] : [])]
 
 /** Files that decide whether an account may log in through sshd, or become root by sudo, apart from the rules of sudo. */
 const LOGIN_FILES = [
@@ -66,12 +66,12 @@ export const isSshd = (unit: string): boolean => unitNamed(unit) === 'ssh.servic
 /** At this path, a link to /dev/null or an empty file masks a unit, which then cannot start. */
 const MASK = /^\/(?:etc|run)\/systemd\/system\/([^/]+)$/
 
-/** The state that an effect gives to a unit of `DOOR_UNITS`; undefined if it affects none. */
+/** The state that an effect gives to a unit of `LOGIN_UNITS`; undefined if it affects none. */
 const unitOf = (effect: Effect): Extract<Effect, { unit: string }> | undefined => {
-  if ('unit' in effect) return DOOR_UNITS.includes(unitNamed(effect.unit)) ? { ...effect, unit: unitNamed(effect.unit) } : undefined
+  if ('unit' in effect) return LOGIN_UNITS.includes(unitNamed(effect.unit)) ? { ...effect, unit: unitNamed(effect.unit) } : undefined
   const unit = unitNamed(MASK.exec(effect.path)?.[1] ?? '')
   const isMask = effect.becomes !== 'absent' && (effect.becomes.target === '/dev/null' || effect.becomes.text === '')
-  return isMask && DOOR_UNITS.includes(unit) ? { unit, running: false, enabled: false } : undefined
+  return isMask && LOGIN_UNITS.includes(unit) ? { unit, running: false, enabled: false } : undefined
 }
 
 /** Whether the refusal of an effect depends on the state of units, or on the settings of sshd. */
@@ -89,7 +89,7 @@ const isOthers = (one: { readonly type: string; readonly mode?: string; readonly
   one.type === 'd' && (one.owner !== 'root' || ((bitsOf(one) ?? 0) & 0o022) !== 0)
 
 /** The account of the run, all effects of the run on the host, and the present state of the host. */
-type Present = Doors & { readonly effects: readonly Effect[] }
+type Present = LoginAccess & { readonly effects: readonly Effect[] }
 
 /** Returns why an effect would shut out the account of the run, if that is certain. `effects` are those of all resources. */
 export const shutOutBy = (effect: Effect, present: Present): HostRefusal | undefined => {
@@ -151,11 +151,16 @@ const deleted = (at: string, { account, home, shell, keys }: Login, isKeysPlaceS
   return undefined
 }
 
-type Placed = Exclude<Extract<Effect, { path: string }>['becomes'], 'absent'>
+type Replacement = Exclude<Extract<Effect, { path: string }>['becomes'], 'absent'>
 
-const replaced = (path: string, placed: Placed, login: Login, { isKeysPlaceSet, units, effects }: Present): string | undefined => {
+const replaced = (
+  path: string,
+  replacement: Replacement,
+  login: Login,
+  { isKeysPlaceSet, units, effects }: Present,
+): string | undefined => {
   const { account, home, shell, keys } = login
-  const { type, text, owner, target } = placed
+  const { type, text, owner, target } = replacement
   if (account !== 'root' && type !== 'd' && NOLOGIN.includes(path)) return 'only root can log in while this file exists'
   if (target === '/dev/null') {
     const why = deleted(path, login, isKeysPlaceSet)
@@ -165,7 +170,7 @@ const replaced = (path: string, placed: Placed, login: Login, { isKeysPlaceSet, 
   const isSocketUsed = isDeclared || units.get('ssh.socket')?.isActive === true
   const closed = text === undefined ? undefined : closedByUnit({ ...login, path, text, isSocketUsed, isKeysPlaceSet })
   if (closed !== undefined) return closed
-  if (account !== 'root' && isClosed(path, placed, login)) return `${account} could not ${type === 'd' ? 'enter' : 'execute'} it`
+  if (account !== 'root' && isClosed(path, replacement, login)) return `${account} could not ${type === 'd' ? 'enter' : 'execute'} it`
   if (unlinked(path) === unlinked(shell) && target !== undefined && /(^|\/)(nologin|false)$/.test(target))
     return 'it is the shell of this account'
   if (isKeysPlaceSet) return undefined
@@ -173,17 +178,17 @@ const replaced = (path: string, placed: Placed, login: Login, { isKeysPlaceSet, 
   if (isKeys && type === 'f' && text !== undefined && keys.length > 0 && !keys.some((data) => text.includes(data)))
     return 'it does not contain the key with which the run logged in'
   const isStrict = isKeys || path === home || path === parentOf(`${home}/.ssh/authorized_keys`)
-  if (isStrict && (((bitsOf(placed) ?? 0) & 0o022) !== 0 || (owner !== undefined && owner !== account && owner !== 'root')))
+  if (isStrict && (((bitsOf(replacement) ?? 0) & 0o022) !== 0 || (owner !== undefined && owner !== account && owner !== 'root')))
     return 'sshd reads no keys where others can write (StrictModes)'
   return undefined
 }
 
 /** Whether an account can no longer enter a directory on the way to its home and shell, or execute the shell. */
-const isClosed = (path: string, placed: Placed, { account, home, shell }: Login): boolean => {
+const isClosed = (path: string, replacement: Replacement, { account, home, shell }: Login): boolean => {
   const ways = [...directoriesAbove(home), home, ...directoriesAbove(shell), '/usr', '/usr/bin', '/usr/lib', '/etc']
-  const isOnWay = placed.type === 'd' ? ways.includes(path) : placed.type === 'f' && unlinked(path) === unlinked(shell)
-  const bits = bitsOf(placed)
+  const isOnWay = replacement.type === 'd' ? ways.includes(path) : replacement.type === 'f' && unlinked(path) === unlinked(shell)
+  const bits = bitsOf(replacement)
   if (bits === undefined || !isOnWay) return false
-  if (placed.owner === account) return (bits & 0o100) === 0
-  return (bits & 0o001) === 0 && ((bits & 0o010) === 0 || placed.group === 'root')
+  if (replacement.owner === account) return (bits & 0o100) === 0
+  return (bits & 0o001) === 0 && ((bits & 0o010) === 0 || replacement.group === 'root')
 }
