@@ -6,6 +6,8 @@ import { usesNamedKeys } from '../target/login-keys.ts'
 export interface SshOptions {
   /** The file for ssh's own messages. Without it, they are on standard error, and only errors. */
   readonly log?: string | undefined
+  /** A word to pass to the host when the session opens, which ssh then writes to its messages. */
+  readonly word?: string | undefined
   /** The only known_hosts file, instead of those of the target. */
   readonly knownHosts?: string | undefined
   /** Stores the host key that the host presents. */
@@ -63,7 +65,7 @@ const FIXED = {
 
 /** The arguments of ssh for a host, ending with the destination. No secret is among them. */
 export const sshArguments = (target: Target, options: SshOptions = {}): readonly string[] => {
-  const { log, knownHosts, acceptsKey = false, fresh = false, via, more = [] } = options
+  const { log, word, knownHosts, acceptsKey = false, fresh = false, via, more = [] } = options
   const { sshConfig, address, port, user, keys, hostKeyAlias, agent, ignoreUnknown } = target
   const files = knownHosts === undefined ? target.knownHosts : [knownHosts]
   const settings: Record<string, string | undefined> = {
@@ -81,6 +83,7 @@ export const sshArguments = (target: Target, options: SshOptions = {}): readonly
     IdentitiesOnly: usesNamedKeys(target) ? 'yes' : 'no',
     ControlPath: fresh || sshConfig === undefined ? 'none' : undefined,
     ProxyCommand: via && proxyCommand(target, via),
+    SetEnv: word === undefined ? undefined : `PROVISION_SESSION=${word}`,
   }
   return [
     ...(sshConfig === undefined ? ['-F', 'none'] : []),

@@ -35,11 +35,12 @@ export const attemptSsh = async (
   let running: SshProcess | undefined
   const giveUp = (): void => running?.kill()
   const [directory, prompts, known] = await Promise.all([scratch(), promptsOf(target, giveUp), readKnownHosts(target.knownHosts, log)])
+  const word = randomBytes(16).toString('hex')
   const file = join(directory, `log-${randomBytes(6).toString('hex')}`)
-  const args = [...sshArguments(target, { via, fresh, log: file, ...ssh }), command]
+  const args = [...sshArguments(target, { via, fresh, log: file, word, ...ssh }), command]
   const env = { ...process.env, ...prompts.env }
   signal?.throwIfAborted()
-  const started = await startSsh({ args, log: file, env, isAsking: () => prompts.isAsking }).catch((error: NodeJS.ErrnoException) => {
+  const started = await startSsh({ args, log: file, word, env, isAsking: () => prompts.isAsking }).catch((error: NodeJS.ErrnoException) => {
     prompts.close()
     if (error.code === 'ENOENT') throw missing(target)
     throw error

@@ -15,6 +15,8 @@ export interface FailedSsh {
   /** Standard error: messages of proxies and jump hosts. */
   readonly stderr: string
   readonly lateMs?: number | undefined
+  /** Whether ssh wrote too many messages. */
+  readonly isFlooded?: boolean | undefined
   /** Questions that nobody could answer. */
   readonly refused: readonly string[]
   /** Keys with a wrong passphrase in the inventory. */
@@ -30,6 +32,12 @@ export const failedSsh = (target: Target, failed: FailedSsh): Dropped => {
   if (login && wrong[0] !== undefined)
     throw new Problem({ class: 'input', where: { file: wrong[0] }, what: 'key cannot be decrypted', fix: 'correct the passphrase' })
   if (login && refused[0] !== undefined) throw unanswered(target, refused[0])
+  if (failed.isFlooded === true)
+    throw unreachable(target.name, {
+      what: 'host sends messages without end',
+      why: wordsOf(failed),
+      fix: 'check the host: its sshd does not follow the protocol',
+    })
   if (log.stage === 'connecting') return refusedForNow(connectProblem(target, connectError(failed), lateMs ?? 0))
   if (log.stage === 'proxy' && log.greeting === '') return refusedForNow(proxyProblem(target, failed))
   if (log.stage === 'opening' || log.stage === 'open') throw openingProblem(target, failed)

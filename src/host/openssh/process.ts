@@ -1,9 +1,10 @@
 import { type ChildProcess, type ChildProcessByStdio, spawn } from 'node:child_process'
-import { accessSync, closeSync, constants, openSync, readSync, rmSync } from 'node:fs'
+import { accessSync, constants } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { PassThrough, type Readable, type Writable } from 'node:stream'
 import { outputTaken } from '../target/link.ts'
-import { parseSshLog, type SshLog, type SshStage } from './log.ts'
+import type { SshLog, SshStage } from './log.ts'
+import { messagesIn } from './messages.ts'
 
 /** A running ssh process. */
 export interface SshProcess {
@@ -24,9 +25,10 @@ export interface SshProcess {
   kill(): void
 }
 
-/** An ssh process that did not open a session. `lateMs`: its stage took this long. */
+/** An ssh process that did not open a session. `lateMs`: its stage took this long. `isFlooded`: it wrote too many messages. */
 export interface Unopened {
   readonly lateMs?: number
+  readonly isFlooded?: boolean
 }
 
 /** Milliseconds that a stage may take, as with ssh2. A proxy has to connect and log in at a jump host. */
@@ -43,31 +45,34 @@ const LIMITS: Readonly<Record<Exclude<SshStage, 'open'>, number>> = {
 const LOOK_MS = 20
 /** Time after the confirmation of a session in which the host may still refuse its command. */
 const SETTLE_MS = 200
+/** Interval at which the messages of an open session are read. */
+const LATER_MS = 250
 const KEPT = 64 * 1024
 
 export interface SshStart {
   readonly args: readonly string[]
   /** The file for ssh's messages, which `args` name. */
   readonly log: string
+  /** The word that ssh passes to the host when the session opens, which `args` name. */
+  readonly word: string
   readonly env: NodeJS.ProcessEnv
   /** Whether a person is being asked, so that time does not count. */
   isAsking(): boolean
 }
 
 /** Starts ssh. Rejects if the program is missing. */
-export const startSsh = async ({ args, log: file, env, isAsking }: SshStart): Promise<SshProcess> => {
+export const startSsh = async ({ args, log: file, word, env, isAsking }: SshStart): Promise<SshProcess> => {
   const child = await spawned(args, env)
-  const messages = messagesIn(file)
+  const messages = messagesIn(file, word)
   const stdout = child.stdout.pipe(new PassThrough())
   const stderr = new PassThrough()
   let early = ''
   let isOpen = false
   const closed = new Promise<number | undefined>((resolve) => {
     child.once('close', (code) => {
-      messages.read()
       messages.close()
       stderr.end()
-      resolve(exitOf(code, messages.log()))
+      resolve(exitOf(code, messages.log))
     })
   })
   const ended = closed.then(async (code) => {
@@ -75,11 +80,6 @@ export const startSsh = async ({ args, log: file, env, isAsking }: SshStart): Pr
     return code
   })
   child.stdin.on('error', () => {})
-  child.stderr.on('data', (chunk: Buffer) => {
-    messages.read()
-    if (isOpen || messages.log().stage === 'open') stderr.write(chunk)
-    else early = (early + chunk.toString()).slice(-KEPT)
-  })
   const opened = new Promise<Unopened | undefined>((resolve) => {
     let stage: SshStage = 'connecting'
     let since = Date.now()
@@ -88,32 +88,51 @@ export const startSsh = async ({ args, log: file, env, isAsking }: SshStart): Pr
       isOpen = result === undefined
       resolve(result)
     }
-    const timer = setInterval(() => {
+    const look = (): void => {
       messages.read()
-      const { stage: now } = messages.log()
+      const now = messages.log.stage
       if (now !== stage || isAsking()) since = Date.now()
       stage = now
       const spent = Date.now() - since
-      if (stage === 'open') return spent >= SETTLE_MS ? settle() : undefined
-      if (spent >= LIMITS[stage]) settle({ lateMs: LIMITS[stage] })
-    }, LOOK_MS)
-    child.stdout.once('data', () => settle())
-    child.stderr.on('data', () => messages.log().stage === 'open' && settle())
-    closed.then((code) => settle(code === undefined && !messages.log().signalled ? {} : undefined))
+      if (messages.isFlooded) settle({ isFlooded: true })
+      else if (stage === 'open') {
+        if (spent >= SETTLE_MS) settle()
+      } else if (spent >= LIMITS[stage]) settle({ lateMs: LIMITS[stage] })
+    }
+    const timer = setInterval(look, LOOK_MS)
+    const lookAtOnce = (): void => {
+      messages.read()
+      if (messages.log.stage === 'open') settle()
+    }
+    child.stdout.once('data', lookAtOnce)
+    child.stderr.on('data', (chunk: Buffer) => {
+      if (!isOpen) lookAtOnce()
+      if (isOpen) stderr.write(chunk)
+      else early = (early + chunk.toString()).slice(-KEPT)
+    })
+    closed.then((code) => settle(code === undefined && !messages.log.signalled ? {} : undefined))
   })
+  const later = setInterval(() => {
+    if (isOpen) messages.read()
+    if (messages.isFlooded) child.kill('SIGKILL')
+  }, LATER_MS).unref()
+  closed.then(() => clearInterval(later))
   return {
     ...{ stdin: child.stdin, stdout, stderr, opened, ended, closed },
     log: () => {
       messages.read()
-      return messages.log()
+      return messages.log
     },
     early: () => early,
     kill: () => void child.kill('SIGTERM'),
   }
 }
 
-// ssh exits with 255 for its own errors, and for commands that end with 255 or by a signal.
-const exitOf = (code: number | null, log: SshLog): number | undefined => (code === 255 || code === null ? log.exit : code)
+// ssh exits with 255 for its own errors, and for commands that end with 255 or by a signal. Without a session, the status is no command's.
+const exitOf = (code: number | null, log: SshLog): number | undefined => {
+  if (log.stage !== 'open') return undefined
+  return code === 255 || code === null ? log.exit : code
+}
 
 type Child = ChildProcessByStdio<Writable, Readable, Readable>
 
@@ -141,42 +160,3 @@ const isOnPath = (program: string, env: NodeJS.ProcessEnv): boolean =>
       return false
     }
   })
-
-/** Follows the file to which ssh writes its messages, and deletes it: ssh has it open. */
-const messagesIn = (file: string): { read(): void; log(): SshLog; close(): void } => {
-  let descriptor: number | undefined
-  let text = ''
-  let parsed: SshLog | undefined
-  const buffer = Buffer.alloc(16 * 1024)
-  const open = (): number | undefined => {
-    try {
-      const fresh = openSync(file, constants.O_RDONLY)
-      rmSync(file)
-      return fresh
-    } catch {
-      return undefined
-    }
-  }
-  const read = (): void => {
-    descriptor ??= open()
-    if (descriptor === undefined) return
-    for (let length = readSync(descriptor, buffer); length > 0; length = readSync(descriptor, buffer)) {
-      text += buffer.toString('utf8', 0, length)
-      parsed = undefined
-      // Keeps the beginning, which has the login, and the end.
-      if (text.length > 2 * KEPT) text = `${text.slice(0, KEPT)}\n${text.slice(-KEPT / 2)}`
-    }
-  }
-  return {
-    read,
-    log: () => {
-      parsed ??= parseSshLog(text)
-      return parsed
-    },
-    close: () => {
-      if (descriptor !== undefined) closeSync(descriptor)
-      else rmSync(file, { force: true })
-      descriptor = undefined
-    },
-  }
-}

@@ -207,8 +207,9 @@ describe('a connection', () => {
   test('has a session of its own, so that Ctrl-C at the terminal does not end it', async () => {
     const directory = scratch()
     const ssh = `#!/bin/sh
+for each; do case $each in SetEnv=*) session=$each ;; esac; done
 while [ "$1" != -E ]; do shift; done
-exec 3>"$2"; echo 'debug1: Sending command: x' >&3; echo "$$ $(ps -o sid= -p $$)"; echo 'debug1: Exit status 0' >&3
+exec 3>"$2"; echo "debug1: $session" >&3; echo "$$ $(ps -o sid= -p $$)"; echo 'debug1: Exit status 0' >&3
 `
     writeFileSync(join(directory, 'ssh'), ssh, { mode: 0o755 })
     vi.stubEnv('PATH', `${directory}:${process.env.PATH}`)

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { fingerprint, parseKnownHosts } from '../../../../src/host/known-hosts/known-hosts.ts'
-import { parseSshLog } from '../../../../src/host/openssh/log.ts'
+import { SshLogReader } from '../../../../src/host/openssh/log.ts'
 import { failedSsh } from '../../../../src/host/openssh/problem.ts'
 import type { Dropped } from '../../../../src/host/ssh/patience.ts'
 import type { Target } from '../../../../src/host/target/connection.ts'
@@ -10,6 +10,9 @@ const target: Target = {
   ...{ name: 'web-01', address: '192.0.2.1', port: 22, user: 'ops', keys: [], knownHosts: ['/kh'], hostKeys: 'strict', jump: [] },
 }
 
+const WORD = 'a1b2c3'
+const OPEN = `debug1: channel 0: setting env PROVISION_SESSION = "${WORD}"`
+
 /** The problem of an ssh process that ended with these messages, or was late, and whether it is tried again. */
 const failing = (
   lines: readonly string[],
@@ -18,9 +21,11 @@ const failing = (
     stderr = '',
     known = '',
     ...more
-  }: { otherwise?: Partial<Target>; stderr?: string; known?: string; lateMs?: number } = {},
+  }: { otherwise?: Partial<Target>; stderr?: string; known?: string; lateMs?: number; isFlooded?: boolean } = {},
 ): Problem & { readonly again?: Dropped } => {
-  const log = parseSshLog(lines.join('\n'))
+  const reader = new SshLogReader(WORD)
+  reader.push(`${lines.join('\n')}\n`)
+  const { log } = reader
   const { entries } = parseKnownHosts('/kh', known)
   try {
     const again = failedSsh({ ...target, ...otherwise }, { log, stderr, known: entries, refused: [], wrong: [], ...more })
@@ -107,6 +112,11 @@ test('a host key is refused by the known_hosts files, as with ssh2', () => {
     what: 'host key of web-01 is not known',
     why: `192.0.2.1 presents ssh-ed25519 ${fingerprint(shown)}`,
   })
+  // A host that writes a key into the messages that is not its own does not get it shown as its own.
+  expect(failing(['debug1: Server host key: ssh-ed25519 SHA256:aaa', ...lines])).toMatchObject({
+    what: '192.0.2.1, port 22 ended the key exchange',
+    why: expect.stringMatching(/Host key verification failed\.$/),
+  })
   // accept-new stores a key before the connection; ssh itself accepts none.
   expect(failing(lines, { otherwise: { hostKeys: 'accept-new' } }).what).toBe('host key of web-01 is not known')
   expect(failing(lines, { known: `192.0.2.1 ssh-ed25519 ${old.toString('base64')}` }).what).toMatch(
@@ -156,8 +166,13 @@ test('a jump host that cannot reach the host, and a ProxyCommand that fails, are
 test('a session that is refused, and one that is lost, are named', () => {
   const open = [...LOGIN, 'debug1: Entering interactive session.']
   expect(failing([...open, 'channel 0: open failed: administratively prohibited: open failed']).what).toBe('sshd refused to open a session')
-  expect(failing([...open, 'debug1: Sending command: x', 'Connection reset by 192.0.2.1 port 22'])).toMatchObject({
+  expect(failing([...open, OPEN, 'Connection reset by 192.0.2.1 port 22'])).toMatchObject({
     what: 'connection was lost before the session opened',
     why: 'Connection reset by 192.0.2.1 port 22',
   })
+})
+
+test('a host that sends messages without end is named, at every stage', () => {
+  for (const lines of [GREETED, EXCHANGING, LOGIN, [...LOGIN, OPEN]])
+    expect(failing(lines, { isFlooded: true })).toMatchObject({ class: 'unreachable', what: 'host sends messages without end' })
 })

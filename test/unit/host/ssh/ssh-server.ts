@@ -107,7 +107,7 @@ interface Behaviour {
   /** Login methods that the server names when it refuses a key. */
   readonly methods?: readonly 'publickey'[] | readonly 'password'[]
   /** Called for each login, which is never answered. */
-  readonly holdsLogins?: () => void
+  readonly holdsLogins?: (connection: Connection) => void
   /** Offers after which the server disconnects, like MaxAuthTries of sshd. */
   readonly maxTries?: number
   readonly hostKeyType?: string
@@ -163,7 +163,7 @@ export const sshServer = async (behaviour: Behaviour): Promise<SshServer> => {
     connection
       .on('error', () => {})
       .on('authentication', (context) => {
-        if (behaviour.holdsLogins !== undefined) return behaviour.holdsLogins()
+        if (behaviour.holdsLogins !== undefined) return behaviour.holdsLogins(connection)
         if (context.method !== 'publickey') return context.reject([...methods])
         const key = context.key.data.toString('base64')
         if (!offered.includes(key)) offered.push(key)
@@ -186,19 +186,24 @@ interface Protocol {
   readonly _cipher: { encrypt(packet: Buffer): void }
 }
 
-/** Sends SSH_MSG_DISCONNECT with the text of sshd after MaxAuthTries keys; ssh2 can send none. */
-const endLogin = (connection: Connection): void => {
+/** Sends a message that ssh2 cannot send: its head, a text, and an empty language. */
+const send = (connection: Connection, head: readonly number[], words: string): void => {
   const { _packetRW: packets, _cipher: cipher } = Reflect.get(connection, '_protocol') as Protocol
-  const text = Buffer.from('Too many authentication failures')
+  const [start, text] = [Buffer.from(head), Buffer.from(words)]
   const { allocStart: at } = packets.write
-  const packet = packets.write.alloc(1 + 4 + 4 + text.length + 4)
-  packet.writeUInt8(1, at)
-  packet.writeUInt32BE(2, at + 1)
-  packet.writeUInt32BE(text.length, at + 5)
-  text.copy(packet, at + 9)
-  packet.writeUInt32BE(0, at + 9 + text.length)
+  const packet = packets.write.alloc(start.length + 4 + text.length + 4)
+  start.copy(packet, at)
+  packet.writeUInt32BE(text.length, at + start.length)
+  text.copy(packet, at + start.length + 4)
+  packet.writeUInt32BE(0, at + start.length + 4 + text.length)
   cipher.encrypt(packets.write.finalize(packet))
 }
+
+/** Sends SSH_MSG_DISCONNECT with the text of sshd after MaxAuthTries keys. */
+const endLogin = (connection: Connection): void => send(connection, [1, 0, 0, 0, 2], 'Too many authentication failures')
+
+/** Sends SSH_MSG_DEBUG, which ssh writes into its messages. */
+export const sendDebug = (connection: Connection, text: string): void => send(connection, [4, 1], text)
 
 /** The transport of connections to servers of this process. The tests of the shell run over each. */
 export const transport: { current: NonNullable<Target['transport']> } = { current: 'ssh2' }

@@ -45,9 +45,9 @@ test('a host that needs no login is not left connected', async () => {
   const ssh = `#!/bin/sh
 log=$2
 while [ "$1" != -E ]; do shift; log=$2; done
-for word; do case $word in UserKnownHostsFile=*) file=\${word#*=?}; cat '${target.knownHosts[0]}' >"\${file%?}" ;; esac; done
+for word; do case $word in SetEnv=*) session=$word ;; UserKnownHostsFile=*) file=\${word#*=?}; cat '${target.knownHosts[0]}' >"\${file%?}" ;; esac; done
 echo $$ >>'${directory}/processes'
-echo 'debug1: Sending command: true' >"$log"
+echo "debug1: $session" >"$log"
 exec sleep 30
 `
   writeFileSync(join(directory, 'ssh'), ssh, { mode: 0o755 })
