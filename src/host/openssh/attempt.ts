@@ -12,11 +12,11 @@ import { type SshProcess, startSsh } from './process.ts'
 import { promptsOf } from './prompts.ts'
 import { scratch } from './scratch.ts'
 
-/** The jump hosts of the inventory. Those of ssh's configuration are left to ssh. */
+/** The jump hosts. Those of ssh's configuration too: ssh would log in there with other options, and put any question of theirs to the person. */
 export const viaOf = async (target: Target): Promise<Via | undefined> => {
-  if (target.jump.length === 0 || (target.sshConfig !== undefined && target.written?.includes('jump') !== true)) return undefined
+  if (target.jump.length === 0) return undefined
   const bastion = await bastionOf(target)
-  return { target: bastion, via: await viaOf({ ...bastion, written: ['jump'] }) }
+  return { target: bastion, via: await viaOf(bastion) }
 }
 
 export interface Attempt {

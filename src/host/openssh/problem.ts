@@ -3,10 +3,11 @@ import { lastLines, Problem } from '../../problem.ts'
 import { refusalOf } from '../known-hosts/host-key.ts'
 import { type KnownHost, knownName, statusOfKey } from '../known-hosts/known-hosts.ts'
 import { connectProblem, LATE } from '../ssh/connect-problem.ts'
-import { type FailedHandshake, handshakeProblem, triesOf } from '../ssh/handshake-problem.ts'
+import { type FailedHandshake, handshakeProblem, refusedFix, triesOf } from '../ssh/handshake-problem.ts'
 import { type Dropped, refusedForNow } from '../ssh/patience.ts'
 import type { Target } from '../target/connection.ts'
 import { lateSession, sessionProblem, unreachable } from '../target/problems.ts'
+import { refusedConfig } from '../target/refused-config.ts'
 import type { SshLog } from './log.ts'
 
 /** An ssh process that ended or timed out before it opened a session. */
@@ -38,6 +39,8 @@ export const failedSsh = (target: Target, failed: FailedSsh): Dropped => {
       why: wordsOf(failed),
       fix: 'check the host: its sshd does not follow the protocol',
     })
+  const invalid = log.stage === 'connecting' ? refusedConfig({ host: target.name }, wordsOf(failed)) : undefined
+  if (invalid) throw invalid
   if (log.stage === 'connecting') return refusedForNow(connectProblem(target, connectError(failed), lateMs ?? 0))
   if (log.stage === 'proxy' && log.greeting === '') return refusedForNow(proxyProblem(target, failed))
   if (log.stage === 'opening' || log.stage === 'open') throw openingProblem(target, failed)
@@ -130,12 +133,8 @@ const reasonOf = (gate: string, words: string): Pick<Problem, 'what' | 'fix'> | 
     return { what: `host key of ${gate} changed`, fix: 'find out why; if the host was reinstalled, remove its old line from known_hosts' }
   if (/Host key verification failed/.test(words))
     return { what: `host key of ${gate} is not known`, fix: `compare the fingerprint with the host’s own, and store the key: ssh ${gate}` }
-  const [, user = gate] = /(\S+)@\S+: Permission denied/.exec(words) ?? []
-  if (/Permission denied/.test(words))
-    return {
-      what: `login as ${user} was refused`,
-      fix: `check the user, and add the public key to ~${user}/.ssh/authorized_keys on ${gate}`,
-    }
+  const [, user = gate, methods] = /(\S+)@\S+: Permission denied(?: \(([^)]*)\))?/.exec(words) ?? []
+  if (/Permission denied/.test(words)) return { what: `login as ${user} was refused`, fix: refusedFix(user, gate, methods?.split(',')) }
   const [, address, port] = /connect to host (\S+) port (\d+): /.exec(words) ?? []
   const [, unknown] = /Could not resolve hostname (\S+): /.exec(words) ?? []
   const place = address ?? unknown

@@ -68,13 +68,19 @@ const explanation = (
   return stage === 'login' ? loginExplanation(target, failed) : keyExchangeExplanation(place, failed)
 }
 
+/** The fix for a login that was refused by `place`, which accepts these methods. Undefined or none: they are not known. */
+export const refusedFix = (user: string, place: string, accepted: readonly string[] = []): string =>
+  accepted.length === 0 || accepted.includes('publickey')
+    ? `check the user, and add the public key to ~${user}/.ssh/authorized_keys on ${place}`
+    : `permit a login by public key alone in sshd_config of ${place} (PubkeyAuthentication, AuthenticationMethods): provision enters no passwords and no codes`
+
 const loginExplanation = ({ user }: Target, { tried, accepted, failure }: FailedHandshake) => {
   const keys = `tried ${tried.length === 0 ? 'no key' : tried.join(', ')}`
   if (isRefusedLogin(failure))
     return {
       what: `login as ${user} was refused`,
       why: `${keys}; the host accepts ${accepted.join(', ') || 'other methods'}`,
-      fix: `check the user, and add the public key to ~${user}/.ssh/authorized_keys on the host`,
+      fix: refusedFix(user, 'the host', accepted),
     }
   if (isTooManyKeys(failure))
     return {

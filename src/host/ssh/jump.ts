@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream'
 import { Problem } from '../../problem.ts'
 import type { Target } from '../target/connection.ts'
 import { unreachable, within } from '../target/problems.ts'
-import { argumentsFor, resolveThroughSshConfig } from '../target/ssh-config.ts'
+import { argumentsFor, reachedThrough, resolveThroughSshConfig } from '../target/ssh-config.ts'
 import type { Ssh2Link } from './link.ts'
 
 const FORWARD_MS = 15_000
@@ -81,10 +81,12 @@ const forward = async (link: Ssh2Link, target: Target): Promise<Duplex> => {
 /** The last jump host of a target. Its name is resolved by ssh's configuration; keys and known_hosts files of the target are tried as well. */
 export const bastionOf = async (target: Target): Promise<Target> => {
   const destination = target.jump.at(-1) ?? ''
-  const config = await resolveThroughSshConfig(destination)
+  const own = await resolveThroughSshConfig(destination)
   const behind = [...(target.behind ?? []), destination]
-  const jump = [...target.jump.slice(0, -1), ...config.jump]
-  const loop = jump.find((hop) => behind.includes(hop))
+  const before = target.jump.slice(0, -1)
+  // As with ssh -J.
+  const config = before.length === 0 ? own : reachedThrough(before, own)
+  const loop = config.jump.find((hop) => behind.includes(hop))
   if (loop !== undefined)
     throw new Problem({
       class: 'input',
@@ -99,7 +101,6 @@ export const bastionOf = async (target: Target): Promise<Target> => {
     keys: [...config.keys, ...target.keys.filter((key) => !config.keys.includes(key))],
     knownHosts: [...target.knownHosts, ...config.knownHosts],
     hostKeys: target.hostKeys,
-    jump,
     behind,
     passphrase: target.passphrase,
   }

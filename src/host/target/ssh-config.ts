@@ -7,6 +7,7 @@ import type { Environment } from '../../environment.ts'
 import { Problem, type Where } from '../../problem.ts'
 import { lackingAlgorithms } from './algorithms.ts'
 import type { Connection } from './connection.ts'
+import { refusedConfig } from './refused-config.ts'
 
 /** The settings of ssh's configuration for a destination. */
 export interface SshConfig {
@@ -56,6 +57,8 @@ const askSsh = (destination: string, options: readonly string[]): Promise<string
     const words = ['-G', ...options, ...argumentsFor(destination)]
     execFile('ssh', words, { timeout: 10_000 }, (error, stdout, stderr) => {
       if (!error) return resolve(stdout)
+      const refused = refusedConfig(placeOf(destination), stderr)
+      if (refused !== undefined) return reject(refused)
       const parts =
         error.code === 'ENOENT'
           ? {
@@ -144,7 +147,10 @@ export const parseSshConfig = (destination: string, written: string, env: Enviro
     knownHosts: [get('userknownhostsfile'), get('globalknownhostsfile')]
       .flatMap((files) => (files ?? '').split(' ').filter((file) => file !== '' && file !== 'none'))
       .map(expand),
-    jump: jump.split(',').filter((hop) => hop !== ''),
+    jump: jump
+      .split(',')
+      .filter((hop) => hop !== '')
+      .map(expand),
     ...(get('stricthostkeychecking') === 'accept-new' ? { hostKeys: 'accept-new' as const } : {}),
     ...(alias === undefined ? {} : { hostKeyAlias: alias }),
     ...(agent === undefined ? {} : { agent }),
@@ -153,6 +159,13 @@ export const parseSshConfig = (destination: string, written: string, env: Enviro
     ...(sshNeeds.length > 0 && { sshNeeds }),
   }
 }
+
+/** The settings of a host that is reached through other hosts than its ProxyCommand or ProxyJump. */
+export const reachedThrough = (jump: readonly string[], { sshNeeds = [], ...config }: SshConfig): SshConfig => ({
+  ...config,
+  jump,
+  sshNeeds: sshNeeds.filter((need) => !need.startsWith('ProxyCommand ')),
+})
 
 type Expand = (text: string) => string
 

@@ -1,6 +1,6 @@
 import { userInfo } from 'node:os'
 import type { Connection, Target } from './connection.ts'
-import { resolveThroughSshConfig } from './ssh-config.ts'
+import { reachedThrough, resolveThroughSshConfig } from './ssh-config.ts'
 
 /**
  * Resolves the connection of a host. A host without an address in the inventory is looked up in ssh's configuration by its name; settings
@@ -14,7 +14,8 @@ export const resolveTarget = async (name: string, connection: Connection): Promi
   const settings = connection.written ?? []
   const written = Object.fromEntries(settings.map((setting) => [setting, connection[setting]]))
   const sshConfig = viaSshConfig ? name : address
-  const { agentKeys, ...config } = await resolveThroughSshConfig(sshConfig)
+  const all = await resolveThroughSshConfig(sshConfig)
+  const { agentKeys, ...config } = settings.includes('jump') ? reachedThrough(connection.jump, all) : all
   const own = settings.includes('keys') ? {} : { agentKeys }
   return { ...connection, ...config, ...own, ...written, ...(viaSshConfig ? {} : { address }), sshConfig, name }
 }

@@ -9,6 +9,7 @@ import { scratch as privateDirectory } from '../../../../src/host/openssh/scratc
 import { execOn } from '../../../../src/host/shell/exec.ts'
 import { runOnce } from '../../../../src/host/shell/run-once.ts'
 import type { Target } from '../../../../src/host/target/connection.ts'
+import { resolveTarget } from '../../../../src/host/target/target.ts'
 import { Secret } from '../../../../src/secret/secret.ts'
 import { problemOf } from '../../problem-of.ts'
 import { localHost } from '../shell/local-host.ts'
@@ -280,6 +281,50 @@ const configured = (text: string): void => {
 }
 
 describe("ssh's configuration", () => {
+  /** A host behind a jump host that the configuration names, with a token. */
+  const behindGate = async (gateAccepts: (key: string) => string, methods: 'publickey' | 'keyboard-interactive') => {
+    const [directory, gateDirectory] = [scratch(), scratch()]
+    const key = keygen(join(directory, 'key'))
+    const { server, target } = await serverFor(key, directory)
+    const gate = await sshServer({ directory: gateDirectory, accepts: gateAccepts(key), methods: [methods], forwards: true })
+    const [known = ''] = target.knownHosts
+    writeFileSync(known, `${readFileSync(known, 'utf8')}[127.0.0.1]:${gate.port} ${readFileSync(`${gate.hostKey}.pub`, 'utf8')}`)
+    configured(`Host behind
+  HostName 127.0.0.1
+  Port ${server.port}
+  ProxyJump gate-of-%n
+Host gate-of-behind
+  HostName 127.0.0.1
+  Port ${gate.port}
+  User jane
+  StrictHostKeyChecking no
+`)
+    const host: Target = { ...target, viaSshConfig: true, written: ['user', 'keys', 'knownHosts'] }
+    return { gate, target: await resolveTarget('behind', host) }
+  }
+
+  test('provides jump hosts, to which ssh logs in with the same options as to the host', async () => {
+    const { target, gate } = await behindGate(wireOf, 'publickey')
+    expect(target).toMatchObject({ jump: ['gate-of-behind'], sshConfig: 'behind', transport: 'openssh' })
+    expect(await outputOf(target)).toBe('hello')
+    expect(gate.offered).toHaveLength(1)
+    // The configuration would accept any key.
+    writeFileSync(target.knownHosts[0] ?? '', readFileSync(target.knownHosts[0] ?? '', 'utf8').split('\n')[0] ?? '')
+    expect(await problemOf(execOn(target, ':'))).toMatchObject({
+      what: 'jump host gate-of-behind cannot be used: host key of gate-of-behind is not known',
+    })
+  })
+
+  test('lets no jump host put a question to the person', async () => {
+    const asked: string[] = []
+    person.present = { ask: async (text) => void asked.push(text), show: async () => {} }
+    const { target } = await behindGate(() => '', 'keyboard-interactive')
+    const problem = await problemOf(execOn(target, ':'))
+    expect(problem).toMatchObject({ class: 'unreachable', what: 'jump host gate-of-behind cannot be used: login as jane was refused' })
+    expect(problem.fix).toMatch(/^permit a login by public key alone in sshd_config of gate-of-behind/)
+    expect(asked).toEqual([])
+  })
+
   test('provides a ProxyCommand, and its failure is explained', async () => {
     const directory = scratch()
     const key = keygen(join(directory, 'key'))

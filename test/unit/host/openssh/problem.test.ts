@@ -143,6 +143,7 @@ test.each<[string, string, string]>([
     'find out why',
   ],
   ['jane@gate: Permission denied (publickey).\r\n', 'login as jane was refused', '~jane/.ssh/authorized_keys on ops@gate'],
+  ['jane@gate: Permission denied (keyboard-interactive).\r\n', 'login as jane was refused', 'in sshd_config of ops@gate'],
   ['odd\r\n', 'it did not connect to 192.0.2.1, port 22', 'try it: ssh ops@gate'],
 ])('a jump host whose ssh prints %j cannot be used', (stderr, what, fix) => {
   const problem = failing(['debug1: Executing proxy command: exec ssh -W'], { stderr, otherwise: { jump: ['ops@gate'] } })
@@ -175,4 +176,14 @@ test('a session that is refused, and one that is lost, are named', () => {
 test('a host that sends messages without end is named, at every stage', () => {
   for (const lines of [GREETED, EXCHANGING, LOGIN, [...LOGIN, OPEN]])
     expect(failing(lines, { isFlooded: true })).toMatchObject({ class: 'unreachable', what: 'host sends messages without end' })
+})
+
+test('a configuration that ssh refuses is an input problem, and text of the host never is', () => {
+  const line = '/home/jane/.ssh/config: line 4: Bad configuration option: foo'
+  expect(failing([line, '/home/jane/.ssh/config: terminating, 1 bad configuration options'])).toMatchObject({
+    class: 'input',
+    where: { file: '/home/jane/.ssh/config', line: 4 },
+  })
+  expect(failing([], { stderr: `${line}\r\n` }).class).toBe('input')
+  expect(failing([...LOGIN, line]).class).toBe('unreachable')
 })

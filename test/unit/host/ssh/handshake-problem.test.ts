@@ -103,6 +103,16 @@ test.each<[string, Partial<FailedHandshake>, { what: string; why?: string; fix: 
     1,
   ],
   [
+    'a login that needs more than a key',
+    { stage: 'login', tried: ['one'], accepted: ['keyboard-interactive'], failure: refused },
+    {
+      what: 'login as ops was refused',
+      why: 'tried one; the host accepts keyboard-interactive',
+      fix: 'permit a login by public key alone in sshd_config of the host (PubkeyAuthentication, AuthenticationMethods): provision enters no passwords and no codes',
+    },
+    1,
+  ],
+  [
     'a login without a key',
     { stage: 'login', failure: refused },
     { what: 'login as ops was refused', why: 'tried no key; the host accepts other methods', fix: /^check the user/ },

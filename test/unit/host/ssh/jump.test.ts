@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, expect, test, vi } from 'vitest'
 import { connect } from '../../../../src/host/ssh/connect.ts'
+import { bastionOf } from '../../../../src/host/ssh/jump.ts'
 import type { Target } from '../../../../src/host/target/connection.ts'
 import { fetchHostKeys } from '../../../../src/host/transport/trust.ts'
 import { Secret } from '../../../../src/secret/secret.ts'
@@ -202,6 +203,18 @@ test('a chain of jump hosts in the ssh configuration that leads back is an input
     what: 'jump host one is reached through itself',
     why: 'ProxyJump of three is one',
     fix: 'exclude the jump host from ProxyJump in ~/.ssh/config: Host * !GATE',
+  })
+})
+
+test('hosts that are named before a jump host replace its own ProxyJump and ProxyCommand, as with ssh -J', async () => {
+  const { target } = await behindGate()
+  configured({ one: ['proxyjump zero'], two: ['proxyjump three', 'proxycommand nc', 'certificatefile /c'] })
+  const two = await bastionOf({ ...target, jump: ['one', 'two'] })
+  expect(two).toMatchObject({ jump: ['one'], sshNeeds: ['CertificateFile /c'] })
+  expect(await bastionOf(two)).toMatchObject({ name: 'one', jump: ['zero'] })
+  expect(await bastionOf({ ...target, jump: ['two'] })).toMatchObject({
+    jump: ['three'],
+    sshNeeds: ['ProxyCommand nc', 'CertificateFile /c'],
   })
 })
 

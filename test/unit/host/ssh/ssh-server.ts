@@ -105,7 +105,7 @@ interface Behaviour {
   /** The public keys in base64 that let in. */
   readonly accepts?: string | readonly string[]
   /** Login methods that the server names when it refuses a key. */
-  readonly methods?: readonly 'publickey'[] | readonly 'password'[]
+  readonly methods?: readonly ('publickey' | 'password' | 'keyboard-interactive')[]
   /** Called for each login, which is never answered. */
   readonly holdsLogins?: (connection: Connection) => void
   /** Offers after which the server disconnects, like MaxAuthTries of sshd. */
@@ -164,6 +164,7 @@ export const sshServer = async (behaviour: Behaviour): Promise<SshServer> => {
       .on('error', () => {})
       .on('authentication', (context) => {
         if (behaviour.holdsLogins !== undefined) return behaviour.holdsLogins(connection)
+        if (context.method === 'keyboard-interactive') return context.prompt([{ prompt: 'Code:', echo: true }], () => context.accept())
         if (context.method !== 'publickey') return context.reject([...methods])
         const key = context.key.data.toString('base64')
         if (!offered.includes(key)) offered.push(key)

@@ -202,7 +202,12 @@ test('a configuration that ssh refuses is an input problem with its words', asyn
     what: 'configuration of ssh is invalid',
     fix: 'correct ~/.ssh/config',
   }
-  expect(await problemOf(resolveThroughSshConfig('web;x'))).toMatchObject({ ...problem, why: 'hostname contains invalid characters' })
+  expect(await problemOf(resolveThroughSshConfig('web;x'))).toMatchObject({
+    ...problem,
+    what: 'ssh refuses the host name: it contains invalid characters',
+    why: 'hostname contains invalid characters',
+    fix: 'correct it',
+  })
   withSsh('exit 3')
   expect(await problemOf(resolveThroughSshConfig('web;x'))).toMatchObject({
     ...problem,

@@ -1,8 +1,11 @@
+import { writeFileSync } from 'node:fs'
 import { userInfo } from 'node:os'
-import { expect, test } from 'vitest'
+import { join } from 'node:path'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import type { Connection } from '../../../../src/host/target/connection.ts'
 import { resolveTarget } from '../../../../src/host/target/target.ts'
 import { Secret } from '../../../../src/secret/secret.ts'
+import { scratch } from '../ssh/ssh-server.ts'
 
 const connection: Connection = {
   ...{
@@ -39,6 +42,16 @@ test('with transport openssh, the configuration of ssh applies to an address as 
   })
   expect(await resolveTarget('web-01', { ...host, transport: 'auto' })).toEqual({ ...host, transport: 'auto', name: 'web-01' })
   expect((await resolveTarget('no-such-alias.invalid', { ...host, viaSshConfig: true })).sshConfig).toBe('no-such-alias.invalid')
+})
+
+test('jump hosts of the inventory replace the ProxyCommand of the configuration, which then is no reason for OpenSSH', async () => {
+  const directory = scratch()
+  writeFileSync(join(directory, 'ssh'), '#!/bin/sh\nprintf "%s\\n" "proxycommand nc" "certificatefile /c"\n', { mode: 0o755 })
+  vi.stubEnv('PATH', `${directory}:${process.env.PATH}`)
+  onTestFinished(() => void vi.unstubAllEnvs())
+  const host: Connection = { ...connection, viaSshConfig: true }
+  expect(await resolveTarget('web', host)).toMatchObject({ jump: [], sshNeeds: ['ProxyCommand nc', 'CertificateFile /c'] })
+  expect(await resolveTarget('web', { ...host, written: ['jump'] })).toMatchObject({ jump: ['gate'], sshNeeds: ['CertificateFile /c'] })
 })
 
 test('this machine is used with the account of the controller', async () => {
