@@ -69,7 +69,7 @@ const WRITERS: Readonly<Record<string, readonly string[]>> = {
   'src/lab/keys.ts': ['mkdtemp'],
   'src/host/openssh/scratch.ts': ['mkdtemp'],
   // Only for reading.
-  'src/host/openssh/process.ts': ['openSync'],
+  'src/host/openssh/messages.ts': ['openSync'],
   // Files of the kernel.
   'src/lab/machine/cgroup.ts': ['mkdir', 'writeFile'],
   'src/lab/network.ts': ['writeFile'],
