@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { makeDirectory } from '../disk/folder.ts'
 import { writeWhole } from '../disk/write.ts'
 import { stateOf } from './host.ts'
+import { removeOld } from './machine/cache.ts'
 import { execute } from './machine/execute.ts'
 import { addressOf, type LabSpec, type Layout, layoutOf } from './spec.ts'
 import { userSide } from './user-side.ts'
@@ -30,7 +31,9 @@ export const createKey = async (spec: LabSpec): Promise<void> => {
 }
 
 const newKey = async (spec: LabSpec, state: string): Promise<{ readonly privateKey: string; readonly publicKey: string }> => {
-  const scratch = await mkdtemp(join(state, '.key-'))
+  const prefix = join(state, '.key-')
+  await removeOld(prefix)
+  const scratch = await mkdtemp(prefix)
   try {
     const file = join(scratch, KEY)
     await execute(['ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-C', `lab ${spec.name}`, '-f', file])

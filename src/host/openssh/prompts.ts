@@ -7,7 +7,7 @@ import { Secret } from '../../secret/secret.ts'
 import { quote } from '../../shell/quote.ts'
 import type { Target } from '../target/connection.ts'
 import { person } from './person.ts'
-import { scratch } from './scratch.ts'
+import { scratch, socketIn } from './scratch.ts'
 
 /** The questions of one ssh process, and of those that it starts for its jump hosts. */
 export interface Prompts {
@@ -46,7 +46,7 @@ const listen = (): Promise<{ readonly program: string; readonly socket: string }
   listening ??= (async () => {
     const directory = await scratch()
     const program = join(directory, 'askpass')
-    const socket = join(directory, 'questions')
+    const socket = socketIn(directory)
     writeWhole(program, `#!/bin/sh\nexec ${quote(process.execPath)} -e ${quote(PROGRAM)} -- "$1"\n`, { mode: 0o700 })
     const server = createServer({ allowHalfOpen: true }, (connection) => void serve(connection)).unref()
     await new Promise<void>((resolve, reject) => server.once('error', reject).listen(socket, resolve))

@@ -37,8 +37,8 @@ export const exists = (path: string): Promise<boolean> =>
 
 const ONE_HOUR = 3_600_000
 
-// Removes temporary directories of killed commands. A recent one may be in use.
-const removeOld = async (prefix: string) => {
+/** Removes temporary directories of killed commands, whose paths begin like this. A recent one may be in use. */
+export const removeOld = async (prefix: string) => {
   for (const name of await readdir(dirname(prefix))) {
     const path = join(dirname(prefix), name)
     if (path.startsWith(prefix) && Date.now() - (await stat(path)).mtimeMs > ONE_HOUR) await rm(path, { recursive: true, force: true })
