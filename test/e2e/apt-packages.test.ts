@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { observe } from '../../src/engine/observe/session.ts'
 import { forbiddenOn } from '../../src/engine/plan/plan-host.ts'
+import { aptRepository } from '../../src/resource/apt/repository.ts'
 import { installPackages } from '../../src/resource/package/apply.ts'
 import { pkg } from '../../src/resource/package/package.ts'
+import { aptRepository as testRepository } from './support/services/apt-repository.ts'
 import { onHost, sessionOn, type TestHost, testHost } from './support/test-host.ts'
 
 let host: TestHost
@@ -168,6 +170,49 @@ describe('a package that apt cannot change', () => {
     expect(await refusals({ name: 'default-mta' })).toEqual(['package default-mta is virtual'])
     expect(await refusals({ name: 'libacl1', state: 'absent' })).toEqual(['package libacl1 cannot be removed'])
     expect(await refusals({ name: 'cpp-12' })).toEqual([])
+  })
+})
+
+describe('a repository', () => {
+  const LISTS = 'ls /etc/apt/sources.list.d /etc/apt/keyrings; sha256sum /etc/apt/sources.list.d/*'
+
+  it('is added, checked, used in the same run, and deleted', async () => {
+    const repository = await testRepository()
+    repository.add('sample-one', '1.0')
+    const [uris, other] = [repository.url('10.79.3.1'), repository.fingerprintOf('other')]
+    const options = { name: 'sample', uris, suites: './', key: repository.key(), fingerprint: repository.fingerprint }
+    const before = await host.run(LISTS)
+
+    // Nothing is changed where a key or the address is wrong.
+    const elsewhere = await host.refused([aptRepository({ ...options, uris: `${uris}none/` })])
+    expect([elsewhere.what, elsewhere.why]).toEqual([
+      'apt cannot use repository sample',
+      expect.stringContaining('does not have a Release file'),
+    ])
+    const unsigned = await host.refused([aptRepository({ ...options, key: repository.key('other'), fingerprint: other })])
+    expect(unsigned.fix).toContain('declare the key and the fingerprint with which the publisher signs this repository')
+    const foreign = await host.refused([aptRepository({ ...options, key: `${uris}other.asc` })])
+    expect(foreign.why).toBe(`the key from ${uris}other.asc has the fingerprint ${other}, which is not declared`)
+    expect(await host.run(LISTS)).toBe(before)
+
+    const all = [aptRepository(options), pkg({ name: 'sample-one' })]
+    expect(await host.plan(all)).toEqual(['create apt-repository:sample: missing', 'create package:sample-one: not installed'])
+    expect(await host.apply(all)).toEqual(['create apt-repository:sample', 'create package:sample-one'])
+    expect(await host.plan(all)).toEqual([])
+    expect(await host.run('dpkg-query -W sample-one; apt-get -q update 2>&1 | grep -c "^[WE]:" || :')).toBe('sample-one\t1.0\n0\n')
+
+    const fetched = [aptRepository({ ...options, key: `${uris}key.asc` })]
+    expect(await host.apply(fetched)).toEqual(['update apt-repository:sample'])
+    expect(await host.plan(fetched)).toEqual([])
+    expect(await host.run('apt-get -q update 2>&1 | grep -c "^[WE]:" || :')).toBe('0\n')
+    const twice = await host.refused([aptRepository({ ...options, name: 'again' })])
+    expect(twice.why).toContain('Conflicting values set for option Signed-By')
+
+    const absent = [aptRepository({ name: 'sample', state: 'absent' })]
+    expect(await host.apply(absent)).toEqual(['delete apt-repository:sample'])
+    expect(await host.plan(absent)).toEqual([])
+    expect(await host.run(LISTS)).toBe(before)
+    repository.close()
   })
 })
 

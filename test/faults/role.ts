@@ -1,6 +1,7 @@
 // A host in one of two states, with a resource of every kind. Every resource differs between the states, so a run in either direction
 // changes all of them, and nothing needs a reset between two interruptions.
 import {
+  aptRepository,
   authorizedKeys,
   command,
   defineRole,
@@ -27,6 +28,18 @@ const KEYS = {
   b: 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPqUU7Fko2MRa5SvxbDGEW2SBgvAg7dsDcYe5rYZxd6l other@example.test',
 }
 const ROOT = '/etc/faults'
+
+/** It signs nothing: the repository is disabled, because a lab has no server for it. */
+const REPOSITORY_KEY = `-----BEGIN PGP PUBLIC KEY BLOCK-----
+
+mDMEaw1XExYJKwYBBAHaRw8BAQdA8BVnOtOPHeJKWF+yeCZiyMUiHwQa6SfNku4M
+xwtNEne0InByb3Zpc2lvbiB0ZXN0IDxyZXBvQGV4YW1wbGUudGVzdD6IkAQTFggA
+OBYhBPILmszd+oW3VBqEB1dj+VGyQTSvBQJrDVcTAhsDBQsJCAcCBhUKCQgLAgQW
+AgMBAh4BAheAAAoJEFdj+VGyQTSvnp0A/1FXOyKXpAUBWQ1QYdURsTCiTbUBr+QU
+sbCgOFsYcFpuAQD08j7+eWKdWdoLIIU9hdKRu3lCFcuoyMLEHUG9HmPJDg==
+=dMnu
+-----END PGP PUBLIC KEY BLOCK-----
+`
 const SET = { name: 'faults', root: `${ROOT}/live`, check: ['grep', '-q', '^version=', `${ROOT}/live/main.conf`] }
 
 // /run/faults.loaded contains the loaded configuration.
@@ -68,6 +81,10 @@ export default defineRole({
     return [
       pkg({ name: 'nftables' }),
       pkg({ name: 'openssl' }),
+      aptRepository({
+        ...{ name: 'faults', uris: 'https://packages.example.test', suites: 'stable', components: isA ? 'main' : ['main', 'more'] },
+        ...{ key: REPOSITORY_KEY, fingerprint: 'F20B9ACCDDFA85B7541A84075763F951B24134AF', enabled: false },
+      }),
       pkg({ name: 'hello', state: isA ? 'absent' : 'present' }),
       directory({ path: ROOT, mode: isA ? '755' : '751' }),
       directory({ path: `${ROOT}/live` }),

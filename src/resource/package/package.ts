@@ -1,3 +1,4 @@
+import { MADE_IN_THIS_RUN } from '../kind/content.ts'
 import { type Certainty, type Change, defineKind, type PlanContext } from '../kind/kind.ts'
 import { installPackages } from './apply.ts'
 import { isUnfinished, observePackages, type PackageState } from './observe.ts'
@@ -20,7 +21,8 @@ export const pkg = defineKind({
 
   plan: (spec, state: PackageState, context): Change | undefined => {
     const change = changeOf(spec, state)
-    if (change !== undefined) return { ...change, certainty: certaintyOf(spec, state, context) }
+    if (change !== undefined)
+      return { ...change, certainty: certaintyOf(spec, state, context), differences: withCandidate(spec, change, context) }
     return state.debt === undefined ? undefined : { action: 'update', certainty: 'exact', reason: state.debt, differences: [], debt: true }
   },
 
@@ -51,6 +53,10 @@ const certaintyOf = (spec: PackageSpec, { simulated, status }: PackageState, con
   const isPossible = simulated?.isPossible === true && impossibilityOf(spec, simulated) === undefined
   return isPossible && !changesSources(context) ? 'exact' : 'dependent'
 }
+
+/** The candidate of a new package is not known before the lists of a new repository are read. */
+const withCandidate = ({ version }: PackageSpec, { action, differences }: Change, context: PlanContext): Change['differences'] =>
+  action === 'create' && version === undefined && changesSources(context) ? [{ key: 'version', to: MADE_IN_THIS_RUN }] : differences
 
 const changeOf = (spec: PackageSpec, state: PackageState): Change | undefined => {
   const { version } = spec

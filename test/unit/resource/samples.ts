@@ -1,5 +1,7 @@
+import { readFileSync } from 'node:fs'
 import { gzipSync } from 'node:zlib'
 import { readKeysStates } from '../../../src/resource/account/authorized-keys-observe.ts'
+import { aptRepository } from '../../../src/resource/apt/repository.ts'
 import { nativeHash } from '../../../src/resource/database/account-spec.ts'
 import { sha256Hex } from '../../../src/resource/kind/content.ts'
 import type { PlanContext } from '../../../src/resource/kind/kind.ts'
@@ -60,6 +62,11 @@ const seenRelease = (i: number) => ({
   staged: false,
 })
 
+const repository = (i: number) => ({
+  ...{ name: `sample${i}`, uris: `https://example.test/sample${i}`, suites: './', fingerprint: 'F20B9ACCDDFA85B7541A84075763F951B24134AF' },
+  key: readFileSync(new URL('../../fixtures/openpgp/repo.asc', import.meta.url), 'utf8'),
+})
+
 export const SAMPLES: Readonly<Record<string, Sample>> = {
   file: {
     options: (i) => ({ path: `/srv/sample${i}`, content: 'hello\n' }),
@@ -68,6 +75,13 @@ export const SAMPLES: Readonly<Record<string, Sample>> = {
   directory: { options: (i) => ({ path: `/srv/sample${i}` }), asWanted: () => inode('d', '755') },
   link: { options: (i) => ({ path: `/srv/sample${i}`, target: '/srv' }), asWanted: () => inode('l', '777', { target: '/srv' }) },
   package: { options: (i) => ({ name: `sample${i}` }), asWanted: () => ({ status: 'installed', version: '1', held: false }) },
+  'apt-repository': {
+    options: repository,
+    asWanted: (i) => {
+      const [owned] = aptRepository.kind.files?.(aptRepository(repository(i)).spec) ?? []
+      return { source: inode('f', '644', { sha256: owned?.sha256 }), key: 'absent' }
+    },
+  },
   release: { options: (i) => ({ root: `/srv/sample${i}`, files: [{ path: 'page', content: page }] }), asWanted: seenRelease },
   service: {
     options: (i) => ({ unit: `sample${i}.service` }),
@@ -248,6 +262,7 @@ export const seenNothing = (kind: string): unknown => {
   if (kind === 'user') return NO_USER
   if (kind === 'group') return NO_GROUP
   if (kind === 'unit') return { file: 'absent', stale: false }
+  if (kind === 'apt-repository') return { source: 'absent', key: 'absent' }
   if (kind === 'release') return { ...seenRelease(7), current: 'absent', tree: new Map() }
   if (kind === 'owned') return { inode: 'absent', record: readRecord([]) }
   if (kind === 'package') return { status: 'not-installed', version: '', held: false }
