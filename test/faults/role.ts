@@ -1,6 +1,7 @@
 // A host in one of two states, with a resource of every kind. Every resource differs between the states, so a run in either direction
 // changes all of them, and nothing needs a reset between two interruptions.
 import {
+  aptPin,
   aptRepository,
   authorizedKeys,
   command,
@@ -85,6 +86,7 @@ export default defineRole({
         ...{ name: 'faults', uris: 'https://packages.example.test', suites: 'stable', components: isA ? 'main' : ['main', 'more'] },
         ...{ key: REPOSITORY_KEY, fingerprint: 'F20B9ACCDDFA85B7541A84075763F951B24134AF', enabled: false },
       }),
+      aptPin({ name: 'faults', packages: 'faults', site: 'packages.example.test', priority: isA ? 100 : 200 }),
       pkg({ name: 'hello', state: isA ? 'absent' : 'present' }),
       directory({ path: ROOT, mode: isA ? '755' : '751' }),
       directory({ path: `${ROOT}/live` }),

@@ -1,12 +1,13 @@
 import type { Script } from '../../shell/script.ts'
 import { sh } from '../../shell/sh.ts'
 import { file } from '../file/file.ts'
+import { namedByResource } from '../file/file-kind.ts'
 import { ABSENT } from '../kind/inode.ts'
 import type { Work } from '../kind/kind.ts'
 import { type Answer, HostRefusal, outputExcerpt, type Step, type Steps } from '../kind/step.ts'
 import { lockFunctions } from '../package/apt-lock.ts'
 import { MAX_KEY_BYTES } from './openpgp.ts'
-import { embedded, KEYS, keyWork, type RepositoryState, sourcePath, sourceText, sourceWork, trusted } from './repository-files.ts'
+import { embedded, KEYS, keyWork, type RepositoryState, sourceText, sourceWork, trusted } from './repository-files.ts'
 import type { RepositorySpec } from './repository-spec.ts'
 
 type RepositoryWork = Work<RepositorySpec, RepositoryState>
@@ -30,15 +31,8 @@ export function* applyRepositories(work: readonly RepositoryWork[]): Steps {
     const both = spec.state === 'present' && spec.url !== undefined ? [key, source] : [source, ...(state.key === ABSENT ? [] : [key])]
     return both.map((part) => ({ ...part, change }))
   })
-  try {
-    yield* file.kind.apply(files)
-  } catch (error) {
-    if (!(error instanceof HostRefusal)) throw error
-    const isIn = ({ spec }: RepositoryWork, paths: readonly (string | undefined)[]): boolean =>
-      [sourceWork(spec), keyWork(spec)].some(({ id }) => paths.includes(id))
-    const done = work.filter((one) => error.done.includes(sourcePath(one.spec))).map(({ id }) => id)
-    throw new HostRefusal(error.what, error.why, error.fix, { done, culprit: work.find((one) => isIn(one, [error.culprit]))?.id })
-  }
+  const resources = work.map(({ id, spec }) => ({ id, paths: [keyWork(spec).id, sourceWork(spec).id] }))
+  yield* namedByResource(resources, file.kind.apply(files))
 }
 
 /** Options of apt for a server that does not answer. */

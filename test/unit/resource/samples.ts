@@ -14,6 +14,7 @@ import { service } from '../../../src/resource/service/service.ts'
 import { sshd } from '../../../src/resource/sshd/sshd.ts'
 import { Secret } from '../../../src/secret/secret.ts'
 import { allKinds } from './all-kinds.ts'
+import { FILE_SAMPLES } from './samples-files.ts'
 
 /** For each kind, the options of its i-th sample, and what a host says when all is as these want it. */
 interface Sample {
@@ -68,6 +69,7 @@ const repository = (i: number) => ({
 })
 
 export const SAMPLES: Readonly<Record<string, Sample>> = {
+  ...FILE_SAMPLES,
   file: {
     options: (i) => ({ path: `/srv/sample${i}`, content: 'hello\n' }),
     asWanted: () => inode('f', '644', { sha256: '5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03' }),

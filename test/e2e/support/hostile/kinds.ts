@@ -52,6 +52,7 @@ const ROOTS = 'none of its paths can belong to an account'
 /** Kinds that are not attacked, with the reason. */
 export const EXEMPT: Readonly<Record<string, string>> = {
   package: `${ROOTS}: apt's and dpkg's own`,
+  'apt-pin': `${ROOTS}: /etc/apt`,
   'apt-repository': `${ROOTS}: /etc/apt`,
   unit: `${ROOTS}: /etc/systemd/system`,
   group: `${ROOTS}: /etc/group and /etc/gshadow`,
