@@ -8,12 +8,14 @@ import { findRoles, loadRoles } from '../role/discover.ts'
 import { drainsOf } from '../role/drains.ts'
 import { unfilteredHosts } from '../role/flows.ts'
 import { loadKinds } from '../role/kinds.ts'
+import { namedRoles } from '../role/named-roles.ts'
 import { buildSite } from '../site/build.ts'
 import { matchPattern } from '../site/inventory/pattern.ts'
 import { readProject } from '../site/read.ts'
 import type { Site } from '../site/site.ts'
 import { suggestion } from '../site/source/suggest.ts'
 import { type Departed, departedHosts, departures, stillAdmitted } from './departed.ts'
+import { shippedKinds } from './shipped-kinds.ts'
 
 /** The project and the files that a command line names. */
 export interface ProjectOptions {
@@ -83,8 +85,10 @@ export const readSite = async ({ root, inventory, playbooks, env }: ProjectOptio
   })
   const files = findRoles(root)
   const site = buildSite(raw, { knownRoles: [...files.keys()] })
-  await loadKinds(root)
-  const bindings = bindRoles(site, await loadRoles(files, rolesOf(site)))
+  const own = await loadKinds(root)
+  const loaded = await loadRoles(files, codeOf(site))
+  const { roles, problems } = namedRoles(site, loaded, new Map([...(await shippedKinds()), ...own]))
+  const bindings = bindRoles(site, roles, problems)
   return { site, bindings, warnings: distinctProblems([...site.warnings, ...bindings.warnings]) }
 }
 
@@ -151,6 +155,10 @@ const drainingHosts = (bindings: Bindings, targets: readonly string[]): readonly
 }
 
 const rolesOf = (site: Site): readonly string[] => [...new Set(site.plays.flatMap((play) => play.roles.map(({ name }) => name)))]
+
+/** The names of the roles whose code is loaded. */
+const codeOf = (site: Site): readonly string[] =>
+  site.plays.flatMap((play) => play.roles.flatMap(({ role, resources }) => (resources === undefined ? [role] : [])))
 
 const limitOf = (limit: readonly string[]): string => limit.map((pattern) => `--limit ${pattern}`).join(' ')
 

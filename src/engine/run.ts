@@ -9,7 +9,7 @@ import { borrowing } from './observe/borrow.ts'
 import { observe, openSessions, type Session } from './observe/session.ts'
 import { type ExaminedHost, examineHosts } from './plan/examine.ts'
 import { declaring, identityChanges, markStaleHosts } from './plan/identities.ts'
-import { withheldOn, withOrphans } from './plan/orphans.ts'
+import { type Recorded, withheldOn, withOrphans } from './plan/orphans.ts'
 import { failuresOf, type ObservedHost, planHosts } from './plan/plan-hosts.ts'
 import { faultsAhead, resourcesOf, type Surroundings } from './plan/resources.ts'
 import { recordings, retirements } from './plan/retirement.ts'
@@ -146,12 +146,13 @@ const show = ({ plan, listen }: Pick<Run, 'plan' | 'listen'>, examined: readonly
   for (const change of plan.changes) listen({ type: 'change', phase: 'planned', change })
 }
 
-const playedOn = (host: string, { site: { plays } }: Prepared): { readonly firstPlay: number; readonly playbooks: readonly string[] } => ({
+const playedOn = (host: string, { site: { plays } }: Prepared): Pick<Recorded, 'firstPlay' | 'playbooks' | 'plays'> => ({
   firstPlay: Math.max(
     0,
     plays.findIndex(({ hosts }) => hosts.includes(host)),
   ),
   playbooks: [...new Set(plays.flatMap(({ where }) => ('file' in where ? [where.file] : [])))],
+  plays: new Set(plays.flatMap(({ roles }) => roles.flatMap(({ name, resources }) => (resources === undefined ? [] : [name])))),
 })
 
 /** Observes one host: its facts, the resources that its roles declare, and the state of each. Closes its shell if that fails. */

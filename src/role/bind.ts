@@ -3,7 +3,7 @@ import { distinctProblems, type Problem, Problem as ProblemClass, Problems, plac
 import type { Host } from '../site/inventory/host.ts'
 import { shortSecretWarnings } from '../site/reference/short-secret.ts'
 import { zodProblems } from '../site/schema/zod.ts'
-import type { Site } from '../site/site.ts'
+import type { RoleUse, Site } from '../site/site.ts'
 import type { LocatedValue } from '../site/source/source-map.ts'
 import { resolveFlows } from './flows.ts'
 import type { Exposed, Exposes, Flow, HostView, Role, SiteContext, SiteView } from './role.ts'
@@ -30,10 +30,10 @@ export interface Bindings {
   readonly warnings: readonly Problem[]
 }
 
-/** Binds roles to hosts over the whole site. Throws the problems of all options together, before any host is contacted. */
-export const bindRoles = (site: Site, roles: ReadonlyMap<string, Role>): Bindings => {
+/** Binds roles, by their names in the site, to hosts. Throws the problems that were `found` before and those of all options together, before any host is contacted. */
+export const bindRoles = (site: Site, roles: ReadonlyMap<string, Role>, found: readonly Problem[] = []): Bindings => {
   const view = viewOf(site)
-  const problems: Problem[] = []
+  const problems: Problem[] = [...found]
   const bound: Bound[] = []
   const listening: Parameters<typeof resolveFlows>[0][number][] = []
   const warnings: Problem[] = []
@@ -50,7 +50,7 @@ export const bindRoles = (site: Site, roles: ReadonlyMap<string, Role>): Binding
           continue
         }
         warnings.push(...shortSecrets(checked.data, written))
-        const context: SiteContext<unknown> = { host, site: view, options: checked.data }
+        const context: SiteContext<unknown> = { host, site: view, options: checked.data, ...(use.name !== use.role && { as: use.name }) }
         const faults = role.check?.(context) ?? []
         problems.push(
           ...faults.map(
@@ -135,9 +135,11 @@ const viewOf = (site: Site): SiteView => {
       return members.flatMap((member) => hosts.filter((host) => host.name === member))
     },
     withRole: (role) =>
-      hosts.filter(({ name }) => site.plays.some((play) => play.hosts.includes(name) && play.roles.some((use) => use.name === role))),
+      hosts.filter(({ name }) => site.plays.some((play) => play.hosts.includes(name) && play.roles.some((use) => isOf(use, role)))),
   }
 }
+
+const isOf = (use: RoleUse, role: string): boolean => use.resources === undefined && use.role === role
 
 const hostView = ({ name, connection, addresses, publicAddresses, groups }: Host): HostView => ({
   name,

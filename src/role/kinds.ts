@@ -2,14 +2,16 @@ import { existsSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { Problem } from '../problem.ts'
+import { type AnyKind, isKindFunction } from '../resource/kind/kind.ts'
 import { listing } from './discover.ts'
 
 /**
  * Loads the kinds of a project: `kinds/NAME.ts` and `kinds/NAME/NAME.ts`. A run needs to know them also where no role imports them any
- * more: hosts can have orphans of theirs. Throws a `Problem` for a kind that cannot be loaded.
+ * more: hosts can have orphans of theirs. Throws a `Problem` for a kind that cannot be loaded. Returns the kinds by name.
  */
-export const loadKinds = async (root: string): Promise<void> => {
-  await Promise.all(kindFiles(join(root, 'kinds')).map(loadKind))
+export const loadKinds = async (root: string): Promise<ReadonlyMap<string, AnyKind>> => {
+  const loaded = await Promise.all(kindFiles(join(root, 'kinds')).map(loadKind))
+  return new Map(loaded.flat().map((kind) => [kind.name, kind]))
 }
 
 const kindFiles = (directory: string): readonly string[] =>
@@ -21,13 +23,14 @@ const kindFiles = (directory: string): readonly string[] =>
         return inner.filter((file) => existsSync(file)).slice(0, 1)
       })
 
-const loadKind = async (path: string): Promise<void> => {
+const loadKind = async (path: string): Promise<readonly AnyKind[]> => {
   const where = { file: relative(process.cwd(), path) }
   const fix = 'see docs/writing-kinds.md in the package provision'
   const exported: unknown = await import(pathToFileURL(path).href).catch((cause: unknown) => {
     const why = cause instanceof Error ? cause.message : String(cause)
     throw new Problem({ class: 'input', where, what: 'kind cannot be loaded', why, fix }, { cause })
   })
-  if (!Object.values(exported as object).some((one: unknown) => typeof one === 'function' && 'kind' in one))
-    throw new Problem({ class: 'input', where, what: 'file exports no kind', why: 'a kind is what defineKind() returns', fix })
+  const kinds = Object.values(exported as object).flatMap((one: unknown) => (isKindFunction(one) ? [one.kind] : []))
+  if (kinds.length > 0) return kinds
+  throw new Problem({ class: 'input', where, what: 'file exports no kind', why: 'a kind is what defineKind() returns', fix })
 }

@@ -141,6 +141,8 @@ export interface SiteView {
 
 /** The input of a role before any host is contacted. */
 export interface SiteContext<Options> {
+  /** The other name under which the play binds the role (`{ role: nginx, as: shop }`), for roles that are `repeatable`. */
+  readonly as?: string
   readonly host: HostView
   readonly site: SiteView
   readonly options: Options
@@ -200,6 +202,11 @@ export interface Role<Input = unknown, Options = unknown> {
   /** One line, for help. */
   readonly summary: string
   readonly options: z.ZodType<Options, Input>
+  /**
+   * Whether a play may bind the role under another name (`{ role: NAME, as: OTHER }`), several times to one host. Its resources, ports and
+   * metrics must then differ between two names: derive them from `context.as` or from options.
+   */
+  readonly repeatable?: boolean
   listens?(context: SiteContext<Options>): readonly Listen[]
   /** Metrics and health probes for monitoring. */
   exposes?(context: FlowContext<Options>): readonly Exposes[]

@@ -74,6 +74,7 @@ export const buildSite = (raw: RawProject, { knownRoles }: BuildOptions): Site =
     roleOptions: (host, use) => {
       const place = 'file' in use.where ? use.where : { file: raw.root }
       const empty: SourceMap = { is: 'map', entries: new Map(), place }
+      if (use.resources !== undefined) return locatedValue(empty)
       const inherited = entryOf(layers.get(host), use.name)?.node
       const inPlaybook = optionsOf.get(use) ?? (use.options === undefined ? empty : fromPlain(use.options.value, place))
       const merged = mergeMaps(inherited?.is === 'map' ? inherited : empty, inPlaybook.is === 'map' ? inPlaybook : empty)

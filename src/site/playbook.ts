@@ -1,21 +1,12 @@
 import type { Problem } from '../problem.ts'
 import { shownText } from '../shown-name.ts'
-import { matchTerms, type PatternScope, type Term } from './inventory/pattern.ts'
-import { isNothing, keepValid } from './schema/keep-valid.ts'
+import { matchTerms, type Term } from './inventory/pattern.ts'
+import { type PlayContext, readRole } from './role-entry.ts'
+import { keepValid } from './schema/keep-valid.ts'
 import { playSchema } from './schema/settings.ts'
 import type { Play, RoleUse } from './site.ts'
 import { inputProblem } from './source/input-problem.ts'
-import { entriesOf, entryOf, plainValue, type SourceMap, type SourceNode, withOrigin } from './source/source-map.ts'
-import { suggestion } from './source/suggest.ts'
-
-/** The inventory and roles that plays are checked against. `scope` is undefined if the inventory is invalid; host names are not checked then. */
-export interface PlayContext {
-  readonly scope: PatternScope | undefined
-  readonly knownRoles: readonly string[]
-  readonly problems: Problem[]
-  /** Source positions of the options in the playbook. */
-  readonly optionsOf: WeakMap<RoleUse, SourceMap>
-}
+import { entriesOf, entryOf, plainValue, type SourceMap, type SourceNode } from './source/source-map.ts'
 
 /** Returns the plays of a playbook in order. */
 export const readPlaybook = (root: SourceNode, context: PlayContext): readonly Play[] => {
@@ -35,7 +26,11 @@ const readPlay = (item: SourceNode, index: number, context: PlayContext): Play =
   const name = named?.is === 'scalar' && typeof named.value === 'string' ? named.value : undefined
   const play = keepValid(
     item,
-    { label: name === undefined ? `play ${index + 1}` : `play "${shownText(name)}"`, schema: playSchema, hint: ansibleHint },
+    {
+      label: name === undefined ? `play ${index + 1}` : `play "${shownText(name)}"`,
+      schema: playSchema(entryOf(item, 'resources') !== undefined),
+      hint: ansibleHint,
+    },
     problems,
   )
   const terms = termsOf(entryOf(play, 'hosts')?.node)
@@ -44,10 +39,11 @@ const readPlay = (item: SourceNode, index: number, context: PlayContext): Play =
   const [serial, failures] = [entryOf(play, 'serial')?.node, entryOf(play, 'max_failures')?.node]
   if (failures !== undefined && entryOf(item, 'serial') === undefined)
     problems.push(inputProblem(failures.place, '`max_failures` needs `serial`', 'add `serial: 1`, or remove `max_failures`'))
+  const shown = name ?? terms.map(({ text }) => text).join(',')
   return {
-    name: name ?? terms.map(({ text }) => text).join(','),
+    name: shown,
     hosts: matched.hosts,
-    roles: rolesOf(entryOf(play, 'roles')?.node, context),
+    roles: usesOf(play, shown, context),
     serial: serialOf(serial, matched.hosts.length),
     maxFailures: failures === undefined ? 0 : hostCount(plainValue(failures), matched.hosts.length),
     where: item.place,
@@ -66,51 +62,26 @@ const serialOf = (node: SourceNode | undefined, hosts: number): readonly number[
 const hostCount = (amount: unknown, hosts: number): number =>
   typeof amount === 'number' ? amount : Math.floor((hosts * Number.parseInt(String(amount), 10)) / 100)
 
-const rolesOf = (node: SourceNode | undefined, context: PlayContext): readonly RoleUse[] => {
+/** Returns the roles and the resources of a play, in the order in which it has them. */
+const usesOf = (play: SourceMap, name: string, context: PlayContext): readonly RoleUse[] =>
+  entriesOf(play).flatMap(([key, { key: where, node }]) => {
+    if (key === 'roles') return rolesOf(node, context)
+    return key === 'resources' && node.is === 'list' ? [{ name, role: name, resources: node, options: undefined, where }] : []
+  })
+
+const rolesOf = (node: SourceNode, context: PlayContext): readonly RoleUse[] => {
   const seen = new Set<string>()
-  return (node?.is === 'list' ? node.items : []).flatMap((item) => {
+  return (node.is === 'list' ? node.items : []).flatMap((item) => {
     const use = readRole(item, context)
     if (use === undefined) return []
-    if (seen.has(use.name))
-      context.problems.push(
-        inputProblem(use.where, `role ${use.name} is listed twice in this play`, 'keep one entry, with the options of both'),
-      )
+    if (seen.has(use.name)) context.problems.push(twice(use))
     seen.add(use.name)
     return [use]
   })
 }
 
-/** Reads `nginx` or `nginx: {content: site}`. */
-const readRole = (item: SourceNode, { knownRoles, problems, optionsOf }: PlayContext): RoleUse | undefined => {
-  const [[key, entry] = [], ...more] = entriesOf(item)
-  if (item.is === 'map' && (more.length > 0 || key === 'role' || entry === undefined)) {
-    const fix =
-      more.length > 0 && key !== 'role'
-        ? 'indent the options below the role, or start each role with a dash'
-        : 'write `- nginx: {…}`, with the options as a map below the name'
-    problems.push(inputProblem(entry?.key ?? item.place, 'role entry is neither a name nor a name with options', fix))
-    return undefined
-  }
-  const name = item.is === 'scalar' && typeof item.value === 'string' ? item.value : key
-  const where = entry?.key ?? item.place
-  if (name === undefined) {
-    problems.push(inputProblem(where, 'role entry is neither a name nor a name with options', 'write the name of a role'))
-    return undefined
-  }
-  if (!knownRoles.includes(name)) {
-    problems.push(
-      inputProblem(where, `unknown role \`${shownText(name)}\``, suggestion(name, knownRoles, `create roles/${shownText(name)}/role.ts`)),
-    )
-    return undefined
-  }
-  const node = entry === undefined || isNothing(entry.node) ? undefined : entry.node
-  if (node !== undefined && node.is !== 'map')
-    problems.push(inputProblem(node.place, `options of role ${name} must be a map`, 'write them as indented `key: value` lines'))
-  const options = node?.is === 'map' ? (withOrigin(node, 'playbook') as SourceMap) : undefined
-  const use: RoleUse = { name, where, options: options && { value: plainValue(options), where: options.place, origin: 'playbook' } }
-  if (options !== undefined) optionsOf.set(use, options)
-  return use
-}
+const twice = ({ name, where }: RoleUse): Problem =>
+  inputProblem(where, `role ${name} is listed twice in this play`, 'keep one entry, with the options of both')
 
 const ansibleHint = (key: string): string | undefined => ANSIBLE.get(key)
 

@@ -1,11 +1,15 @@
 import type { Problem, Where } from '../problem.ts'
 import type { Host, Value } from './inventory/host.ts'
-import type { LocatedValue } from './source/source-map.ts'
+import type { LocatedValue, SourceList } from './source/source-map.ts'
 
-/** A role of a play, with its options in the playbook if there are any. */
+/** A role of a play, with its options in the playbook if there are any; or the resources that the play itself lists. */
 export interface RoleUse {
+  /** The name in this site: `as` if it is set, else that of the role. The resources of a play have the name of the play. */
   readonly name: string
-  readonly options: Value | undefined
+  readonly role: string
+  /** The resources that the play itself lists, instead of a role. */
+  readonly resources?: SourceList
+  readonly options: Omit<Value, 'node'> | undefined
   readonly where: Where
 }
 

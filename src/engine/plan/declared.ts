@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { Problem } from '../../problem.ts'
+import { comparable } from '../../resource/kind/compare/comparable.ts'
 import { keyOf, type Resource } from '../../resource/kind/kind.ts'
-import { isSecret } from '../../secret/secret.ts'
 
 /** A resource with the play and the role that declare it. */
 export interface DeclaredResource {
@@ -36,16 +36,3 @@ const conflictingDeclarations = (host: string, first: DeclaredResource, second: 
         : `roles ${first.role} and ${second.role} declare this resource with different values`,
     fix: 'declare the resource in one role, or make both declarations identical',
   })
-
-// Functions (openers, getters of later values) are no part of the desired values. Secrets compare by value.
-const comparable = (value: unknown): unknown => {
-  if (isSecret(value)) return { secret: value.reveal() }
-  if (Array.isArray(value)) return value.map(comparable)
-  if (typeof value === 'object' && value !== null)
-    return Object.fromEntries(
-      Object.entries(value)
-        .filter(([, inner]) => typeof inner !== 'function')
-        .map(([key, inner]) => [key, comparable(inner)]),
-    )
-  return value
-}

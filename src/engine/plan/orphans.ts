@@ -52,15 +52,17 @@ export interface Recorded {
   /** The first play of the host. */
   readonly firstPlay: number
   readonly prune: boolean
+  /** Names of plays that list resources: a play of the same name in another playbook shares the record. */
+  readonly plays?: ReadonlySet<string>
 }
 
 /**
  * A host's declared resources together with its orphans. Orphans of a role that is still bound to the host follow the role's ownership
  * record, before its services reload. Orphans of a role that was removed from the host come first; they are listed only if this run
- * includes all playbooks that bound the role and still exist.
+ * includes all playbooks that bound the role and still exist. The same is true of resources that a play lists.
  */
 export const withOrphans = (recorded: Recorded): readonly DeclaredResource[] => {
-  const { declared, records, playbooks, project, firstPlay, prune } = recorded
+  const { declared, records, playbooks, project, firstPlay, prune, plays } = recorded
   const keys = new Set(declared.map(({ resource }) => keyOf(resource)))
   const paths = new Set(declared.flatMap(({ resource }) => pathsOf(resource)))
   const isUndeclared = ({ key, path }: OwnedResource): boolean =>
@@ -77,12 +79,15 @@ export const withOrphans = (recorded: Recorded): readonly DeclaredResource[] => 
   const bound = new Set(declared.map(({ role }) => role))
   const included = new Set(playbooks.map((playbook) => project.nameOf(playbook)))
   const isDone = (playbook: string): boolean => included.has(project.nameOf(playbook)) || project.isMissing(playbook)
+  const isComplete = (role: string): boolean => plays?.has(role) !== true || (records.get(role)?.playbooks ?? []).every(isDone)
   const removedRoles = [...records].flatMap(([role, { playbooks: from }]) =>
     !bound.has(role) && from.length > 0 && from.length <= MAX_PLAYBOOKS && from.every(isDone) ? [role] : [],
   )
   const all = [
     ...removedRoles.flatMap((role) => orphansOf(role, firstPlay)),
-    ...declared.flatMap((one) => (one.resource.kind.bookkeeping === true ? [one, ...orphansOf(one.role, one.play)] : [one])),
+    ...declared.flatMap((one) =>
+      one.resource.kind.bookkeeping === true && isComplete(one.role) ? [one, ...orphansOf(one.role, one.play)] : [one],
+    ),
   ]
   return [...new Map(all.map((one) => [keyOf(one.resource), one])).values()]
 }

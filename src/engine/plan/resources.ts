@@ -5,6 +5,7 @@ import { drained } from '../../resource/ownership/drained.ts'
 import type { Bindings, Bound } from '../../role/bind.ts'
 import type { projectFiles } from '../../role/files.ts'
 import { placeIn } from '../../role/guarded-role.ts'
+import { noFacts, readsFact } from '../../role/no-facts.ts'
 import type { Facts, HostContext } from '../../role/role.ts'
 import { pathsTo } from '../../role/written.ts'
 import type { Listener } from '../events.ts'
@@ -79,12 +80,6 @@ const problemsOf = (act: () => unknown): readonly Problem[] => {
   }
 }
 
-const NO_FACTS = new Error('facts are not known before the host was contacted')
-const refuse = (): never => {
-  throw NO_FACTS
-}
-const noFacts = new Proxy({}, { get: refuse, has: refuse, ownKeys: refuse, getOwnPropertyDescriptor: refuse }) as Facts
-
 const contextOf = (
   { context, host, role }: Bound,
   facts: Facts,
@@ -105,7 +100,7 @@ const declared = (bound: Bound, context: HostContext<unknown>): readonly Resourc
   try {
     return role.resources(context)
   } catch (error) {
-    if (error === NO_FACTS || (error instanceof Error && error.cause === NO_FACTS)) return []
+    if (readsFact(error)) return []
     if (error instanceof Problem) throw atOption(error, bound)
     if (!(error instanceof ZodError)) throw error
     const [issue] = error.issues

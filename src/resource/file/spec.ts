@@ -3,6 +3,7 @@ import { isSecret, type Secret } from '../../secret/secret.ts'
 import { asContent, type Content, hasSecret } from '../kind/content.ts'
 import type { InodeState } from '../kind/inode.ts'
 import { absolutePath, fileMode, ownership } from '../kind/path.ts'
+import { yamlForms } from '../option/yaml-form.ts'
 
 /** A set of files that the checker of the service validates together before any of them goes live. */
 export const configurationSet = z.strictObject({
@@ -15,10 +16,9 @@ export const configurationSet = z.strictObject({
 })
 
 /** The content of a file: text, a secret, or a text with secrets and later values. Undefined is no content. */
-export const contentOption = z.custom<string | Secret | Content>(
-  (value) => typeof value === 'string' || isSecret(value) || isContent(value),
-  'must be text',
-)
+export const contentOption = z
+  .custom<string | Secret | Content>((value) => typeof value === 'string' || isSecret(value) || isContent(value), 'must be text')
+  .register(yamlForms, { form: 'content' })
 
 const UNDEFINED = 'must be text: it is undefined; leave the option out for an empty file'
 

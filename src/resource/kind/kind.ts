@@ -207,3 +207,7 @@ export const defineKind = <Input, Spec, State>(
     { kind },
   )
 }
+
+/** Whether a value is what `defineKind` returns. */
+export const isKindFunction = (value: unknown): value is { readonly kind: AnyKind } =>
+  typeof value === 'function' && 'kind' in value && typeof value.kind === 'object' && value.kind !== null && 'schema' in value.kind

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { type LocalFile, sha256Hex } from '../kind/content.ts'
 import { absolutePath } from '../kind/path.ts'
+import { yamlForms } from '../option/yaml-form.ts'
 
 const relativePath = z
   .string()
@@ -12,6 +13,7 @@ export const schema = z
     root: absolutePath.meta({ description: 'the directory of `releases` and of the link `current`; declare it before' }),
     files: z
       .array(z.object({ path: relativePath, content: z.custom<LocalFile>((value) => isLocal(value), 'must be a file of the project') }))
+      .register(yamlForms, { form: 'files' })
       .default([])
       .meta({ description: 'the files, from `context.files`' }),
     keep: z.int().min(2).max(100).default(5).meta({ description: 'number of releases to keep' }),

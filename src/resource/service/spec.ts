@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { Script } from '../../shell/script.ts'
 import { keyOf, type ManagedFile, type Resource } from '../kind/kind.ts'
 import { isTemplate } from '../kind/queries.ts'
+import { yamlForms } from '../option/yaml-form.ts'
 import { unitName } from './unit-name.ts'
 
 /** A file that a service reads, and the key of its resource. */
@@ -18,6 +19,7 @@ const loadedFiles = z
       .custom<Resource>(isResource, 'must be resources with files')
       .refine((resource) => !isResource(resource) || resource.kind.files !== undefined, 'must be resources with files'),
   )
+  .register(yamlForms, { form: 'resources' })
   .default([])
   .transform((resources): readonly LoadedFile[] => {
     const files = resources.flatMap((resource) =>

@@ -1,9 +1,12 @@
 import type { Connection } from '../../host/target/connection.ts'
 import type { Where } from '../../problem.ts'
+import type { SourceNode } from '../source/source-map.ts'
 
 /** A value from the inventory and its source position. */
 export interface Value {
   readonly value: unknown
+  /** The value with the positions of its parts. */
+  readonly node: SourceNode
   readonly where: Where
   /** Level that sets the value: `all`, `group web` or `host web-01`. */
   readonly origin: string

@@ -20,6 +20,7 @@ export const mergeAll = (levels: readonly SourceMap[], empty: SourceMap): Source
 /** Returns a merged variable with the origin of each of its parts. */
 export const variableOf = ({ node }: SourceEntry): Value => ({
   value: plainValue(node),
+  node,
   where: node.place,
   origin: node.origin ?? 'all',
   ...(node.is === 'map' ? { parts: partsOf(node, []) } : {}),

@@ -1,18 +1,31 @@
+import type { z } from 'zod'
 import type { Problem } from '../../problem.ts'
 import { Secret } from '../../secret/secret.ts'
 import { ansibleHint, isNothing, keepValid } from '../schema/keep-valid.ts'
 import { ADDRESS_SETTINGS, HOST_SETTINGS, varsSchema } from '../schema/settings.ts'
 import { inputProblem } from '../source/input-problem.ts'
-import type { SourceEntry, SourceMap, SourceNode } from '../source/source-map.ts'
+import { plainValue, type SourceEntry, type SourceMap, type SourceNode } from '../source/source-map.ts'
+import { nearest } from '../source/suggest.ts'
 
-/** Prefix of the user's own entries: variables for their roles, and values to repeat by an alias. They are not checked. */
+/** Prefix of the user's own entries, such as values to repeat by an alias. They are never taken for a misspelt setting. */
 const CUSTOM_PREFIX = 'x_'
 
 /** Returns the node without the user's own entries. */
 export const withoutCustom = (node: SourceNode): SourceNode =>
   node.is === 'map' ? { ...node, entries: new Map([...node.entries].filter(([key]) => !key.startsWith(CUSTOM_PREFIX))) } : node
 
-/** Reads a `vars` map: connection settings, options of roles under the roles' names, and custom `x_` variables. */
+/**
+ * Whether an unknown variable is one of the user's own, for their roles and for `${vars.NAME}`. It is a misspelt setting or role if its name
+ * resembles one whose value it could be: `usr: ops` is, and `users: […]` is not.
+ */
+const isOwnVariable = (key: string, node: SourceNode, schema: ReturnType<typeof varsSchema>): boolean => {
+  if (!/^[A-Za-z][A-Za-z0-9_-]*$/.test(key) || key in {}) return false
+  const shape: Readonly<Record<string, z.ZodType>> = schema.shape
+  const near = nearest(key, Object.keys(shape))
+  return near === undefined || shape[near]?.safeParse(plainValue(node)).success !== true
+}
+
+/** Reads a `vars` map: connection settings, options of roles under the roles' names, and variables of the user's own. */
 export interface VarsReader {
   (entry: SourceEntry | undefined, label: string): SourceMap
   /** Returns a fix if the key is a role whose options belong into `vars`. */
@@ -24,13 +37,17 @@ export const emptyMap: SourceMap = { is: 'map', entries: new Map(), place: { fil
 export const varsReader = (knownRoles: readonly string[], problems: Problem[]): VarsReader => {
   const schema = varsSchema(knownRoles)
   const roles = new Set(knownRoles)
+  const known: ReadonlySet<string> = new Set([...roles, ...HOST_SETTINGS])
   const hint = (key: string) =>
     ADDRESS_SETTINGS.has(key) ? `move \`${key}\` to a host under \`hosts\`, because it applies to one host` : ansibleHint(key)
   const read = (entry: SourceEntry | undefined, label: string): SourceMap => {
     if (entry === undefined) return emptyMap
     const { node } = entry
-    const custom = node.is === 'map' ? [...node.entries].filter(([key]) => key.startsWith(CUSTOM_PREFIX)) : []
-    const valid = normalizeSettings(keepValid(withoutCustom(node), { label, schema, hint }, problems), problems)
+    const isOwn = ([key, inner]: readonly [string, SourceEntry]): boolean =>
+      key.startsWith(CUSTOM_PREFIX) || (!known.has(key) && hint(key) === undefined && isOwnVariable(key, inner.node, schema))
+    const custom = node.is === 'map' ? [...node.entries].filter(isOwn) : []
+    const others: SourceNode = node.is === 'map' ? { ...node, entries: new Map([...node.entries].filter((one) => !isOwn(one))) } : node
+    const valid = normalizeSettings(keepValid(others, { label, schema, hint }, problems), problems)
     // A role without a value sets nothing, and does not replace the options of other levels.
     const nonEmpty = [...valid.entries].filter(([key, inner]) => !(roles.has(key) && isNothing(inner.node)))
     return { ...valid, entries: new Map([...nonEmpty, ...custom]) }

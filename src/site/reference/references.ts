@@ -3,7 +3,7 @@ import type { Problem } from '../../problem.ts'
 import { isSecret, Secret } from '../../secret/secret.ts'
 import { shownText } from '../../shown-name.ts'
 import { inputProblem, type Place } from '../source/input-problem.ts'
-import { entriesOf, entryOf, type SourceNode, type SourceScalar } from '../source/source-map.ts'
+import { entriesOf, entryOf, type ScalarPart, type SourceNode, type SourceScalar } from '../source/source-map.ts'
 import { nearest, suggestion } from '../source/suggest.ts'
 import type { CommandOutput } from './command-source.ts'
 import { shortSecretWarnings } from './short-secret.ts'
@@ -19,7 +19,7 @@ export interface Sources {
 }
 
 type Resolved =
-  | { readonly value: SourceScalar['value']; readonly warnings?: readonly Problem[] }
+  | { readonly value: SourceScalar['value']; readonly warnings?: readonly Problem[]; readonly parts?: readonly ScalarPart[] }
   | { readonly problem: Problem | undefined }
 
 const REFERENCE = /\$?\$\{([A-Za-z]+):([^}]*)\}/g
@@ -30,22 +30,25 @@ const REFERENCE = /\$?\$\{([A-Za-z]+):([^}]*)\}/g
  */
 export const resolveReferences = (text: string, bare: boolean, place: Place, sources: Sources): Resolved => {
   if (!text.includes('${')) return { value: text }
-  const parts: (string | Secret)[] = []
+  const parts: ScalarPart[] = []
   const warnings: Problem[] = []
   let end = 0
   for (const match of text.matchAll(REFERENCE)) {
     const [whole, type = '', name = ''] = match
-    parts.push(text.slice(end, match.index))
+    parts.push({ written: text.slice(end, match.index) })
     end = match.index + whole.length
     const resolved = whole.startsWith('$$') ? escaped(whole, type) : resolve({ whole, type, name }, place, sources)
     if ('problem' in resolved) return resolved
-    parts.push(resolved.part)
+    parts.push({ value: resolved.part })
     warnings.push(...shortSecretWarnings(resolved.part, place, shownText(whole)))
   }
-  parts.push(text.slice(end))
-  if (parts.some(isSecret)) return { value: new Secret(parts.map((part) => (isSecret(part) ? part.reveal() : part)).join('')), warnings }
-  const result = parts.join('')
-  return { value: bare && result !== text ? asNumberOrBoolean(result) : result }
+  if (end === 0) return { value: text }
+  parts.push({ written: text.slice(end) })
+  const pieces = parts.map((part) => ('value' in part ? part.value : part.written))
+  if (pieces.some(isSecret))
+    return { value: new Secret(pieces.map((piece) => (isSecret(piece) ? piece.reveal() : piece)).join('')), warnings, parts }
+  const result = pieces.join('')
+  return { value: bare && result !== text ? asNumberOrBoolean(result) : result, parts }
 }
 
 type Part = { readonly part: string | Secret } | { readonly problem: Problem | undefined }

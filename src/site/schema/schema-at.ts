@@ -23,6 +23,13 @@ export const hintAt = (schema: Schema | undefined, path: readonly PropertyKey[],
   }
 }
 
+/** Returns the entry of the option at a path in a registry of schemas. */
+export const registeredAt = <T>(
+  schema: Schema | undefined,
+  path: readonly PropertyKey[],
+  registry: { get(schema: Schema): T | undefined },
+): T | undefined => schemasAt(schema, path).flatMap((inner) => registry.get(inner) ?? [])[0]
+
 /** Whether the option at a path accepts a value. */
 export const accepts = (schema: Schema | undefined, path: readonly PropertyKey[], value: unknown): boolean =>
   schemasAt(schema, path).some((inner) => safeParse(inner, value).success)

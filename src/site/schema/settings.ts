@@ -103,13 +103,20 @@ export const groupSchema = z.strictObject({
 
 export const inventorySchema = z.strictObject({ vars: anyMap, hosts: anyMap, groups: anyMap })
 
-export const playSchema = z.strictObject({
+const roles = z
+  .array(z.unknown())
+  .min(1)
+  .meta({ description: 'the roles of these hosts', examples: ['[nginx]'] })
+
+const play = z.strictObject({
   name: text.min(1).optional(),
   hosts: z.union([text.min(1), z.array(text.min(1)).min(1)]).meta({ description: 'a host pattern', examples: ['web'] }),
-  roles: z
+  roles: roles.optional(),
+  resources: z
     .array(z.unknown())
     .min(1)
-    .meta({ description: 'the roles of these hosts', examples: ['[nginx]'] }),
+    .optional()
+    .meta({ description: 'resources of these hosts', examples: ['[package: { name: htop }]'] }),
   serial: z
     .union([batchSize, z.array(batchSize).min(1)])
     .optional()
@@ -117,6 +124,22 @@ export const playSchema = z.strictObject({
   max_failures: hostAmount(0, 'write, for example, 1 or 10%')
     .optional()
     .meta({ description: 'the number of failed hosts after which the remaining batches are skipped', examples: [0] }),
+})
+
+/** Returns the schema of a play. It has roles, unless it lists resources. */
+export const playSchema = (listsResources: boolean): z.ZodType => (listsResources ? play : play.extend({ roles }))
+
+/** The long form of a role in a play. */
+export const roleEntrySchema = z.strictObject({
+  role: text.min(1),
+  as: text
+    .refine((value) => /^[a-z][a-z0-9-]{0,62}$/.test(value), {
+      error: 'is not a valid name',
+      params: { fix: 'start with a lower-case letter; use lower-case letters, digits and `-`' },
+    })
+    .optional()
+    .meta({ description: 'a name of its own, for a role that is bound to a host several times', examples: ['shop'] }),
+  options: anyMap,
 })
 
 /** Names of the settings that are allowed at every level. */

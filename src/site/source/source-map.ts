@@ -17,8 +17,15 @@ export interface SourceScalar {
   readonly written?: string
   /** Columns between the position and the first character of the text: 1 within quotes; undefined for block scalars. */
   readonly inset?: number
+  /** The text in parts, if it has references that were resolved: they can have text that looks like one. */
+  readonly parts?: readonly ScalarPart[]
+  /** Position of the first character of a literal block (`|`), whose lines are those of the file. */
+  readonly block?: Place
   readonly origin?: string
 }
+
+/** A part of a text: as the file has it, or the value of a reference. */
+export type ScalarPart = { readonly written: string } | { readonly value: string | Secret }
 
 export interface SourceList {
   readonly is: 'list'

@@ -23,6 +23,15 @@ export const syntaxError = ({ path, text, document, lines }: ParsedText, content
     const quoteStart = openQuote(document, error.pos[0])
     if (quoteStart !== undefined)
       return inputProblem(at(quoteStart), 'quote is not closed', 'close the quote; double a quote that is part of the text')
+    // In brackets, a plain value ends before `{`.
+    const isReference = text.slice(Math.max(0, error.pos[0] - 1), error.pos[0] + 1) === '${'
+    if (isReference)
+      return inputProblem(
+        at(error.pos[0] - 1),
+        'reference inside [ ] or { } is not quoted',
+        `quote the value: "\${…}"`,
+        'a brace ends an unquoted value there',
+      )
     const { what, fix } = MESSAGES[error.code] ?? {
       what: 'YAML syntax is invalid',
       fix: 'check indentation and colons of this line and the line above',

@@ -29,7 +29,7 @@ export class Reader {
   readonly problems: Problem[] = []
   readonly warnings: Problem[] = []
   readonly unresolved: Place[] = []
-  readonly #file: string
+  readonly #file: { readonly path: string; readonly text: string }
   readonly #lines: LineCounter
   readonly #sources: Sources | undefined
   readonly #contents: 'open' | 'secret'
@@ -40,7 +40,12 @@ export class Reader {
   #aliased = 0
   #withinAlias = 0
 
-  constructor(file: string, lines: LineCounter, sources: Sources | undefined, contents: 'open' | 'secret') {
+  constructor(
+    file: { readonly path: string; readonly text: string },
+    lines: LineCounter,
+    sources: Sources | undefined,
+    contents: 'open' | 'secret',
+  ) {
     this.#file = file
     this.#lines = lines
     this.#sources = sources
@@ -64,7 +69,15 @@ export class Reader {
     return this.#readScalar(node, place)
   }
 
-  #readScalar({ value, type, source = String(value) }: Scalar, place: Place): SourceNode {
+  /** Returns the position of the first character of a literal block: the lines of its text are lines of the file. */
+  #blockAt({ type, range }: Scalar, place: Place): Place | undefined {
+    if (type !== 'BLOCK_LITERAL' || range === undefined || range === null) return undefined
+    const [, first = ''] = this.#file.text.slice(range[0], range[1]).split('\n')
+    return { ...place, line: (place.line ?? 0) + 1, column: first.search(/\S|$/) + 1 }
+  }
+
+  #readScalar(scalar: Scalar, place: Place): SourceNode {
+    const { value, type, source = String(value) } = scalar
     if (typeof value === 'number' || typeof value === 'boolean') {
       // Secrets are text: the written digits count.
       if (typeof value === 'number' && this.#contents === 'open' && !isExact(source, value)) this.problems.push(inexact(source, place))
@@ -72,12 +85,14 @@ export class Reader {
     }
     if (typeof value !== 'string') return this.#unresolved(place)
     const inset = type === 'PLAIN' ? 0 : type === 'QUOTE_SINGLE' || type === 'QUOTE_DOUBLE' ? 1 : undefined
-    const text = { is: 'scalar', place, ...(inset === undefined ? {} : { inset }) } as const
+    const block = this.#blockAt(scalar, place)
+    const text = { is: 'scalar', place, ...(inset === undefined ? {} : { inset }), ...(block === undefined ? {} : { block }) } as const
     if (this.#sources === undefined) return { ...text, value }
     const resolved = resolveReferences(value, type === 'PLAIN', place, this.#sources)
     if ('value' in resolved) {
       this.warnings.push(...(resolved.warnings ?? []))
-      return { ...text, value: resolved.value, ...(typeof resolved.value === 'string' ? {} : { written: source }) }
+      const parts = resolved.parts === undefined ? {} : { parts: resolved.parts }
+      return { ...text, ...parts, value: resolved.value, ...(typeof resolved.value === 'string' ? {} : { written: source }) }
     }
     if (resolved.problem !== undefined) this.problems.push(resolved.problem)
     return this.#unresolved(place)
@@ -171,7 +186,7 @@ export class Reader {
 
   #placeAt(offset: number, path: Path): Place {
     const { line, col } = this.#lines.linePos(offset)
-    return at({ file: this.#file, line, column: col }, path)
+    return at({ file: this.#file.path, line, column: col }, path)
   }
 }
 

@@ -25,7 +25,7 @@ export const parseYaml = (path: string, text: string, sources?: Sources, content
     const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: false, version: '1.2', logLevel: 'error' })
     const broken = syntaxError({ path, text, document, lines }, contents)
     if (broken !== undefined) return { path, root: undefined, problems: [broken], warnings: [], unresolved: [], isParsed: false }
-    const reader = new Reader(path, lines, sources, contents)
+    const reader = new Reader({ path, text }, lines, sources, contents)
     const root = document.contents === null ? undefined : reader.read(document.contents as Node, { file: path, line: 1, column: 1 }, [])
     return {
       path,

@@ -285,6 +285,22 @@ describe('a host with orphans', () => {
     expect(orphans(now.map((resource) => ({ play: 0, role: 'other', resource })))).toEqual([])
   })
 
+  it('of a play that several playbooks share by its name come only in a run of all of them', () => {
+    const orphans = (playbooks: readonly string[], plays?: ReadonlySet<string>): number =>
+      withOrphans({
+        host: 'h',
+        project: PROJECT,
+        records: record(['a.yaml', 'b.yaml'], a, link({ path: '/l', target: 'x' })),
+        declared: declaredBy(a),
+        playbooks,
+        firstPlay: 0,
+        prune: true,
+        ...(plays !== undefined && { plays }),
+      }).filter(({ resource }) => isOrphan(resource)).length
+    const plays = new Set([declaredBy(a)[0]?.role ?? ''])
+    expect([orphans(['a.yaml'], plays), orphans(['a.yaml', 'b.yaml'], plays), orphans(['a.yaml'])]).toEqual([0, 1, 1])
+  })
+
   it('of a removed role that several playbooks shared come only in a run of all of them', () => {
     const orphans = (...playbooks: readonly string[]): number =>
       withOrphans({

@@ -1,0 +1,14 @@
+import type { Facts } from './role.ts'
+
+/** Thrown by a role that reads a fact before its host was contacted. */
+export const NO_FACTS = new Error('facts are not known before the host was contacted')
+
+const refuse = (): never => {
+  throw NO_FACTS
+}
+
+/** Facts of a host that was not contacted: reading one throws `NO_FACTS`. */
+export const noFacts = new Proxy({}, { get: refuse, has: refuse, ownKeys: refuse, getOwnPropertyDescriptor: refuse }) as Facts
+
+/** Whether a role failed only because it read a fact. */
+export const readsFact = (error: unknown): boolean => error === NO_FACTS || (error instanceof Error && error.cause === NO_FACTS)

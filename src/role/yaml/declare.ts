@@ -1,0 +1,96 @@
+import { isDeepStrictEqual } from 'node:util'
+import { type Problem, Problems, placeOf, problemsIn } from '../../problem.ts'
+import { comparable } from '../../resource/kind/compare/comparable.ts'
+import { keyOf, type Resource } from '../../resource/kind/kind.ts'
+import { isSecret } from '../../secret/secret.ts'
+import { inputProblem, type Place } from '../../site/source/input-problem.ts'
+import type { SourceNode } from '../../site/source/source-map.ts'
+import { readsFact } from '../no-facts.ts'
+import type { HostContext } from '../role.ts'
+import { holds } from './condition.ts'
+import { type Entry, notAMap } from './entries.ts'
+import { makeResource, misspelt, SKIPPED } from './make-resource.ts'
+import { resolve, type Scope } from './scope.ts'
+
+/** More resources than any host has: a list of lists was meant. */
+const MAX_ITEMS = 10_000
+
+interface Declared {
+  readonly resource: Resource
+  readonly where: Place
+}
+
+/**
+ * Returns the resources of entries on a host. Throws all their problems together. While facts are unknown, entries that read one are
+ * checked for misspelt options only.
+ */
+export const declare = (entries: readonly Entry[], scope: Scope, files: HostContext<unknown>['files']): readonly Resource[] => {
+  const problems: Problem[] = []
+  const declared: Declared[] = []
+  const earlier = new Map<string, Resource>()
+  let isIncomplete = false
+  const attempt = (entry: Entry, act: () => void): void => {
+    try {
+      act()
+    } catch (error) {
+      const isSkipped = readsFact(error) || error === SKIPPED
+      const found = isSkipped ? misspelt(entry.kind, entry.options) : problemsIn(error)
+      if (found === undefined) throw error
+      isIncomplete ||= isSkipped
+      problems.push(...found)
+    }
+  }
+  for (const entry of entries)
+    attempt(entry, () => {
+      for (const item of itemsOf(entry, scope))
+        attempt(entry, () => {
+          const inner = item === undefined ? scope : { ...scope, item: () => item }
+          if (entry.condition !== undefined && !holds(entry.condition, inner)) return
+          const options = resolve(entry.options, inner)
+          if (options.is !== 'map') throw notAMap(entry.kind, entry.options)
+          const resource = makeResource(entry.kind, options, { files, earlier, isIncomplete })
+          const key = keyOf(resource)
+          const first = declared.find((one) => keyOf(one.resource) === key)
+          if (first !== undefined && !isDeepStrictEqual(comparable(first.resource.spec), comparable(resource.spec)))
+            throw inputProblem(
+              entry.where,
+              `${key} is declared twice, with different values`,
+              'declare it once',
+              `the first is at ${placeOf(first.where)}`,
+            )
+          earlier.set(key, resource)
+          declared.push({ resource, where: entry.where })
+        })
+    })
+  if (problems.length > 0) throw new Problems(problems)
+  return declared.map(({ resource }) => resource)
+}
+
+/** Returns the items of `each`; one undefined item without it. An item of a map has `key` and `value`. */
+const itemsOf = ({ each }: Entry, scope: Scope): readonly (SourceNode | undefined)[] => {
+  if (each === undefined) return [undefined]
+  const node = resolve(each, scope)
+  const items =
+    node.is === 'list'
+      ? node.items
+      : node.is === 'map'
+        ? [...node.entries].map(([key, entry]): SourceNode => {
+            const name: SourceNode = { is: 'scalar', value: key, place: entry.key }
+            return {
+              is: 'map',
+              place: entry.key,
+              entries: new Map([
+                ['key', { key: entry.key, node: name }],
+                ['value', entry],
+              ]),
+            }
+          })
+        : undefined
+  if (items === undefined) {
+    const what =
+      node.is === 'scalar' && isSecret(node.value) ? 'a secret' : node.is === 'scalar' && node.value === null ? 'empty' : 'a single value'
+    throw inputProblem(each.place, `\`each\` is neither a list nor a map, but ${what}`, 'name a list or a map')
+  }
+  if (items.length > MAX_ITEMS) throw inputProblem(each.place, `\`each\` has more than ${MAX_ITEMS} items`, 'split the list')
+  return items
+}

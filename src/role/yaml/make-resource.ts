@@ -1,0 +1,145 @@
+import { Problem, Problems } from '../../problem.ts'
+import type { Content, TextPart } from '../../resource/kind/content.ts'
+import type { AnyKind, Resource } from '../../resource/kind/kind.ts'
+import { yamlForms } from '../../resource/option/yaml-form.ts'
+import { isSecret, Secret } from '../../secret/secret.ts'
+import { shownText } from '../../shown-name.ts'
+import { keysAt, registeredAt } from '../../site/schema/schema-at.ts'
+import { zodProblems } from '../../site/schema/zod.ts'
+import { inputProblem } from '../../site/source/input-problem.ts'
+import {
+  entriesOf,
+  entryOf,
+  type LocatedValue,
+  locatedValue,
+  omitKeys,
+  type SourceMap,
+  type SourceNode,
+} from '../../site/source/source-map.ts'
+import { suggestion } from '../../site/source/suggest.ts'
+import { projectFile } from '../project-file.ts'
+import type { HostContext } from '../role.ts'
+
+/** What the options of a resource may name: files of the project, and earlier resources of the same list by their keys. */
+export interface Nameable {
+  readonly files: HostContext<unknown>['files']
+  readonly earlier: ReadonlyMap<string, Resource>
+  /** An earlier resource is not known yet, because it needs facts. */
+  readonly isIncomplete: boolean
+}
+
+/** Thrown for a resource that names one which is not known yet. */
+export const SKIPPED = new Error('the resource names another that needs facts')
+
+type Path = readonly PropertyKey[]
+
+/** Makes a resource of a kind from options without references. Throws `Problems` at the places of the options. */
+export const makeResource = (kind: AnyKind, options: SourceMap, nameable: Nameable): Resource => {
+  const problems: Problem[] = []
+  const sourced = withSource(kind, options, nameable)
+  const convert = (node: SourceNode, path: Path): unknown => {
+    if (sourced !== undefined && path.length === 1 && path[0] === sourced.option) return sourced.value
+    const form = registeredAt(kind.schema, path, yamlForms)?.form
+    if (node.is === 'map') return Object.fromEntries([...node.entries].map(([key, entry]) => [key, convert(entry.node, [...path, key])]))
+    if (node.is === 'list')
+      return node.items.map((item, i) => (form === 'resources' ? named(item, nameable, problems) : convert(item, [...path, i])))
+    if (form === 'content') return contentOf(node)
+    return isSecret(node.value) && node.parts !== undefined ? new Secret(node.value.reveal()) : node.value
+  }
+  const given = sourced?.options ?? options
+  const value = convert(given, [])
+  const located: LocatedValue = { ...locatedValue(given), value }
+  const checked = problems.length > 0 ? undefined : kind.schema.safeParse(value)
+  if (checked?.success) return { kind, id: kind.id(checked.data), spec: checked.data }
+  throw new Problems(checked === undefined ? problems : zodProblems(checked.error, located, labelOf(kind), kind.schema))
+}
+
+/** The problems that are visible while facts are unknown: misspelt options. */
+export const misspelt = (kind: AnyKind, options: SourceNode): readonly Problem[] => {
+  const known = [...keysAt(kind.schema, []), ...(sourceOption(kind) === undefined ? [] : ['source'])]
+  return entriesOf(options).flatMap(([key, entry]) =>
+    known.length === 0 || known.includes(key)
+      ? []
+      : [inputProblem(entry.key, `unknown option \`${shownText(key)}\` in ${labelOf(kind)}`, suggestion(key, known, 'remove it'))],
+  )
+}
+
+const labelOf = ({ name }: AnyKind): string => `resource ${name}`
+
+/** A text with its secrets as separate parts. Other values are left to the schema. */
+const contentOf = ({ value, parts }: Extract<SourceNode, { is: 'scalar' }>): unknown => {
+  if (typeof value !== 'string' && !isSecret(value)) return value
+  const texts: readonly TextPart[] = parts?.map((part) => ('value' in part ? part.value : part.written)) ?? [value]
+  return { type: 'text', parts: texts } satisfies Content
+}
+
+/** The option that `source` fills from a file or a directory of the project, if the kind has no option `source` itself. */
+const sourceOption = (kind: AnyKind): { readonly option: string; readonly form: 'content' | 'files' } | undefined => {
+  const keys = keysAt(kind.schema, [])
+  if (keys.includes('source')) return undefined
+  return keys
+    .flatMap((option) => {
+      const form = registeredAt(kind.schema, [option], yamlForms)?.form
+      return form === 'content' || form === 'files' ? [{ option, form }] : []
+    })
+    .at(0)
+}
+
+interface Sourced {
+  readonly option: string
+  readonly value: unknown
+  /** The options, with the option at the place of `source`. */
+  readonly options: SourceMap
+}
+
+const withSource = (kind: AnyKind, options: SourceMap, { files }: Nameable): Sourced | undefined => {
+  const found = sourceOption(kind)
+  const entry = entryOf(options, 'source')
+  if (found === undefined || entry === undefined) return undefined
+  const { option, form } = found
+  const { node } = entry
+  const other = entryOf(options, option)
+  if (other !== undefined)
+    throw inputProblem(other.key, `\`source\` and \`${option}\` are both set`, `remove one of them: \`source\` is a path of the project`)
+  if (node.is !== 'scalar' || typeof node.value !== 'string' || node.value === '')
+    throw inputProblem(
+      node.place,
+      '`source` is not a path',
+      `write the path of a ${form === 'content' ? 'file' : 'directory'} of the project`,
+    )
+  const rest = omitKeys(options, new Set(['source']))
+  const entries = new Map([...rest.entries, [option, { key: entry.key, node }]])
+  return { option, value: atPlace(node, () => read(files, node.value as string, form)), options: { ...rest, entries } }
+}
+
+const read = (files: Nameable['files'], path: string, form: 'content' | 'files'): unknown =>
+  form === 'content'
+    ? projectFile({ files }, path, 'create it, or correct the path, which begins at the directory of the project')
+    : files(path)
+
+/** Moves problems of a file of the project to the option that names it. */
+const atPlace = (node: SourceNode, act: () => unknown): unknown => {
+  try {
+    return act()
+  } catch (error) {
+    if (!(error instanceof Problem) || !('file' in error.where)) throw error
+    const { where, what, fix, why } = error
+    throw inputProblem(node.place, `${where.file}: ${what}`, fix, why)
+  }
+}
+
+/** Returns the earlier resource with this key. What is no text is left to the schema. */
+const named = (item: SourceNode, { earlier, isIncomplete }: Nameable, problems: Problem[]): unknown => {
+  if (item.is !== 'scalar' || typeof item.value !== 'string') return item.is === 'scalar' ? item.value : undefined
+  const found = earlier.get(item.value)
+  if (found === undefined && isIncomplete) throw SKIPPED
+  if (found === undefined)
+    problems.push(
+      inputProblem(
+        item.place,
+        `no resource \`${shownText(item.value)}\` is declared before`,
+        suggestion(item.value, earlier.keys(), 'declare it above, and name it by kind and identity, for example file:/etc/motd'),
+      ),
+    )
+  return found
+}

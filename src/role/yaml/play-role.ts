@@ -1,0 +1,22 @@
+import { z } from 'zod'
+import type { Problem } from '../../problem.ts'
+import type { RoleUse, Site } from '../../site/site.ts'
+import type { Role } from '../role.ts'
+import { declare } from './declare.ts'
+import { entriesIn, type Kinds } from './entries.ts'
+import { KNOWN, scopeOf } from './scopes.ts'
+
+/** Returns the resources that a play lists as a role with the name of the play. Adds problems that are visible without a host. */
+export const playRole = (
+  use: RoleUse & { readonly resources: NonNullable<RoleUse['resources']> },
+  site: Site,
+  given: { readonly kinds: Kinds; readonly problems: Problem[] },
+): Role => {
+  const entries = entriesIn(use.resources, { ...given, names: KNOWN })
+  return {
+    name: use.name,
+    summary: 'resources of a play',
+    options: z.unknown(),
+    resources: (context) => declare(entries, scopeOf(context, site), context.files),
+  }
+}

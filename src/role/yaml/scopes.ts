@@ -1,0 +1,36 @@
+import type { Site } from '../../site/site.ts'
+import type { SourceNode } from '../../site/source/source-map.ts'
+import { FACTS } from '../facts.ts'
+import type { HostContext, HostView } from '../role.ts'
+import type { EntryContext } from './entries.ts'
+import { plainMap, type Scope } from './scope.ts'
+
+/** Names that are known without a host. */
+export const KNOWN: EntryContext['names'] = {
+  vars: 'any',
+  host: ['name', 'address', 'addresses', 'publicAddress', 'publicAddresses', 'groups', 'user', 'sshPort'],
+  facts: Object.keys(FACTS),
+}
+
+/** The maps that references of a host's resources name. */
+export const scopeOf = ({ host, facts }: Pick<HostContext<unknown>, 'host' | 'facts'>, site: Site): Scope => ({
+  vars: () => variablesOf(site, host.name),
+  host: () => plainMap(ofHost(host)),
+  facts: () => plainMap({ ...facts }),
+})
+
+const ofHost = (host: HostView): Readonly<Record<string, unknown>> => {
+  const { name, user, sshPort, addresses, publicAddresses, groups } = host
+  const [address] = addresses
+  const [publicAddress] = publicAddresses
+  return {
+    ...{ name, user, sshPort, addresses, publicAddresses, groups },
+    ...(address !== undefined && { address }),
+    ...(publicAddress !== undefined && { publicAddress }),
+  }
+}
+
+const variablesOf = (site: Site, host: string): SourceNode => {
+  const vars = [...(site.hosts.get(host)?.vars ?? [])]
+  return { is: 'map', place: { file: '' }, entries: new Map(vars.map(([name, { node }]) => [name, { key: node.place, node }])) }
+}
