@@ -30,7 +30,19 @@ export default defineRole({
   resources: ({ options }) => [file({ path: '/etc/other', content: options.content })],
 })
 `
+// A command that follows a file and a group, and counts.
+const FOLLOWS = `import { command, defineRole, file, group, z } from 'provision'
+export default defineRole({
+  name: 'follows', summary: 'a command that follows', options: z.strictObject({ content: z.string(), run: z.string().optional() }),
+  resources: ({ options: { content, run } }) => {
+    const it = file({ path: '/etc/followed', content })
+    const follow = command({ name: 'follow', run: 'cat /etc/followed >>/root/follows; ' + run, when: [it, 'group:followed'] })
+    return [it, group({ name: 'followed' }), ...(run === undefined ? [] : [follow])]
+  },
+})
+`
 
+let follows: readonly object[] = []
 const site = (conf: string, other: string, administrators = `${SUBNET}.1, 'fd43::1'`): void => {
   project.write(
     'inventory/site.yaml',
@@ -43,10 +55,8 @@ hosts:
   one: { address: ${SUBNET}.11, internal: [${SUBNET}.11, 'fd43::11'] }
 `,
   )
-  project.write(
-    'playbooks/site.yaml',
-    `- name: one\n  hosts: all\n  roles: [firewall, ${JSON.stringify({ app: { conf } })}, ${JSON.stringify({ other: { content: other } })}]\n`,
-  )
+  const roles = [{ app: { conf } }, { other: { content: other } }, ...follows].map((role) => JSON.stringify(role))
+  project.write('playbooks/site.yaml', `- name: one\n  hosts: all\n  roles: [firewall, ${roles}]\n`)
 }
 const on = (script: string): Promise<string> => inside(spec, 'one', script)
 
@@ -54,6 +64,7 @@ beforeAll(async () => {
   site('one', 'one')
   project.write('roles/app.ts', APP)
   project.write('roles/other.ts', OTHER)
+  project.write('roles/follows.ts', FOLLOWS)
   await up(spec)
   const { status, stderr } = project.provision('run')
   expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
@@ -132,5 +143,60 @@ describe('unfinished safety work', () => {
     expect(status).toBe(0)
     expect(changes(lines, 'applied')).toEqual(['one update package:nftables'])
     expect(await on(`ls ${held} 2>/dev/null || echo gone`)).toBe('gone\n')
+  })
+})
+
+describe('a command with when', () => {
+  const declare = (options: object): void => {
+    follows = [{ follows: options }]
+    site('three', 'two', `${SUBNET}.1, 'fd43::1', 192.0.2.1`)
+  }
+  const run = (...words: readonly string[]) => project.json('run', ...words)
+  const planned = () => project.provision('run', '--dry-run').stdout
+  const interrupted = async () => (await interruptRun(project, 'one applied file:/etc/followed', 'SIGKILL').ended).by
+  const followed = () => on('cat /root/follows')
+
+  it('runs after its resources on a new host, as the dry run shows, and then only if one of them changes', async () => {
+    declare({ content: '1', run: 'true' })
+    expect(planned()).toContain('runs because file:/etc/followed changes, and 1 more')
+    expect(run()).toMatchObject({ status: 0, stderr: '' })
+    expect(run().lines.at(-1)).toMatchObject({ result: 'converged' })
+    declare({ content: '2', run: 'true' })
+    expect(planned()).toMatch(/runs because file:\/etc\/followed changes$/m)
+    expect(changes(run().lines, 'applied')).toEqual(['one run command:follow', 'one update file:/etc/followed', 'one update owned:follows'])
+    await on('groupdel followed')
+    expect(planned()).toContain('runs because group:followed changes')
+    expect(run().status).toBe(0)
+    expect(await followed()).toBe('122')
+  })
+
+  it('runs after an interruption between a change and the command, and is reported by runs of other roles', async () => {
+    declare({ content: '3', run: 'true' })
+    expect(await interrupted()).toBe('SIGKILL')
+    expect(await on('cat /etc/followed /root/follows')).toBe('3122')
+    const reason = 'file:/etc/followed changed, and it has not succeeded since'
+    expect(planned()).toContain(reason)
+    await on('chmod 600 /etc/followed')
+    expect(changes(run().lines, 'applied')).toEqual(['one run command:follow', 'one update file:/etc/followed'])
+    expect(await followed()).toBe('1223')
+    expect(run().lines.at(-1)).toMatchObject({ result: 'converged' })
+  })
+
+  it('stays due until it succeeds', async () => {
+    declare({ content: '4', run: 'exit 3' })
+    expect(run().status).toBe(1)
+    declare({ content: '4', run: 'true' })
+    expect(planned()).toContain('file:/etc/followed changed, and it has not succeeded since')
+    expect(run().status).toBe(0)
+    expect(await followed()).toBe('122344')
+    expect(run().lines.at(-1)).toMatchObject({ result: 'converged' })
+  })
+
+  it('leaves no record once no role declares it', async () => {
+    const records = 'ls /var/lib/provision/commands | wc -l'
+    expect(await on(records)).toBe('1\n')
+    declare({ content: '4' })
+    expect(run('--prune').status).toBe(0)
+    expect(await on(records)).toBe('0\n')
   })
 })

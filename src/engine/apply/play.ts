@@ -10,6 +10,7 @@ import { CONTROLLER, type PlannedChange } from '../plan/plan.ts'
 import { type PendingChange, planHost, statesOf } from '../plan/plan-host.ts'
 import type { Run, RunHost } from '../run-state.ts'
 import { skippedTexts, unblocked } from './blocked.ts'
+import { recordDebts } from './debts.ts'
 import { withMount } from './mounts.ts'
 import { runSteps, type StepContext } from './run-steps.ts'
 import type { Sequencer } from './sequencer.ts'
@@ -37,6 +38,8 @@ export const applyPlay = async (run: Run, runHost: RunHost, { index: play, seque
   try {
     run.listen({ type: 'host', host, state: 'applying' })
     const changes = shownChanges(run, runHost, shown, play)
+    const due = changes.flatMap(({ pending }) => pending ?? [])
+    await recordDebts(run, runHost, due, stepContextOf(run))
     for (const all of adjacent(changes)) {
       const batch = unblocked(run, host, all)
       const left = all.filter((one) => !batch.includes(one))

@@ -1,7 +1,10 @@
 import { isDeepStrictEqual } from 'node:util'
 import { Problem } from '../../problem.ts'
 import { comparable } from '../../resource/kind/compare/comparable.ts'
-import { keyOf, type Resource } from '../../resource/kind/kind.ts'
+import { keyOf, type Resource, type Trigger } from '../../resource/kind/kind.ts'
+import { whereNamed } from '../../role/yaml/declare.ts'
+import { suggestion } from '../../site/source/suggest.ts'
+import { calling } from '../failure.ts'
 
 /** A resource with the play and the role that declare it. */
 export interface DeclaredResource {
@@ -36,3 +39,59 @@ const conflictingDeclarations = (host: string, first: DeclaredResource, second: 
         : `roles ${first.role} and ${second.role} declare this resource with different values`,
     fix: 'declare the resource in one role, or make both declarations identical',
   })
+
+/**
+ * Replaces the names of earlier resources in specs (`when`) by the resources. A path names every resource there and below. A name that leads
+ * to no earlier resource of the host throws an input error.
+ */
+export const withTriggers = (host: string, declared: readonly DeclaredResource[]): readonly DeclaredResource[] => {
+  const earlier: Resource[] = []
+  return declared.map((one) => {
+    const { role, resource } = one
+    const { triggers } = resource.kind
+    const names =
+      triggers === undefined ? [] : calling({ call: `names of kind ${resource.kind.name}`, role }, () => triggers.names(resource.spec))
+    const found = names.flatMap((name) => {
+      const named = earlier.filter((other) => isNamed(other, name))
+      if (named.length === 0) throw unknownName(host, one, { name, earlier, all: declared })
+      return named.map(triggerOf)
+    })
+    earlier.push(resource)
+    if (triggers === undefined || names.length === 0) return one
+    const distinct = [...new Map(found.map((trigger) => [trigger.key, trigger])).values()]
+    return { ...one, resource: { ...resource, spec: triggers.resolve(resource.spec, distinct) } }
+  })
+}
+
+const triggerOf = (resource: Resource): Trigger => ({ key: keyOf(resource), files: resource.kind.files?.(resource.spec) ?? [] })
+
+const isNamed = (resource: Resource, name: string): boolean =>
+  resource.kind.bookkeeping !== true &&
+  (name.startsWith('/') ? pathsOf(resource).some((path) => path === name || path.startsWith(`${name}/`)) : keyOf(resource) === name)
+
+/** The path that is the identity of a file, directory or link, and the files of other resources. */
+const pathsOf = ({ kind, id, spec }: Resource): readonly string[] => [
+  ...(id.startsWith('/') ? [id] : []),
+  ...(kind.files?.(spec) ?? []).map(({ path }) => path),
+]
+
+interface UnknownName {
+  readonly name: string
+  readonly earlier: readonly Resource[]
+  readonly all: readonly DeclaredResource[]
+}
+
+const unknownName = (host: string, { role, resource }: DeclaredResource, { name, earlier, all }: UnknownName): Problem => {
+  const isLater = all.some((other) => other.resource !== resource && isNamed(other.resource, name))
+  const known = earlier.flatMap((other) => (name.startsWith('/') ? pathsOf(other) : [keyOf(other)]))
+  const near = suggestion(name, known.length > MANY ? [] : known, 'declare the resource before this one, or correct the name')
+  return new Problem({
+    class: 'input',
+    where: whereNamed(resource) ?? { host, role, resource: keyOf(resource) },
+    what: `\`when\` names ${name}, which ${isLater ? 'is declared after this resource' : 'this host does not declare'}`,
+    fix: isLater ? `move ${name} before this resource` : near,
+  })
+}
+
+/** A host with more resources gets no list of them, and no search for a similar name. */
+const MANY = 2000

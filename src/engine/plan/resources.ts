@@ -9,7 +9,7 @@ import { noFacts, readsFact } from '../../role/no-facts.ts'
 import type { Facts, HostContext } from '../../role/role.ts'
 import { pathsTo } from '../../role/written.ts'
 import type { Listener } from '../events.ts'
-import { type DeclaredResource, mergeDeclared } from './declared.ts'
+import { type DeclaredResource, mergeDeclared, withTriggers } from './declared.ts'
 import type { Declaring } from './identities.ts'
 import { ownedBy } from './owned.ts'
 
@@ -23,10 +23,8 @@ export interface Surroundings {
 
 /** All resources of a host in the order in which they are applied: for each role its ownership record, then its resources. */
 export const resourcesOf = (host: string, facts: Facts, surroundings: Surroundings): readonly DeclaredResource[] => {
-  return mergeDeclared(
-    host,
-    boundOn(host, surroundings.bindings).flatMap((bound) => declaredBy(bound, facts, surroundings)),
-  )
+  const declared = boundOn(host, surroundings.bindings).flatMap((bound) => declaredBy(bound, facts, surroundings))
+  return withTriggers(host, mergeDeclared(host, declared))
 }
 
 /** The roles of a host. Grouped once: a site of thousands of hosts would otherwise be searched for each of them. */
@@ -61,10 +59,19 @@ const playbooksOf = ({ host, role }: Bound, { bindings }: Surroundings): readonl
 export const faultsAhead = (hosts: readonly string[], surroundings: Surroundings): readonly Problem[] => {
   const silent = { ...surroundings, listen: () => {} }
   const problems = hosts.flatMap((host) => {
+    // Without the resources that need a fact, one of them may be what another resource names.
+    let isWhole = true
+    const facts = noFacts(() => {
+      isWhole = false
+    })
     const mine = boundOn(host, surroundings.bindings)
     const all: DeclaredResource[] = []
-    const each = mine.flatMap((bound) => problemsOf(() => all.push(...declaredBy(bound, noFacts, silent))))
-    return each.length > 0 ? each : problemsOf(() => mergeDeclared(host, all))
+    const each = mine.flatMap((bound) => problemsOf(() => all.push(...declaredBy(bound, facts, silent))))
+    if (each.length > 0) return each
+    return problemsOf(() => {
+      const merged = mergeDeclared(host, all)
+      if (isWhole) withTriggers(host, merged)
+    })
   })
   return distinctProblems(problems)
 }

@@ -18,6 +18,8 @@ export interface Change {
   /** A few words for the plan: `missing`, `content differs`, `runs with an older /etc/nginx/nginx.conf`. */
   readonly reason: string
   readonly differences: readonly Difference[]
+  /** The keys of the resources of the host whose change is the reason. */
+  readonly causes?: readonly string[]
   /** Every run makes this change, also with `--role` for another role: without it the host is at risk. */
   readonly debt?: true
   /** The files are as declared and not in effect yet, because a run was interrupted. Every run reports this; a run of the role completes it. */

@@ -103,6 +103,35 @@ export interface NeededAccounts {
   readonly groups?: readonly string[]
 }
 
+/** An earlier resource of the host whose change causes a change of the resource that names it. */
+export interface Trigger {
+  readonly key: string
+  readonly files: readonly ManagedFile[]
+}
+
+/** A resource that a change of this play causes to change later, and the keys of the resources that change. */
+export interface Owing<Spec, State> {
+  readonly id: string
+  readonly spec: Spec
+  readonly state: State
+  readonly keys: readonly string[]
+}
+
+/** How the resources of a kind name earlier resources of their host. The engine finds them before a host is contacted. */
+export interface Triggers<Spec, State> {
+  /** Returns the names: keys (`kind:identity`), or paths, which name all that is declared there and below. */
+  names(spec: Spec): readonly string[]
+  /** Returns the spec with the resources that the names lead to. */
+  resolve(spec: Spec, triggers: readonly Trigger[]): Spec
+  /** Returns the keys of these resources. */
+  keys(spec: Spec): readonly string[]
+  /**
+   * Returns steps that record the debt on the host. A run takes them before the first change of these resources, so that no interruption
+   * loses it.
+   */
+  owe?(owing: readonly Owing<Spec, State>[]): Steps
+}
+
 /**
  * The type of a resource. It observes all resources of the kind on a host in one request, plans each of them purely, and applies the
  * changes. A kind opens no connection and does no I/O: it returns queries and steps, and the engine executes them.
@@ -155,6 +184,8 @@ export interface Kind<Input = unknown, Spec = unknown, State = unknown> {
    * cluster restart one at a time.
    */
   sequence?(spec: Spec, members: ReadonlyMap<string, State>): readonly string[]
+  /** How a spec names earlier resources of the host whose change causes a change of this one. */
+  readonly triggers?: Triggers<Spec, State>
   /** Hosts that declare the same resource share it, as the members of a cluster do: if the state of one forbids a change, none is changed. */
   readonly shared?: true
   /** Creating the resource can create what later resources of the role need, as a package does (`PlanContext.packagesPending`). */
@@ -185,6 +216,9 @@ export interface Resource<Spec = unknown> {
   readonly id: string
   readonly spec: Spec
 }
+
+export const isResource = (value: unknown): value is Resource =>
+  typeof value === 'object' && value !== null && 'kind' in value && 'spec' in value
 
 /** Returns `kind:identity`, the name of a resource in plans, JSON and records. */
 export const keyOf = ({ kind, id }: { kind: { name: string }; id: string }): string => `${kind.name}:${id}`

@@ -7,8 +7,8 @@ export type OrphanPolicy =
    * the record names a unit (`Kind.recorded`), stop and disable that.
    */
   | { readonly keep: string; readonly goesWith?: (id: string) => string; readonly stopsRecorded?: true }
-  /** Forget it: nothing on the host can be distinguished from the work of others. */
-  | { readonly forget: true }
+  /** Forget it: nothing on the host can be distinguished from the work of others. `record`: the file with our record of it, which is deleted. */
+  | { readonly forget: true; readonly record?: (id: string) => string }
 
 // By name of the kind: a host's record can have resources of roles that are gone.
 const policies = new Map<string, OrphanPolicy>()

@@ -1,3 +1,8 @@
+import type { Script } from '../../shell/script.ts'
+import { sh } from '../../shell/sh.ts'
+import { directoriesAbove, OURS } from './path-queries.ts'
+import { READ_OTHERS } from './walk-read.ts'
+
 /** Directory of the stamps. In /run on purpose: a boot deletes it, and loads what is on the disk. */
 export const STAMPS = '/run/provision/loaded'
 
@@ -14,8 +19,20 @@ export const readStamp = ([at, ...lines]: readonly string[]): Stamp | undefined 
   at !== undefined && /^\d+$/.test(at) ? { at, sums: new Map(lines.flatMap(readSum)) } : undefined
 
 // A name with a backslash is escaped by sha256sum, and its line starts with one.
-const readSum = (line: string): readonly (readonly [string, string])[] => {
+export const readSum = (line: string): readonly (readonly [string, string])[] => {
   const [, escaped, sha256, path] = /^(\\?)([0-9a-f]{64}|absent) [ *]?(\/.*)$/.exec(line) ?? []
   if (sha256 === undefined || path === undefined) return []
   return [[escaped === '\\' ? path.replace(/\\(.)/g, (_, c: string) => (c === 'n' ? '\n' : c)) : path, sha256]]
+}
+
+/** Shell function `digests`: lines of `sha256sum` for paths that exist. `$others` and `$work` must be set (see `untrustedScript`). */
+export const DIGESTS = sh`reader=${READ_OTHERS}
+digests() { if [ "$others" ]; then perl -e "$reader" -- digests "$work" '' "$@" | tr '\\0' '\\n'; else sha256sum -- "$@" 2>/dev/null; fi; }
+`
+
+/** Sets `$others` if accounts other than root control some of these files. They are then read without trusting names, up to a limit. */
+export const untrustedScript = (paths: readonly string[]): Script => {
+  const watched = [...new Set([...paths.flatMap(directoriesAbove), ...paths])]
+  if (watched.length === 0) return sh`others=`
+  return sh`find ${watched} -prune ! \\( ${OURS} \\) -print >"$work/others.0" 2>/dev/null; others=; [ ! -s "$work/others.0" ] || others=1`
 }

@@ -32,6 +32,7 @@ function* applySome(work: readonly OrphanWork[], before: readonly string[]): Ste
   const script = [
     ...deleting.map(scriptOf),
     ...(deleting.some(isUnit) ? [sh`systemctl daemon-reload`] : []),
+    ...work.flatMap(recordOf).map((record) => sh`rm -f -- ${record} || exit`),
     ...[...Map.groupBy(work, ({ spec }) => spec.role)].map(([role, ofRole]) =>
       forgetLines(
         role,
@@ -46,6 +47,12 @@ function* applySome(work: readonly OrphanWork[], before: readonly string[]): Ste
     before,
     fix: 'fix the problem that the host reports, then run again; what others changed was kept',
   })
+}
+
+/** The file with our record of a resource that leaves nothing else behind. */
+const recordOf = ({ spec, id }: OrphanWork): readonly string[] => {
+  const policy = orphanPolicyOf(spec.owned.key)
+  return 'forget' in policy && policy.record !== undefined ? [policy.record(id)] : []
 }
 
 const isUnit = ({ spec }: OrphanWork): boolean => {

@@ -1,10 +1,8 @@
 import type { Script } from '../../shell/script.ts'
 import { sh } from '../../shell/sh.ts'
 import { forgetScript, restoreScript } from '../file/undo.ts'
-import { directoriesAbove, OURS } from '../kind/path-queries.ts'
-import { STAMPS } from '../kind/stamp.ts'
+import { DIGESTS, STAMPS, untrustedScript } from '../kind/stamp.ts'
 import { type Answer, HostRefusal, requireSuccess } from '../kind/step.ts'
-import { READ_OTHERS } from '../kind/walk-read.ts'
 
 /** Method by which a running service loads its files. A `reload` becomes a restart if the unit cannot reload. */
 export type LoadMode = 'reload' | 'restart'
@@ -64,16 +62,7 @@ load "$@"
 )`
 
 /** Shell functions that `loadScript` needs; once per request. */
-export const LOAD_FUNCTIONS = sh`reader=${READ_OTHERS}
-digests() { if [ "$others" ]; then perl -e "$reader" -- digests "$work" '' "$@" | tr '\\0' '\\n'; else sha256sum -- "$@" 2>/dev/null; fi; }
-`
-
-/** Sets `$others` if accounts other than root control some of these files. They are then read without trusting names, up to a limit. */
-const untrustedScript = (paths: readonly string[]): Script => {
-  const watched = [...new Set([...paths.flatMap(directoriesAbove), ...paths])]
-  if (watched.length === 0) return sh`others=`
-  return sh`find ${watched} -prune ! \\( ${OURS} \\) -print >"$work/others.0" 2>/dev/null; others=; [ ! -s "$work/others.0" ] || others=1`
-}
+export const LOAD_FUNCTIONS = DIGESTS
 
 // Where `at` is the time of the unit's last change of state, which moves at every start, restart and reload.
 const loadFunctions = sh`

@@ -1,11 +1,11 @@
 import { z } from 'zod'
-import { type Certainty, type Change, type Difference, defineKind, type PlanContext, type Resource } from '../kind/kind.ts'
+import { type Certainty, type Change, type Difference, defineKind, isResource, type PlanContext, type Resource } from '../kind/kind.ts'
 import { parentOf } from '../kind/path.ts'
 import { HostRefusal } from '../kind/step.ts'
 import { applyServices } from './apply.ts'
 import { endsAtOnce } from './load.ts'
 import { isActive, isEnabled, observeServices, type ServiceState, SHARED_DIRECTORIES } from './observe.ts'
-import { isResource, type LoadedFile, type ServiceSpec, schema } from './spec.ts'
+import { type LoadedFile, type ServiceSpec, schema } from './spec.ts'
 
 /**
  * A systemd unit: whether it runs, starts at boot, and has loaded its current configuration. Declare it after the files that it loads, so

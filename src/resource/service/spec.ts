@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { Script } from '../../shell/script.ts'
-import { keyOf, type ManagedFile, type Resource } from '../kind/kind.ts'
+import { isResource, keyOf, type ManagedFile, type Resource } from '../kind/kind.ts'
 import { isTemplate } from '../kind/queries.ts'
 import { yamlForms } from '../option/yaml-form.ts'
 import { unitName } from './unit-name.ts'
@@ -9,9 +9,6 @@ import { unitName } from './unit-name.ts'
 export interface LoadedFile extends ManagedFile {
   readonly key: string
 }
-
-export const isResource = (value: unknown): value is Resource =>
-  typeof value === 'object' && value !== null && 'kind' in value && 'spec' in value
 
 const loadedFiles = z
   .array(

@@ -4,7 +4,7 @@ import { comparable } from '../../resource/kind/compare/comparable.ts'
 import { keyOf, type Resource } from '../../resource/kind/kind.ts'
 import { isSecret } from '../../secret/secret.ts'
 import { inputProblem, type Place } from '../../site/source/input-problem.ts'
-import type { SourceNode } from '../../site/source/source-map.ts'
+import { entryOf, type SourceNode } from '../../site/source/source-map.ts'
 import { readsFact } from '../no-facts.ts'
 import type { HostContext } from '../role.ts'
 import { holds } from './condition.ts'
@@ -58,6 +58,7 @@ export const declare = (entries: readonly Entry[], scope: Scope, files: HostCont
               'declare it once',
               `the first is at ${placeOf(first.where)}`,
             )
+          places.set(resource, entryOf(options, 'when')?.node.place ?? entry.where)
           earlier.set(key, resource)
           declared.push({ resource, where: entry.where })
         })
@@ -65,6 +66,11 @@ export const declare = (entries: readonly Entry[], scope: Scope, files: HostCont
   if (problems.length > 0) throw new Problems(problems)
   return declared.map(({ resource }) => resource)
 }
+
+const places = new WeakMap<Resource, Place>()
+
+/** Returns the place where YAML names other resources in `when` of this one, or declares it; undefined for a resource of a role in TypeScript. */
+export const whereNamed = (resource: Resource): Place | undefined => places.get(resource)
 
 /** Returns the items of `each`; one undefined item without it. An item of a map has `key` and `value`. */
 const itemsOf = ({ each }: Entry, scope: Scope): readonly (SourceNode | undefined)[] => {

@@ -5,6 +5,7 @@ import { afterAll, describe, expect, it } from 'vitest'
 import { DIRECTORIES } from '../../../src/engine/observe/directories.ts'
 import { queryHost } from '../../../src/engine/observe/host-query.ts'
 import { forbiddenOn, planHost } from '../../../src/engine/plan/plan-host.ts'
+import { command } from '../../../src/resource/control/command.ts'
 import { directory } from '../../../src/resource/file/directory.ts'
 import { file } from '../../../src/resource/file/file.ts'
 import { link } from '../../../src/resource/file/link.ts'
@@ -12,7 +13,6 @@ import type { Inode, InodeState } from '../../../src/resource/kind/inode.ts'
 import type { Resource } from '../../../src/resource/kind/kind.ts'
 import { keyOf } from '../../../src/resource/kind/kind.ts'
 import { pkg } from '../../../src/resource/package/package.ts'
-import { command } from '../../../src/resource/system/command.ts'
 
 const inode = (type: string, more: object = {}): InodeState => ({ type, mode: '755', owner: 'root', group: 'root', target: '', ...more })
 const root = { '/srv': inode('d'), '/srv/app': 'absent' as const, '/home': inode('d'), '/home/bob': inode('d', { owner: 'bob' }) }

@@ -3,7 +3,10 @@ import { ZodError } from 'zod'
 import type { Event } from '../../../src/engine/events.ts'
 import { faultsAhead, resourcesOf, type Surroundings } from '../../../src/engine/plan/resources.ts'
 import { Problem } from '../../../src/problem.ts'
+import { command } from '../../../src/resource/control/command.ts'
+import { directory } from '../../../src/resource/file/directory.ts'
 import { file } from '../../../src/resource/file/file.ts'
+import { sha256Hex } from '../../../src/resource/kind/content.ts'
 import { keyOf } from '../../../src/resource/kind/kind.ts'
 import type { Bindings, Bound } from '../../../src/role/bind.ts'
 import type { Facts, HostContext, Role } from '../../../src/role/role.ts'
@@ -149,5 +152,69 @@ describe('faults that need no facts', () => {
       throw new TypeError('ours')
     })
     expect(() => faultsAhead(['a'], surroundingsOf(['a', broken]).surroundings)).toThrow('ours')
+  })
+})
+
+describe('a resource that names others in `when`', () => {
+  const reload = (...when: readonly string[]) => command({ name: 'reload', run: 'reload', when: [...when] })
+  const first = [motd('x'), motd('y', '/etc/app/y'), motd('z', '/etc/app/z'), directory({ path: '/srv/app' })]
+  const triggersOf = (surroundings: Surroundings) =>
+    resourcesOf('a', facts, surroundings).flatMap(({ resource }) =>
+      (resource.kind.triggers?.keys(resource.spec) ?? []).map((key) => `${keyOf(resource)} ${key}`),
+    )
+
+  it.each([
+    [['file:/etc/motd'], ['file:/etc/motd']],
+    [
+      ['/etc/app', '/etc/app/z', 'file:/etc/app/y'],
+      ['file:/etc/app/y', 'file:/etc/app/z'],
+    ],
+    [['/srv'], ['directory:/srv/app']],
+    [['/srv/app'], ['directory:/srv/app']],
+  ])('has those of its host: %j', (when, keys) => {
+    const { surroundings } = surroundingsOf(
+      ['b', roleOf('other', () => [])],
+      ['a', roleOf('one', () => first)],
+      ['a', roleOf('app', () => [reload(...when)])],
+    )
+    expect(triggersOf(surroundings)).toEqual(keys.map((key) => `command:reload ${key}`))
+    expect(faults(surroundings, 'a', 'b')).toEqual([])
+  })
+
+  it('has their files', () => {
+    const { surroundings } = surroundingsOf(['a', roleOf('app', () => [motd('x'), reload('/etc/motd')])])
+    expect(resourcesOf('a', facts, surroundings).at(-1)?.resource.spec).toMatchObject({
+      triggers: [{ key: 'file:/etc/motd', files: [{ path: '/etc/motd', sha256: sha256Hex('x') }] }],
+    })
+  })
+
+  it.each([
+    ['file:/etc/mtod', 'file:/etc/mtod, which this host does not declare', 'did you mean `file:/etc/motd`?'],
+    ['/etc/ap', '/etc/ap, which this host does not declare', '(available: /etc/motd, /etc/app/y'],
+    [
+      'package:other',
+      'package:other, which this host does not declare',
+      'declare the resource before this one, or correct the name (available: ',
+    ],
+    ['file:/etc/late', 'file:/etc/late, which is declared after this resource', 'move file:/etc/late before this resource'],
+    ['/etc/late', '/etc/late, which is declared after this resource', 'move /etc/late before this resource'],
+    ['command:reload', 'command:reload, which this host does not declare', ''],
+    ['owned:app', 'owned:app, which this host does not declare', ''],
+  ])('must not name %s', (name, what, fix) => {
+    const app = roleOf('app', () => [...first, reload(name), motd('late', '/etc/late')])
+    const { surroundings } = surroundingsOf(['b', roleOf('app', () => [motd('x', '/etc/b')])], ['a', app])
+    const act = () => resourcesOf('a', facts, surroundings)
+    expect(act).toThrow(expect.objectContaining({ class: 'input', where: { host: 'a', role: 'app', resource: 'command:reload' } }))
+    expect(act).toThrow(expect.objectContaining({ what: `\`when\` names ${what}`, fix: expect.stringContaining(fix) }))
+    expect(faults(surroundings, 'a', 'b')).toEqual([`input a › app › command:reload: \`when\` names ${what}`])
+  })
+
+  it('is checked ahead only on hosts where no role reads a fact', () => {
+    const app = roleOf('app', () => [reload('file:/etc/x')])
+    const reading = roleOf('reading', ({ facts: { codename } }) => [motd(codename, '/etc/x')])
+    const { surroundings } = surroundingsOf(['a', reading], ['a', app], ['b', app])
+    expect(faults(surroundings, 'a')).toEqual([])
+    expect(faults(surroundings, 'b')).toHaveLength(1)
+    expect(triggersOf(surroundings)).toEqual(['command:reload file:/etc/x'])
   })
 })

@@ -1,6 +1,6 @@
 import { authorizedKeys } from '../../../../src/resource/account/authorized-keys.ts'
 import { user } from '../../../../src/resource/account/user.ts'
-import { command } from '../../../../src/resource/system/command.ts'
+import { command } from '../../../../src/resource/control/command.ts'
 import type { Place } from './attacks.ts'
 import type { Target } from './kinds.ts'
 

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
+import { command } from '../../../../src/resource/control/command.ts'
 import { file } from '../../../../src/resource/file/file.ts'
 import { bytesOf, text } from '../../../../src/resource/kind/content.ts'
-import { command } from '../../../../src/resource/system/command.ts'
 import { sysctl } from '../../../../src/resource/system/sysctl.ts'
 import { Secret } from '../../../../src/secret/secret.ts'
 import { sh } from '../../../../src/shell/sh.ts'

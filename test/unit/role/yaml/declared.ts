@@ -61,7 +61,7 @@ export const problems = async (list: string, given: Given = {}): Promise<readonl
   problemsOf(() => declaredBy(playOf(list), given))
 
 /** The problems that are found before any host is contacted. */
-export const problemsAhead = (list: string): Promise<readonly string[]> => problems(list, { facts: noFacts })
+export const problemsAhead = (list: string): Promise<readonly string[]> => problems(list, { facts: noFacts(() => {}) })
 
 export const problemsOf = async (act: () => Promise<unknown>): Promise<readonly string[]> => {
   try {

@@ -1,6 +1,9 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: references of YAML
 import { describe, expect, test } from 'vitest'
+import { withTriggers } from '../../../../src/engine/plan/declared.ts'
 import { bytesOf, type Content, shownText } from '../../../../src/resource/kind/content.ts'
+import type { Resource } from '../../../../src/resource/kind/kind.ts'
+import { whereNamed } from '../../../../src/role/yaml/declare.ts'
 import { isSecret } from '../../../../src/secret/secret.ts'
 import { project } from '../../site/project.ts'
 import { boundNames, declaredBy, problems, problemsAhead, problemsOf, resources } from './declared.ts'
@@ -334,3 +337,17 @@ describe('a play that lists resources', () => {
     expect(await order('- { name: tools, hosts: all, roles: [nginx], resources: [{ package: { name: htop } }] }\n')).toBe('nginx tools')
   })
 })
+
+test('a list of `when` has its place, for an error about a name that the host does not declare', async () => {
+  const declared = await declaredBy(
+    '- hosts: all\n  resources:\n    - command: { name: a, run: b, when: [/etc/a] }\n    - command: { name: c, run: d, creates: /e }\n',
+  )
+  expect(declared.map(whereNamed)).toEqual([
+    expect.objectContaining({ file: 'playbooks/site.yaml', line: 3, column: 35 }),
+    expect.objectContaining({ line: 4 }),
+  ])
+  expect(withTriggersOf(declared[0])).toThrow(expect.objectContaining({ where: whereNamed(declared[0] as Resource) }))
+})
+
+const withTriggersOf = (resource: Resource | undefined) => () =>
+  withTriggers('web-01', resource === undefined ? [] : [{ play: 0, role: 'play', resource }])

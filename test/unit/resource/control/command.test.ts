@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
+import { type CommandSpec, command } from '../../../../src/resource/control/command.ts'
 import { HostRefusal } from '../../../../src/resource/kind/step.ts'
-import { type CommandSpec, command } from '../../../../src/resource/system/command.ts'
 import { Secret } from '../../../../src/secret/secret.ts'
 import { sh } from '../../../../src/shell/sh.ts'
 import { NOTHING } from '../answers.ts'
@@ -52,7 +52,7 @@ describe('a command', () => {
       ...{ action: 'run', certainty: 'opaque', reason: 'not done yet', differences: [] },
     })
     expect(command.kind.plan(one('x', { unless: 'a' }), { done: true }, context)).toBeUndefined()
-    expect(command.kind.orphan).toEqual({ forget: true })
+    expect(command.kind.orphan).toEqual({ forget: true, record: expect.any(Function) })
   })
 
   it.each([
