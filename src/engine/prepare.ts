@@ -4,7 +4,7 @@ import { resolveTarget } from '../host/target/target.ts'
 import { checkTargets } from '../host/transport/check-targets.ts'
 import { distinctProblems, Problem, Problems } from '../problem.ts'
 import { type Bindings, bindRoles } from '../role/bind.ts'
-import { findRoles, loadRoles } from '../role/discover.ts'
+import { findRoles, loadRoles, yamlRolesIn } from '../role/discover.ts'
 import { drainsOf } from '../role/drains.ts'
 import { unfilteredHosts } from '../role/flows.ts'
 import { loadKinds } from '../role/kinds.ts'
@@ -77,17 +77,20 @@ export interface Prepared {
 
 /** Reads and checks inventory, playbooks, roles and options. Reads no key and contacts no host. Throws all input errors together. */
 export const readSite = async ({ root, inventory, playbooks, env }: ProjectOptions): Promise<CheckedSite> => {
+  const files = findRoles(root)
+  const inYaml = yamlRolesIn(files, root)
   const raw = await readProject({
     root,
     env,
+    roles: inYaml,
     ...(inventory === undefined ? {} : { inventory }),
     ...(playbooks === undefined ? {} : { playbooks }),
   })
-  const files = findRoles(root)
   const site = buildSite(raw, { knownRoles: [...files.keys()] })
   const own = await loadKinds(root)
+  const kinds = new Map([...(await shippedKinds()), ...own])
   const loaded = await loadRoles(files, codeOf(site))
-  const { roles, problems } = namedRoles(site, loaded, new Map([...(await shippedKinds()), ...own]))
+  const { roles, problems } = namedRoles(site, loaded, { kinds, paths: inYaml })
   const bindings = bindRoles(site, roles, problems)
   return { site, bindings, warnings: distinctProblems([...site.warnings, ...bindings.warnings]) }
 }
@@ -157,8 +160,8 @@ const drainingHosts = (bindings: Bindings, targets: readonly string[]): readonly
 const rolesOf = (site: Site): readonly string[] => [...new Set(site.plays.flatMap((play) => play.roles.map(({ name }) => name)))]
 
 /** The names of the roles whose code is loaded. */
-const codeOf = (site: Site): readonly string[] =>
-  site.plays.flatMap((play) => play.roles.flatMap(({ role, resources }) => (resources === undefined ? [role] : [])))
+const codeOf = ({ plays, roleFiles }: Site): readonly string[] =>
+  plays.flatMap(({ roles }) => roles.flatMap(({ role, resources }) => (resources === undefined && !roleFiles.has(role) ? [role] : [])))
 
 const limitOf = (limit: readonly string[]): string => limit.map((pattern) => `--limit ${pattern}`).join(' ')
 

@@ -20,13 +20,17 @@ const thisPackage = (): Package => {
   return { home, isCompiled: import.meta.dirname.startsWith(join(home, 'dist')) }
 }
 
-/** Finds the roles of the project (`roles/NAME/role.ts` or `roles/NAME.ts`) and the shipped ones, without loading them. */
+/** Finds the roles of the project (`roles/NAME/role.ts`, `roles/NAME/role.yaml` or `roles/NAME.ts`) and the shipped ones, without loading them. */
 export const findRoles = (root: string, { home, isCompiled }: Package = thisPackage()): RoleFiles => {
   const shipped = rolesIn(isCompiled ? join(home, 'dist', 'roles') : join(home, 'roles'))
   const own = rolesIn(join(root, 'roles'))
   // The checkout of provision is a project too, and its roles are the sources of the shipped ones.
   return root === home ? new Map([...own, ...shipped]) : new Map([...shipped, ...own])
 }
+
+/** Returns the files of roles in YAML, relative to the project. */
+export const yamlRolesIn = (files: RoleFiles, root: string): RoleFiles =>
+  new Map([...files].flatMap(([name, path]) => (/\.ya?ml$/.test(path) ? [[name, relative(root, path)]] : [])))
 
 /** Loads the roles with these names. TypeScript of a project is loaded by type stripping. */
 export const loadRoles = async (files: RoleFiles, names: Iterable<string>): Promise<ReadonlyMap<string, Role>> =>
@@ -65,7 +69,7 @@ const rolesIn = (directory: string): RoleFiles => {
     entries.flatMap((entry): [string, string][] => {
       const path = join(directory, entry.name)
       if (entry.isFile() && /^[a-z][a-z0-9-]*\.(ts|js)$/.test(entry.name)) return [[entry.name.slice(0, -3), path]]
-      const inner = ['role.ts', 'role.js'].map((file) => join(path, file)).find((file) => existsSync(file))
+      const inner = ['role.ts', 'role.js', 'role.yaml', 'role.yml'].map((file) => join(path, file)).find((file) => existsSync(file))
       return entry.isDirectory() && inner !== undefined ? [[entry.name, inner]] : []
     }),
   )

@@ -1,9 +1,12 @@
+import { dirname } from 'node:path'
 import { type Problem, placeOf, type Where } from '../problem.ts'
 import type { RoleUse, Site } from '../site/site.ts'
 import { inputProblem } from '../site/source/input-problem.ts'
+import type { RoleFiles } from './discover.ts'
 import type { Role } from './role.ts'
 import type { Kinds } from './yaml/entries.ts'
 import { playRole } from './yaml/play-role.ts'
+import { yamlRole } from './yaml/yaml-role.ts'
 
 /** The roles of a site by their names in it, and problems that are visible without a host. */
 export interface NamedRoles {
@@ -15,8 +18,17 @@ export interface NamedRoles {
  * Returns the roles of the plays by name: those that were loaded, those that a play binds under another name, and the resources of plays,
  * which count as a role with the name of their play.
  */
-export const namedRoles = (site: Site, loaded: ReadonlyMap<string, Role>, kinds: Kinds): NamedRoles => {
+export const namedRoles = (
+  site: Site,
+  loaded: ReadonlyMap<string, Role>,
+  { kinds, paths }: { readonly kinds: Kinds; readonly paths: RoleFiles },
+): NamedRoles => {
   const problems: Problem[] = []
+  const inYaml = [...site.roleFiles].map(([name, node]): [string, Role] => [
+    name,
+    yamlRole({ name, node, folder: dirname(paths.get(name) ?? '') }, site, { kinds, problems }),
+  ])
+  const all = new Map([...loaded, ...inYaml])
   const roles = new Map<string, Role>()
   const firsts = new Map<string, RoleUse>()
   for (const use of site.plays.flatMap((play) => play.roles)) {
@@ -25,7 +37,7 @@ export const namedRoles = (site: Site, loaded: ReadonlyMap<string, Role>, kinds:
     else if (!isSame(first, use)) problems.push(taken(use, first))
     if (first !== undefined && use.resources === undefined) continue
     const { resources } = use
-    const role = resources === undefined ? boundRole(use, loaded, problems) : playRole({ ...use, resources }, site, { kinds, problems })
+    const role = resources === undefined ? boundRole(use, all, problems) : playRole({ ...use, resources }, site, { kinds, problems })
     if (resources !== undefined && !isUsable(use.name)) problems.push(unusable(use))
     if (role !== undefined) roles.set(use.name, role)
   }

@@ -12,7 +12,7 @@ import type { Sources } from './reference/references.ts'
 import { shortSecretWarnings } from './reference/short-secret.ts'
 import type { Play, RoleUse, Site } from './site.ts'
 import { inputProblem, type Place } from './source/input-problem.ts'
-import { entryOf, fromPlain, locatedValue, type SourceMap } from './source/source-map.ts'
+import { emptyNode, entryOf, fromPlain, locatedValue, type SourceMap } from './source/source-map.ts'
 import { type ParsedFile, parseYaml } from './yaml/yaml.ts'
 
 export interface BuildOptions {
@@ -58,6 +58,11 @@ export const buildSite = (raw: RawProject, { knownRoles }: BuildOptions): Site =
     return file.root === undefined ? [] : readPlaybook(file.root, context)
   })
 
+  const bound = new Set(plays.flatMap(({ roles }) => roles.map(({ role }) => role)))
+  const roles = [...(raw.roles ?? [])].flatMap(([name, { path, text }]) =>
+    bound.has(name) ? [[name, parseYaml(path, text, sources)] as const] : [],
+  )
+  parsedFiles.push(...roles.map(([, file]) => file))
   const all = sortedProblems(raw, parsedFiles, problems)
   if (all.length > 0) throw new Problems(all)
 
@@ -70,10 +75,11 @@ export const buildSite = (raw: RawProject, { knownRoles }: BuildOptions): Site =
     hosts,
     groups: membership.groups,
     plays,
+    roleFiles: new Map(roles.map(([name, { path, root }]) => [name, root ?? emptyNode({ file: path, line: 1, column: 1 })])),
     warnings: [...warnings, ...[...layers.values()].flatMap(shortLoginSecrets).filter(({ where }) => !warnedAt.has(placeKey(where)))],
     roleOptions: (host, use) => {
       const place = 'file' in use.where ? use.where : { file: raw.root }
-      const empty: SourceMap = { is: 'map', entries: new Map(), place }
+      const empty = emptyNode(place)
       if (use.resources !== undefined) return locatedValue(empty)
       const inherited = entryOf(layers.get(host), use.name)?.node
       const inPlaybook = optionsOf.get(use) ?? (use.options === undefined ? empty : fromPlain(use.options.value, place))

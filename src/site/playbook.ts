@@ -85,7 +85,7 @@ const twice = ({ name, where }: RoleUse): Problem =>
 
 const ansibleHint = (key: string): string | undefined => ANSIBLE.get(key)
 
-const NO_TASKS = 'declare resources in a role instead of tasks; see docs/writing-roles.md in the package provision'
+const NO_TASKS = 'write `resources`, a list of kinds with their options; see docs/resources.md in the package provision'
 
 const ANSIBLE: ReadonlyMap<string, string> = new Map(
   Object.entries({

@@ -15,6 +15,8 @@ export interface RawProject {
   readonly root: string
   readonly inventory: readonly RawFile[]
   readonly playbooks: readonly RawFile[]
+  /** Roles in YAML, by name. */
+  readonly roles?: ReadonlyMap<string, RawFile>
   /** Path of the secrets file, whether it exists or not. */
   readonly secretsPath: string
   /** Decrypted secrets; read only if a file refers to them. */

@@ -19,6 +19,8 @@ export interface ReadOptions {
   readonly inventory?: string
   /** `playbooks/site.yaml` by default; an empty list reads none. */
   readonly playbooks?: readonly string[]
+  /** Paths of roles in YAML, by name. */
+  readonly roles?: ReadonlyMap<string, string>
   readonly env: Environment
 }
 
@@ -29,7 +31,13 @@ const PLAYBOOK = 'playbooks/site.yaml'
 const PACKAGE = 'node_modules/provision'
 
 /** Reads all files of a project. Unreadable files become problems of the result, to be reported with all others. */
-export const readProject = async ({ root, inventory = INVENTORY, playbooks = [PLAYBOOK], env }: ReadOptions): Promise<RawProject> => {
+export const readProject = async ({
+  root,
+  inventory = INVENTORY,
+  playbooks = [PLAYBOOK],
+  roles,
+  env,
+}: ReadOptions): Promise<RawProject> => {
   const problems: Problem[] = []
   const attempt = <T>(read: () => T, fallback: T): T => {
     try {
@@ -43,8 +51,9 @@ export const readProject = async ({ root, inventory = INVENTORY, playbooks = [PL
   const read = (path: string): readonly RawFile[] => attempt(() => [{ path, text: textOf(path, readPlainFile(root, path)) }], [])
   const inventoryTexts = paths.flatMap(read)
   const playbookFiles = playbooks.flatMap(read)
+  const roleFiles = new Map([...(roles ?? [])].flatMap(([name, path]) => read(path).map((file) => [name, file] as const)))
   const secretsPath = paths.length === 0 ? SECRETS : secretsPathOf(root, inventory)
-  const refersToSecrets = [...inventoryTexts, ...playbookFiles].some(({ text }) => text.includes('${secret:'))
+  const refersToSecrets = [...inventoryTexts, ...playbookFiles, ...roleFiles.values()].some(({ text }) => text.includes('${secret:'))
   const problemCount = problems.length
   const secrets = refersToSecrets
     ? await readSecrets({ root, path: secretsPath, env }).catch((error: unknown) => void problems.push(...problemsOrThrow(error)))
@@ -53,6 +62,7 @@ export const readProject = async ({ root, inventory = INVENTORY, playbooks = [PL
     root,
     inventory: inventoryTexts,
     playbooks: playbookFiles,
+    roles: roleFiles,
     secretsPath,
     ...(secrets === undefined ? {} : { secrets: { path: secretsPath, text: secrets } }),
     secretsUnreadable: refersToSecrets && secrets === undefined && problems.length > problemCount,

@@ -31,7 +31,11 @@ export const readRole = (item: SourceNode, { knownRoles, problems, optionsOf }: 
   const { name: role, where } = entry.role
   if (!knownRoles.includes(role)) {
     problems.push(
-      inputProblem(where, `unknown role \`${shownText(role)}\``, suggestion(role, knownRoles, `create roles/${shownText(role)}/role.ts`)),
+      inputProblem(
+        where,
+        `unknown role \`${shownText(role)}\``,
+        suggestion(role, knownRoles, `create roles/${shownText(role)}/role.yaml, or role.ts`),
+      ),
     )
     return undefined
   }

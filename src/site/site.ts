@@ -1,6 +1,6 @@
 import type { Problem, Where } from '../problem.ts'
 import type { Host, Value } from './inventory/host.ts'
-import type { LocatedValue, SourceList } from './source/source-map.ts'
+import type { LocatedValue, SourceList, SourceNode } from './source/source-map.ts'
 
 /** A role of a play, with its options in the playbook if there are any; or the resources that the play itself lists. */
 export interface RoleUse {
@@ -35,6 +35,8 @@ export interface Site {
   /** Group name to host names, nested groups resolved, in inventory order. */
   readonly groups: ReadonlyMap<string, readonly string[]>
   readonly plays: readonly Play[]
+  /** Content of the roles in YAML that a play binds, by name. */
+  readonly roleFiles: ReadonlyMap<string, SourceNode>
   /** Suspicious but valid input, shown as a warning. */
   readonly warnings: readonly Problem[]
   /**

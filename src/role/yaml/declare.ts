@@ -6,10 +6,9 @@ import { isSecret } from '../../secret/secret.ts'
 import { inputProblem, type Place } from '../../site/source/input-problem.ts'
 import { entryOf, type SourceNode } from '../../site/source/source-map.ts'
 import { readsFact } from '../no-facts.ts'
-import type { HostContext } from '../role.ts'
 import { holds } from './condition.ts'
 import { type Entry, notAMap } from './entries.ts'
-import { makeResource, misspelt, SKIPPED } from './make-resource.ts'
+import { type Files, makeResource, misspelt, SKIPPED } from './make-resource.ts'
 import { resolve, type Scope } from './scope.ts'
 
 /** More resources than any host has: a list of lists was meant. */
@@ -24,7 +23,7 @@ interface Declared {
  * Returns the resources of entries on a host. Throws all their problems together. While facts are unknown, entries that read one are
  * checked for misspelt options only.
  */
-export const declare = (entries: readonly Entry[], scope: Scope, files: HostContext<unknown>['files']): readonly Resource[] => {
+export const declare = (entries: readonly Entry[], scope: Scope, files: Files): readonly Resource[] => {
   const problems: Problem[] = []
   const declared: Declared[] = []
   const earlier = new Map<string, Resource>()
@@ -48,7 +47,7 @@ export const declare = (entries: readonly Entry[], scope: Scope, files: HostCont
           if (entry.condition !== undefined && !holds(entry.condition, inner)) return
           const options = resolve(entry.options, inner)
           if (options.is !== 'map') throw notAMap(entry.kind, entry.options)
-          const resource = makeResource(entry.kind, options, { files, earlier, isIncomplete })
+          const resource = makeResource(entry.kind, options, { ...files, earlier, isIncomplete })
           const key = keyOf(resource)
           const first = declared.find((one) => keyOf(one.resource) === key)
           if (first !== undefined && !isDeepStrictEqual(comparable(first.resource.spec), comparable(resource.spec)))

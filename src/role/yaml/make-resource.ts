@@ -20,9 +20,14 @@ import { suggestion } from '../../site/source/suggest.ts'
 import { projectFile } from '../project-file.ts'
 import type { HostContext } from '../role.ts'
 
-/** What the options of a resource may name: files of the project, and earlier resources of the same list by their keys. */
-export interface Nameable {
+/** The files of the project, and the folder of the role: a path that begins with `./` is below it. */
+export interface Files {
   readonly files: HostContext<unknown>['files']
+  readonly folder?: string
+}
+
+/** What the options of a resource may name: files of the project, and earlier resources of the same list by their keys. */
+export interface Nameable extends Files {
   readonly earlier: ReadonlyMap<string, Resource>
   /** An earlier resource is not known yet, because it needs facts. */
   readonly isIncomplete: boolean
@@ -92,7 +97,7 @@ interface Sourced {
   readonly options: SourceMap
 }
 
-const withSource = (kind: AnyKind, options: SourceMap, { files }: Nameable): Sourced | undefined => {
+const withSource = (kind: AnyKind, options: SourceMap, { files, folder }: Nameable): Sourced | undefined => {
   const found = sourceOption(kind)
   const entry = entryOf(options, 'source')
   if (found === undefined || entry === undefined) return undefined
@@ -107,9 +112,10 @@ const withSource = (kind: AnyKind, options: SourceMap, { files }: Nameable): Sou
       '`source` is not a path',
       `write the path of a ${form === 'content' ? 'file' : 'directory'} of the project`,
     )
+  const path = node.value.startsWith('./') ? `${folder === undefined ? '' : `${folder}/`}${node.value.slice(2)}` : node.value
   const rest = omitKeys(options, new Set(['source']))
   const entries = new Map([...rest.entries, [option, { key: entry.key, node }]])
-  return { option, value: atPlace(node, () => read(files, node.value as string, form)), options: { ...rest, entries } }
+  return { option, value: atPlace(node, () => read(files, path, form)), options: { ...rest, entries } }
 }
 
 const read = (files: Nameable['files'], path: string, form: 'content' | 'files'): unknown =>

@@ -94,7 +94,11 @@ const typeOf = (node: SourceMap, problems: Problem[]): Type | undefined => {
   problems.push(
     entry === undefined
       ? inputProblem(node.place, 'option has no `type`', `${fix}; for a default that is a map, write { type: object, default: {…} }`)
-      : inputProblem(entry.node.place, `unknown type \`${shownText(String(type))}\``, suggestion(String(type), TYPES, fix)),
+      : inputProblem(
+          entry.node.place,
+          `unknown type \`${shownText(String(type))}\``,
+          suggestion(String(type), TYPES, 'write another type'),
+        ),
   )
   return undefined
 }

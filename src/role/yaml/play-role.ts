@@ -17,6 +17,6 @@ export const playRole = (
     name: use.name,
     summary: 'resources of a play',
     options: z.unknown(),
-    resources: (context) => declare(entries, scopeOf(context, site), context.files),
+    resources: (context) => declare(entries, scopeOf(context, site), { files: context.files }),
   }
 }

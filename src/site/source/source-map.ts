@@ -87,6 +87,9 @@ export const withOrigin = (node: SourceNode, origin: string): SourceNode => {
   return { ...node, origin, entries: new Map(entries) }
 }
 
+/** Returns an empty map. */
+export const emptyNode = (place: Place): SourceMap => ({ is: 'map', entries: new Map(), place })
+
 /** Returns a node for a value that is not from a file, with one position for all of its parts. */
 export const fromPlain = (value: unknown, place: Place): SourceNode => {
   if (Array.isArray(value)) return { is: 'list', place, items: value.map((item) => fromPlain(item, place)) }

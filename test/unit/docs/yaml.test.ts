@@ -2,11 +2,17 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { parse, stringify } from 'yaml'
+import { shippedKinds } from '../../../src/engine/shipped-kinds.ts'
 import { ensureAgeKey } from '../../../src/keystore/age-key.ts'
-import type { Role } from '../../../src/role/role.ts'
+import { lineOf, problemsIn } from '../../../src/problem.ts'
+import { bindRoles } from '../../../src/role/bind.ts'
+import { findRoles, yamlRolesIn } from '../../../src/role/discover.ts'
+import { namedRoles } from '../../../src/role/named-roles.ts'
+import type { Facts, HostContext, Role } from '../../../src/role/role.ts'
 import { buildSite } from '../../../src/site/build.ts'
 import { readProject } from '../../../src/site/read.ts'
 import { encryptSecrets } from '../../../src/site/secrets.ts'
+import type { Site } from '../../../src/site/site.ts'
 import { project } from '../site/project.ts'
 import { blocks, filesIn, pages, read, root, shipped } from './pages.ts'
 
@@ -41,7 +47,8 @@ const dedented = (text: string): string => {
 }
 
 /** Completes an example to the file that it is a part of. */
-const wholeFile = (example: string): { readonly playbook: string } | { readonly inventory: string } => {
+const wholeFile = (example: string): { readonly playbook: string } | { readonly inventory: string } | { readonly role: string } => {
+  if (example.startsWith('# roles/')) return { role: example }
   const text = dedented(example).replace('age1…', `age1${'q'.repeat(58)}`)
   const value: object = parse(text)
   if (Array.isArray(value)) return { playbook: text }
@@ -78,14 +85,16 @@ const environmentIn = (text: string): Readonly<Record<string, string>> =>
 /** Faults of the role options on any host; empty if the examples of a page are valid. */
 const faultsIn = async (readme: string, own: readonly Role[]): Promise<readonly string[]> => {
   const files = blocks(readme, 'yaml')
-    .flatMap((block) => block.split(/^(?=# (?:playbooks|inventory))/m))
+    .flatMap((block) => block.split(/^(?=# (?:playbooks|inventory|roles))/m))
     .map(wholeFile)
   const inventories = [...files.flatMap((file) => ('inventory' in file ? [file.inventory] : [])), ...inSentences(readme)]
   const playbooks = files.flatMap((file) => ('playbook' in file ? [file.playbook] : []))
+  const rolesInYaml = files.flatMap((file) => ('role' in file ? [[/^# (\S+)/.exec(file.role)?.[1] ?? '', file.role] as const] : []))
   const directory = project({
     'inventory/base.yaml': baseFor(inventories),
     ...Object.fromEntries(inventories.map((text, i) => [`inventory/example-${i}.yaml`, text])),
     'playbooks/site.yaml': playbooks.join(''),
+    ...Object.fromEntries(rolesInYaml),
   })
   const env = { ...environmentIn(readme), HOME: directory, USER: 'ops', PROVISION_AGE_KEY_FILE: join(directory, 'age.txt') }
   const { recipients } = await ensureAgeKey(directory, env)
@@ -93,8 +102,9 @@ const faultsIn = async (readme: string, own: readonly Role[]): Promise<readonly 
   writeFileSync(join(directory, path), await encryptSecrets(path, stringify(secretsIn(readme)), recipients))
 
   const roles = [...shippedRoles, ...own]
-  const raw = await readProject({ root: directory, env, ...(playbooks.length === 0 ? { playbooks: [] } : {}) })
-  const site = buildSite(raw, { knownRoles: roles.map(({ name }) => name) })
+  const paths = yamlRolesIn(findRoles(directory), directory)
+  const raw = await readProject({ root: directory, env, roles: paths, ...(playbooks.length === 0 ? { playbooks: [] } : {}) })
+  const site = buildSite(raw, { knownRoles: [...roles.map(({ name }) => name), ...paths.keys()] })
   const faultOf = (host: string, role: string, given: unknown): readonly string[] => {
     const checked = roles.find(({ name }) => name === role)?.options.safeParse(given)
     return checked === undefined || checked.success ? [] : [`${host} ${role}: ${checked.error.message}`]
@@ -110,7 +120,23 @@ const faultsIn = async (readme: string, own: readonly Role[]): Promise<readonly 
       }),
     ),
   )
-  return [...inVars, ...inPlays]
+  return [...inVars, ...inPlays, ...(await faultsInResources(site, paths))]
+}
+
+const facts = { distribution: 'debian', release: '13', codename: 'trixie', cpus: 2, container: false } as Facts
+
+/** Faults of the resources that plays and roles in YAML list. Files of the project need not exist. */
+const faultsInResources = async (site: Site, paths: ReadonlyMap<string, string>): Promise<readonly string[]> => {
+  const { roles, problems } = namedRoles(site, new Map(), { kinds: await shippedKinds(), paths })
+  const content = { type: 'local' as const, path: '', sha256: '', size: 0, open: () => Buffer.from('') }
+  const files = (_: string, name = 'a file') => [{ path: name, content }]
+  try {
+    for (const { role, context } of bindRoles(site, roles, problems).bound)
+      role.resources({ ...context, facts, files } as unknown as HostContext<unknown>)
+    return []
+  } catch (error) {
+    return (problemsIn(error) ?? []).map(lineOf)
+  }
 }
 
 const roleIn = async (path: string): Promise<Role> => ((await import(path)) as { default: Role }).default
@@ -138,4 +164,19 @@ test.each([
   ['in a sentence', 'then `base.ssh.root_login: maybe` refuses logins of root'],
 ])('an example with an invalid option is found: %s', async (_, readme) => {
   expect(await faultsIn(readme, [])).toContainEqual(expect.stringMatching(/^lb-01 base: [\s\S]*root_login/))
+})
+
+test.each([
+  [
+    'in a play',
+    '```yaml\n# playbooks/site.yaml\n- hosts: lb-01\n  resources: [{ package: { nmae: htop } }]\n```\n',
+    /^playbooks\/site.yaml:\d+:\d+: unknown option `nmae`/,
+  ],
+  [
+    'in a role',
+    '```yaml\n# roles/x/role.yaml\nsummary: x\nresources: [{ package: { nmae: htop } }]\n\n# playbooks/site.yaml\n- hosts: lb-01\n  roles: [x]\n```\n',
+    /^roles\/x\/role.yaml:3:\d+: unknown option `nmae`/,
+  ],
+])('a resource with an invalid option is found: %s', async (_, page, expected) => {
+  expect(await faultsIn(page, [])).toContainEqual(expect.stringMatching(expected))
 })

@@ -1,12 +1,16 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: references of YAML
 import { shippedKinds } from '../../../../src/engine/shipped-kinds.ts'
 import { placeOf, problemsIn } from '../../../../src/problem.ts'
 import { keyOf, type Resource } from '../../../../src/resource/kind/kind.ts'
 import { bindRoles } from '../../../../src/role/bind.ts'
+import { findRoles, yamlRolesIn } from '../../../../src/role/discover.ts'
 import { projectFiles } from '../../../../src/role/files.ts'
 import { namedRoles } from '../../../../src/role/named-roles.ts'
 import { noFacts } from '../../../../src/role/no-facts.ts'
 import type { Facts, HostContext, Role } from '../../../../src/role/role.ts'
-import { siteOf } from '../../site/project.ts'
+import { buildSite } from '../../../../src/site/build.ts'
+import { readProject } from '../../../../src/site/read.ts'
+import { project } from '../../site/project.ts'
 
 export const facts = {
   distribution: 'debian',
@@ -33,24 +37,34 @@ interface Given {
   readonly inventory?: string
   readonly facts?: Facts
   readonly roles?: readonly Role[]
-  /** The directory of the project, for `source`. */
-  readonly root?: string
+  /** More files of the project. */
+  readonly files?: Readonly<Record<string, string>>
+}
+
+const ENV = { HOME: '/home/ops', USER: 'ops', PASSWORD: 'correct horse battery', TOKEN: '${vars.shop.port}' }
+
+/** Binds the plays of a playbook, with the roles of its project. */
+const bind = async (playbook: string, { inventory = INVENTORY, roles = [], files = {} }: Given) => {
+  const root = project({ 'inventory/hosts.yaml': inventory, 'playbooks/site.yaml': playbook, ...files })
+  const paths = yamlRolesIn(findRoles(root), root)
+  const loaded = new Map(roles.map((role) => [role.name, role]))
+  const site = buildSite(await readProject({ root, env: ENV, roles: paths }), { knownRoles: ['nginx', ...loaded.keys(), ...paths.keys()] })
+  const named = namedRoles(site, loaded, { kinds: await shippedKinds(), paths })
+  return { root, bound: bindRoles(site, named.roles, named.problems).bound }
 }
 
 /** The resources that the plays of a playbook list for web-01. */
 export const declaredBy = async (playbook: string, given: Given = {}): Promise<readonly Resource[]> => {
-  const site = await siteOf(given.inventory ?? INVENTORY, {
-    playbook,
-    env: { PASSWORD: 'correct horse battery', TOKEN: `\${vars.shop.port}` },
-  })
-  const loaded = new Map((given.roles ?? []).map((role) => [role.name, role]))
-  const { roles, problems } = namedRoles(site, loaded, await shippedKinds())
-  const { bound } = bindRoles(site, roles, problems)
-  const files: HostContext<unknown>['files'] = (directory, name) => projectFiles(given.root ?? site.root, directory, name)
+  const { root, bound } = await bind(playbook, given)
+  const files: HostContext<unknown>['files'] = (directory, name) => projectFiles(root, directory, name)
   return bound.flatMap(({ role, context }) =>
     role.resources({ ...context, facts: given.facts ?? facts, files } as unknown as HostContext<unknown>),
   )
 }
+
+/** The names of what a playbook binds, in order. */
+export const boundNames = async (playbook: string, ...roles: readonly Role[]): Promise<readonly string[]> =>
+  (await bind(playbook, { roles })).bound.map(({ role }) => role.name)
 
 /** The resources of one play, given below `resources:`, as keys and specs. */
 export const resources = async (list: string, given: Given = {}): Promise<readonly (readonly [key: string, spec: unknown])[]> =>
@@ -82,10 +96,3 @@ const playOf = (list: string): string => `- name: tools
   hosts: all
   resources:
 ${list.replaceAll(/^(?=.)/gm, '    ')}`
-
-/** The names of what a playbook binds, in order. */
-export const boundNames = async (playbook: string, ...loaded: readonly Role[]): Promise<readonly string[]> => {
-  const site = await siteOf(INVENTORY, { playbook, env: { PASSWORD: 'correct horse battery' } })
-  const { roles, problems } = namedRoles(site, new Map(loaded.map((role) => [role.name, role])), await shippedKinds())
-  return bindRoles(site, roles, problems).bound.map(({ role }) => role.name)
-}

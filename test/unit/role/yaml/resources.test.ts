@@ -5,7 +5,6 @@ import { bytesOf, type Content, shownText } from '../../../../src/resource/kind/
 import type { Resource } from '../../../../src/resource/kind/kind.ts'
 import { whereNamed } from '../../../../src/role/yaml/declare.ts'
 import { isSecret } from '../../../../src/secret/secret.ts'
-import { project } from '../../site/project.ts'
 import { boundNames, declaredBy, problems, problemsAhead, problemsOf, resources } from './declared.ts'
 
 const keys = async (list: string, given = {}) => (await resources(list, given)).map(([key]) => key)
@@ -79,18 +78,18 @@ describe('resources of a play', () => {
   })
 
   test('take content from files of the project', async () => {
-    const root = project({ 'files/motd': 'hello', 'files/site/a': '1', 'files/site/b/c': '2' })
+    const files = { 'files/motd': 'hello', 'files/site/a': '1', 'files/site/b/c': '2' }
     const [motd, release] = await specs(
       '- file: { path: /etc/motd, source: files/motd }\n- release: { root: /srv, source: files/site }\n',
-      { root },
+      { files },
     )
     expect(motd).toMatchObject({ path: '/etc/motd', content: { type: 'local', size: 5 } })
     expect(release).toMatchObject({ files: [{ path: 'a' }, { path: 'b/c' }] })
-    expect(await problems('- file: { path: /f, source: files/mtd }\n- release: { root: /srv, source: none }\n', { root })).toEqual([
+    expect(await problems('- file: { path: /f, source: files/mtd }\n- release: { root: /srv, source: none }\n', { files })).toEqual([
       '4:33 files/mtd: file does not exist in the project → create it, or correct the path, which begins at the directory of the project',
       '5:38 none: directory does not exist → create it, or correct the option that names it',
     ])
-    expect(await problems('- file: { path: /f, source: files/motd, content: x }\n- file: { path: /f, source: [] }\n', { root })).toEqual([
+    expect(await problems('- file: { path: /f, source: files/motd, content: x }\n- file: { path: /f, source: [] }\n', { files })).toEqual([
       '4:45 `source` and `content` are both set → remove one of them: `source` is a path of the project',
       '5:25 `source` is not a path → write the path of a file of the project',
     ])

@@ -1,0 +1,108 @@
+import { z } from 'zod'
+import type { Problem, Where } from '../../problem.ts'
+import { isSecret } from '../../secret/secret.ts'
+import { isNothing, keepValid } from '../../site/schema/keep-valid.ts'
+import type { Site } from '../../site/site.ts'
+import type { Place } from '../../site/source/input-problem.ts'
+import { emptyNode, entriesOf, entryOf, type SourceNode, type SourceScalar } from '../../site/source/source-map.ts'
+import type { HostContext, Role } from '../role.ts'
+import { declare } from './declare.ts'
+import { entriesIn, type Kinds } from './entries.ts'
+import { optionsSchema } from './options-schema.ts'
+import { plainMap } from './scope.ts'
+import { KNOWN, scopeOf } from './scopes.ts'
+
+/** A role in YAML: its name, its content, and its folder, relative to the project. */
+export interface YamlRoleFile {
+  readonly name: string
+  readonly node: SourceNode
+  readonly folder: string
+}
+
+const schema = z.strictObject({
+  summary: z
+    .string()
+    .min(1)
+    .meta({ description: 'one line for help', examples: ['small tools'] }),
+  options: z
+    .record(z.string(), z.unknown())
+    .nullish()
+    .meta({ description: 'its options: a default value of each, or its type in JSON Schema' }),
+  resources: z
+    .array(z.unknown())
+    .min(1)
+    .meta({ description: 'its resources', examples: ['[package: { name: htop }]'] }),
+  repeatable: z.boolean().optional().meta({ description: 'whether plays may bind it several times to a host, with `as`' }),
+})
+
+/** Returns a role that is written in YAML. Adds problems that are visible without a host. */
+export const yamlRole = (
+  { name, node, folder }: YamlRoleFile,
+  site: Site,
+  { kinds, problems }: { readonly kinds: Kinds; readonly problems: Problem[] },
+): Role => {
+  const before = problems.length
+  const valid = keepValid(node, { label: `role ${name}`, schema, hint: (key) => HINTS.get(key) }, problems)
+  const options = entryOf(valid, 'options')?.node
+  const declared = options?.is === 'map' ? options : emptyNode(node.place)
+  const entries = entriesIn(entryOf(valid, 'resources')?.node ?? emptyNode(node.place), {
+    kinds,
+    problems,
+    names: { ...KNOWN, options: entriesOf(declared).map(([key]) => key), role: ['name'] },
+  })
+  const schemaOfOptions = optionsSchema(declared, problems)
+  const summary = entryOf(valid, 'summary')?.node
+  const repeatable = entryOf(valid, 'repeatable')?.node
+  return {
+    name,
+    summary: summary?.is === 'scalar' && !isNothing(summary) ? String(summary.value) : name,
+    // Wrong options would be a consequence of a mistake in the role.
+    options: problems.length > before ? z.unknown() : schemaOfOptions,
+    repeatable: repeatable?.is === 'scalar' && repeatable.value === true,
+    resources: (context) =>
+      declare(
+        entries,
+        {
+          ...scopeOf(context, site),
+          options: () => placed(context.options, [], placesOf(context, { name, site, declared })),
+          role: () => plainMap({ name: context.as ?? name }),
+        },
+        { files: context.files, folder },
+      ),
+  }
+}
+
+const HINTS: ReadonlyMap<string, string> = new Map([
+  ['name', 'remove it; the name of the role is that of its folder'],
+  ['defaults', 'write `options`, with a default value for each'],
+  ['tasks', 'write `resources`'],
+  ['vars', 'write `options`, with a default value for each'],
+  ['dependencies', 'list the other role before this one in the play'],
+])
+
+type WhereOf = (path: readonly PropertyKey[]) => Where
+
+/** The places of the role's options on a host, so that an invalid one is reported where it is set: a default in the role. */
+const placesOf = (
+  { host, as }: HostContext<unknown>,
+  { name, site, declared }: { readonly name: string; readonly site: Site; readonly declared: SourceNode },
+): WhereOf => {
+  const use = site.plays
+    .filter(({ hosts }) => hosts.includes(host.name))
+    .flatMap(({ roles }) => roles)
+    .find((one) => one.name === (as ?? name) && one.resources === undefined)
+  const written = use && site.roleOptions(host.name, use)
+  const isSet = (key: PropertyKey | undefined): boolean =>
+    typeof written?.value === 'object' && written.value !== null && key !== undefined && key in written.value
+  return (path) =>
+    written !== undefined && isSet(path[0]) ? written.whereOf(path) : (entryOf(declared, String(path[0]))?.node.place ?? declared.place)
+}
+
+const placed = (value: unknown, path: readonly PropertyKey[], whereOf: WhereOf): SourceNode => {
+  const where = whereOf(path)
+  const place: Place = 'file' in where ? where : { file: '' }
+  if (Array.isArray(value)) return { is: 'list', place, items: value.map((item, i) => placed(item, [...path, i], whereOf)) }
+  if (typeof value !== 'object' || value === null || isSecret(value)) return { is: 'scalar', place, value: value as SourceScalar['value'] }
+  const entries = Object.entries(value).map(([key, inner]) => [key, { key: place, node: placed(inner, [...path, key], whereOf) }] as const)
+  return { is: 'map', place, entries: new Map(entries) }
+}
