@@ -16,6 +16,7 @@ import {
   pkg,
   placeholder,
   release,
+  script,
   service,
   sshd,
   sysctl,
@@ -113,6 +114,9 @@ export default defineRole({
       more,
       service({ unit: 'faults.service', loads: [main, more, spare, pair], restarts: [text], set: 'faults', enabled: isA }),
       command({ name: 'mark', run: `echo ${state} >${ROOT}/mark`, unless: `grep -qx ${state} ${ROOT}/mark` }),
+      // After an interruption anywhere, both have seen the last state.
+      command({ name: 'follow', run: `cp ${ROOT}/plain ${ROOT}/followed`, when: [`${ROOT}/plain`, 'user:faulty'], umask: '027' }),
+      script({ name: 'note', content: `#!/bin/sh\necho "$STATE" >${ROOT}/note\n`, environment: { STATE: state }, when: [main] }),
       sysctl({ key: 'net.ipv4.ip_default_ttl', value: isA ? 63 : 62 }),
       release({ root: '/srv/faults', files: [...files(`content-${state}`)], keep: 2 }),
       sshd({ settings: { LoginGraceTime: isA ? 51 : 52 }, confirmSeconds: CONFIRM }),

@@ -23,8 +23,8 @@ const requestsOf = async (declared: readonly DeclaredResource[], selected: (role
     }),
   )
   const scripts: string[] = []
-  const request = async (script: string) => {
-    scripts.push(script)
+  const request = async (script: string, { input = '' }: { readonly input?: Uint8Array | string } = {}) => {
+    scripts.push(`${script}\n${Buffer.from(input)}`)
     return { code: 0, stdout: Buffer.alloc(0), stderr: '' }
   }
   const pending = planHost({ resources, observation, observations: new Map(), selected, now: new Date() })
@@ -37,7 +37,7 @@ const requestsOf = async (declared: readonly DeclaredResource[], selected: (role
   // The debts that a script records, the commands that it runs, or the setting that it writes.
   return scripts.map((script) => {
     const found = [...script.matchAll(/owed \S+|echo \w+/g)].map(([word]) => word.replace(/'$/, ''))
-    return found.join() || (script.includes('zz-provision') ? 'sysctl' : '')
+    return found.join() || (script.includes('zz-provision') ? 'sysctl' : 'nothing')
   })
 }
 

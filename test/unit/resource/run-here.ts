@@ -6,6 +6,7 @@ import type { AnyKind, Change, PlanContext, Resource, Work } from '../../../src/
 import { pathQueries } from '../../../src/resource/kind/path-queries.ts'
 import { mergeQueries } from '../../../src/resource/kind/queries.ts'
 import { HostRefusal, type Steps } from '../../../src/resource/kind/step.ts'
+import { isSecret } from '../../../src/secret/secret.ts'
 
 const nameOf = (flag: string): string => spawnSync('id', [flag], { encoding: 'utf8' }).stdout.trim()
 /** The account and group of this process, as owner of what the tests write. */
@@ -14,6 +15,8 @@ export const mine = { owner: nameOf('-un'), group: nameOf('-gn') }
 /** A directory of this machine as a host. The scripts of kinds run in `sh`; `/var/lib/provision` and other `moved` directories are below it. */
 export interface Here {
   readonly root: string
+  /** The notices of all applied changes. */
+  readonly notices: readonly string[]
   at(path: string): string
   sh(script: string): string
   /** Replaces a program. */
@@ -43,8 +46,10 @@ export const here = (...moved: readonly string[]): Here => {
     const stdout = Buffer.from(back(answer.stdout.toString('latin1')), 'latin1')
     return { code: answer.status ?? 255, stdout, stderr: back(answer.stderr.toString()) }
   }
+  const notices: string[] = []
   return {
     root,
+    notices,
     at: (path) => join(root, path),
     program: (name, script) => writeFileSync(join(root, 'bin', name), `#!/bin/sh\n${script}\n`, { mode: 0o755 }),
     run,
@@ -77,9 +82,15 @@ export const here = (...moved: readonly string[]): Here => {
       const steps: Steps = kind.apply(work)
       try {
         for (let next = steps.next(); next.done !== true; ) {
+          if (next.value.do === 'notice') {
+            notices.push(next.value.what)
+            next = steps.next({ code: 0, stdout: Buffer.alloc(0), stderr: '' })
+            continue
+          }
           if (next.value.do !== 'shell') throw new Error('not a step of a shell')
           const { script, input } = next.value
-          next = steps.next(run(`${prologue}\n${script}`, input as Uint8Array | undefined))
+          const bytes = isSecret(input) ? Buffer.from(input.reveal()) : input
+          next = steps.next(run(`${prologue}\n${script}`, bytes))
         }
         return undefined
       } catch (error) {

@@ -154,7 +154,11 @@ export const SAMPLES: Readonly<Record<string, Sample>> = {
   sysctl: { options: (i) => ({ key: `kernel.sample${i}`, value: 1 }), asWanted: () => ({ live: '1', boot: '1' }) },
   command: {
     options: (i) => ({ name: `sample${i}`, run: `touch /srv/sample${i}`, creates: `/srv/sample${i}` }),
-    asWanted: () => ({ done: true }),
+    asWanted: () => ({ missing: false }),
+  },
+  script: {
+    options: (i) => ({ name: `sample${i}`, content: `#!/bin/sh\ntouch /srv/sample${i}\n`, creates: `/srv/sample${i}` }),
+    asWanted: () => ({ missing: false }),
   },
   galera: {
     options: (i) => ({ cluster: `sample${i}`, me: 'a', servers: ['a'], service: service({ unit: `sample${i}.service` }) }),

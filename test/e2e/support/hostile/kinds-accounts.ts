@@ -1,6 +1,7 @@
 import { authorizedKeys } from '../../../../src/resource/account/authorized-keys.ts'
 import { user } from '../../../../src/resource/account/user.ts'
 import { command } from '../../../../src/resource/control/command.ts'
+import { script } from '../../../../src/resource/control/script.ts'
 import type { Place } from './attacks.ts'
 import type { Target } from './kinds.ts'
 
@@ -52,6 +53,13 @@ export const ACCOUNT_TARGETS: readonly Target[] = [
     kinds: ['command'],
     places: (at) => [{ path: `${at}/it`, holds: 'file', parent: true }],
     resources: (at) => [command({ name: 'hostile', run: 'true', creates: `${at}/it` })],
+    staysDue: true,
+  },
+  {
+    name: 'script, creates',
+    kinds: ['script'],
+    places: (at) => [{ path: `${at}/it`, holds: 'file', parent: true }],
+    resources: (at) => [script({ name: 'hostile', content: '#!/bin/true', creates: `${at}/it` })],
     staysDue: true,
   },
 ]

@@ -1,10 +1,8 @@
-import { spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync, symlinkSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { describe, expect, it } from 'vitest'
+import type { Reply } from '../../../../src/resource/control/ask.ts'
 import { type CommandSpec, command } from '../../../../src/resource/control/command.ts'
-import { HostRefusal } from '../../../../src/resource/kind/step.ts'
+import { ABSENT } from '../../../../src/resource/kind/inode.ts'
+import type { Answers } from '../../../../src/resource/kind/queries.ts'
 import { Secret } from '../../../../src/secret/secret.ts'
 import { sh } from '../../../../src/shell/sh.ts'
 import { NOTHING } from '../answers.ts'
@@ -12,46 +10,105 @@ import { faultsOf } from '../faults.ts'
 import { context } from '../recorded.ts'
 import { here } from '../run-here.ts'
 
-const observed = (...specs: readonly CommandSpec[]): ReadonlyMap<string, { readonly done: boolean }> => {
-  const probe = command.kind.observe(specs)
-  return probe.parse(spawnSync('/bin/sh', ['-s'], { input: `{ ${probe.script}\n} 2>/dev/null </dev/null` }).stdout, NOTHING)
-}
-const one = (name: string, more: { unless?: string; creates?: string }): CommandSpec => command({ name, run: ':', ...more }).spec
+const NEEDED = { action: 'run', certainty: 'opaque', reason: '', differences: [] } as const
+const work = (spec: CommandSpec) => ({ id: spec.name, spec, state: {}, change: NEEDED })
+
+const one = (name: string, more: Partial<Parameters<typeof command>[0]>): CommandSpec => command({ name, run: ':', ...more }).spec
 
 describe('a command', () => {
-  it('is done if its condition succeeds, with any output', () => {
-    const links = mkdtempSync(join(tmpdir(), 'command-'))
-    onTestFinished(() => rmSync(links, { recursive: true }))
-    symlinkSync('nowhere', join(links, 'dangling'))
-    const state = observed(
-      one('true', { unless: 'true' }),
-      one('false', { unless: 'false' }),
-      one('exits', { unless: 'exit 0' }),
-      one('lies', { unless: "echo '1 0'; exit 1" }),
-      one('broken', { unless: 'if' }),
-      one('there', { creates: '/etc/passwd' }),
-      one('not there', { creates: "/nowhere/it's" }),
-      one('both', { creates: '/etc/passwd', unless: 'false' }),
-      one('leaves', { unless: 'cd /; T=; i=9; exit 1' }),
-      one('a link to nothing', { creates: join(links, 'dangling') }),
-    )
-    expect([...state].filter(([, { done }]) => done).map(([name]) => name)).toEqual(['true', 'exits', 'there', 'a link to nothing'])
-    expect(state.size).toBe(10)
-    expect(state.get('false')).toEqual({ done: false })
-    // Lines of a condition that are no results.
-    expect([...command.kind.observe([one('x', { unless: 'a' })]).parse(Buffer.from('x0 0\n0 0x\n7 0\n'), NOTHING)]).toEqual([])
+  it('is done if its conditions hold, with any output', () => {
+    const host = here()
+    try {
+      host.sh('ln -s nowhere dangling')
+      const commands = [
+        one('true', { unless: 'true' }),
+        one('false', { unless: 'false' }),
+        one('exits', { unless: 'exit 0' }),
+        one('lies', { unless: "echo '1 unless 0 '; exit 1" }),
+        one('there', { creates: '/etc/passwd' }),
+        one('not there', { creates: "/nowhere/it's" }),
+        one('both', { creates: '/etc/passwd', unless: 'false' }),
+        one('leaves', { unless: 'cd /; T=; i=9; status=0; exit 1' }),
+        one('a link to nothing', { creates: host.at('dangling') }),
+        one('silent', { unless: 'exit 3' }),
+        one('reads', { unless: 'read -r word' }),
+        one('two', { unless: 'false', creates: '/nowhere' }),
+        one('forbidden', { unless: 'false', onlyIf: 'false' }),
+        one('permitted', { unless: 'false', onlyIf: '[ $PWD = /etc ] && [ -e passwd ]', directory: '/etc' }),
+      ]
+      const needed = host.plan(...commands.map((spec) => ({ kind: command.kind, id: spec.name, spec })))
+      expect(needed.map(({ id, change }) => `${id}: ${change.reason}`)).toEqual([
+        'false: not done yet',
+        'lies: not done yet',
+        "not there: /nowhere/it's is missing",
+        'both: not done yet',
+        'leaves: not done yet',
+        'silent: not done yet',
+        'reads: not done yet',
+        'two: /nowhere is missing, and 1 more',
+        'permitted: not done yet',
+      ])
+    } finally {
+      host.remove()
+    }
+  })
+
+  it.each([
+    ['grep -q x /nowhere/file', /^exit 2: grep: \/nowhere\/file: No such file/],
+    ['if', /^exit 2: .*[Ss]yntax error/],
+    ['surely-no-program', /^exit 127: .*surely-no-program.*not found/],
+    ['kill -9 $$', /^exit 1|^no answer/],
+    ['sh -c "kill -9 \\$\\$"', /^exit 137:/],
+    [`printf '%s\\n' "0 onlyIf 0 " >&2; exit 5`, /^exit 5: 0 onlyIf 0$/],
+  ])('is no answer if its condition fails: %s', (condition, words) => {
+    const host = here()
+    try {
+      for (const name of ['unless', 'onlyIf'] as const) {
+        const { spec } = command({ name: 'x', run: ':', unless: 'false', [name]: condition })
+        const [needed] = host.plan({ kind: command.kind, id: 'x', spec })
+        const refusal = command.kind.forbids?.(spec, needed?.state as object, context)
+        expect(refusal?.what).toBe(`condition \`${name}\` of x failed`)
+        expect(refusal?.why).toMatch(words)
+        // A package may bring the program.
+        for (const pending of [{ mayBringMore: true }, { packagesPending: true }, { opaquePending: true }, { changesBelow: () => true }])
+          expect(command.kind.forbids?.(spec, needed?.state as object, { ...context, ...pending })).toBeUndefined()
+      }
+    } finally {
+      host.remove()
+    }
+  })
+
+  it('may run if an earlier change can let onlyIf succeed', () => {
+    const { spec } = command({ name: 'x', run: 'a', unless: 'b', onlyIf: 'c' })
+    const plan = (onlyIf: Reply, more: object = {}) => command.kind.plan(spec, { unless: 'no', onlyIf }, { ...context, ...more })?.reason
+    expect(plan('no')).toBeUndefined()
+    expect(plan('yes')).toBe('not done yet')
+    expect(plan('no', { changesBelow: (path: string) => path === '' })).toBe('not done yet, if `onlyIf` succeeds then')
+    expect(plan({ failed: 'exit 2: x' }, { packagesPending: true })).toBe('not done yet, if `onlyIf` succeeds then')
+  })
+
+  it('has a minute for the conditions of all commands, and names those without an answer', () => {
+    const { spec } = command({ name: 'x', run: 'a', unless: 'b', onlyIf: 'c' })
+    const { parse, script } = command.kind.observe([spec, command({ name: 'y', run: 'a', creates: '/a' }).spec])
+    expect(String(script)).toContain('timeout -k 5 60 sh')
+    const answers: Answers = { ...NOTHING, inodes: new Map([['/a', ABSENT]]) }
+    expect(parse(Buffer.from('0 unless 1 \n0 onlyIf 7 \n9 unless 0 \n'), answers).get('x')).toEqual({
+      unless: 'no',
+      onlyIf: { failed: 'no answer within 60 s' },
+    })
+    expect(parse(Buffer.from(''), answers).get('y')).toEqual({ missing: true })
   })
 
   it('is opaque, and has the reason why it will run', () => {
-    expect(command.kind.plan(one('x', { creates: '/a' }), { done: false }, context)).toMatchObject({
+    expect(command.kind.plan(one('x', { creates: '/a' }), { missing: true }, context)).toMatchObject({
       action: 'run',
       certainty: 'opaque',
       reason: '/a is missing',
     })
-    expect(command.kind.plan(one('x', { unless: 'a' }), { done: false }, context)).toEqual({
+    expect(command.kind.plan(one('x', { unless: 'a' }), { unless: 'no' }, context)).toEqual({
       ...{ action: 'run', certainty: 'opaque', reason: 'not done yet', differences: [] },
     })
-    expect(command.kind.plan(one('x', { unless: 'a' }), { done: true }, context)).toBeUndefined()
+    expect(command.kind.plan(one('x', { unless: 'a' }), { unless: 'yes' }, context)).toBeUndefined()
     expect(command.kind.orphan).toEqual({ forget: true, record: expect.any(Function) })
   })
 
@@ -62,23 +119,14 @@ describe('a command', () => {
     ["printf '%s' \"it's\"; exit 1", 1, "it's"],
     ['echo out; echo error >&2; exit 2', 2, 'out\nerror\n'],
   ])('runs as it was written and ends at its first failure: %s', (run, code, said) => {
-    const steps = command.kind.apply([
-      {
-        id: 'x',
-        spec: { name: 'x', run },
-        state: { done: false },
-        change: { action: 'run', certainty: 'opaque', reason: '', differences: [] },
-      },
-    ])
-    const step = steps.next().value
-    if (step?.do !== 'shell') throw new Error('no script')
-    const ran = spawnSync('/bin/sh', ['-c', String(step.script)])
-    expect(ran.status).toBe(code)
-    const answer = { code: ran.status ?? -1, stdout: ran.stdout, stderr: ran.stderr.toString() }
-    if (code === 0) expect(steps.next(answer).done).toBe(true)
-    else {
-      expect(answer.stderr).toBe(said)
-      expect(() => steps.next(answer)).toThrow(HostRefusal)
+    const host = here()
+    try {
+      const refusal = host.apply([work(one('x', { run, creates: '/nowhere' }))], command.kind)
+      if (code === 0) expect(refusal).toBeUndefined()
+      if (code === 0) expect(host.notices).toEqual(['command x printed:\nfine'])
+      else expect(refusal).toMatchObject({ what: `command x failed (exit ${code})`, why: said.trim() || 'the host printed nothing' })
+    } finally {
+      host.remove()
     }
   })
 
@@ -87,15 +135,12 @@ describe('a command', () => {
     [90, 5_400_000],
   ])('within %s minutes: a step of %s ms', (withinMinutes, withinMs) => {
     const { spec } = command({ name: 'x', run: ':', creates: '/a', ...(withinMinutes === undefined ? {} : { withinMinutes }) })
-    const [work] = [
-      { id: 'x', spec, state: { done: false }, change: { action: 'run', certainty: 'opaque', reason: '', differences: [] } },
-    ] as const
-    const step = command.kind.apply([work]).next().value
+    const step = command.kind.apply([work(spec)]).next().value
     expect(step?.do === 'shell' && step.withinMs).toBe(withinMs)
   })
 
   it('needs a condition', () => {
-    expect(() => command({ name: 'x', run: 'true' })).toThrow('the command would run every time')
+    expect(() => command({ name: 'x', run: 'true' })).toThrow('without a condition it would run every time')
   })
 
   it('creates files that every account can read, as a root shell would', () => {
@@ -109,21 +154,19 @@ describe('a command', () => {
     }
   })
 
-  it('reads its input, also if that is a secret', () => {
+  it('reads its input, also if that is a secret, which is in no argument', () => {
     const host = here()
     try {
-      const reading = (name: string, input: string | Secret) => {
-        const { id, spec } = command({ name, run: `cat >${host.at(name)}`, unless: 'false', input })
-        return { id, spec, state: { done: false }, change: { action: 'run', certainty: 'opaque', reason: '', differences: [] } } as const
-      }
-      expect(host.apply([reading('plain', 'words\n')], command.kind)).toBeUndefined()
-      expect(host.sh('cat plain')).toBe('words\n')
-      const step = command.kind.apply([reading('secret', new Secret('s3cret'))]).next().value
+      const reading = (input?: string | Secret) =>
+        work(one('x', { run: `cat >${host.at('read')}`, unless: 'false', ...(input !== undefined && { input }) }))
+      expect(host.apply([reading("it's\nplain\n")], command.kind)).toBeUndefined()
+      expect(host.sh('cat read')).toBe("it's\nplain\n")
+      expect(host.apply([reading()], command.kind)).toBeUndefined()
+      expect(host.sh('wc -c <read')).toBe('0\n')
+      const step = command.kind.apply([reading(new Secret('s3cret'))]).next().value
       const input = step?.do === 'shell' ? step.input : undefined
-      expect(input instanceof Secret && input.reveal()).toBe('s3cret')
+      expect(input instanceof Secret && input.reveal().endsWith('\ns3cret')).toBe(true)
       expect(step?.do === 'shell' && String(step.script)).not.toContain('s3cret')
-      const without = command.kind.apply([{ ...reading('x', ''), spec: one('x', { unless: 'false' }) }]).next().value
-      expect(without).not.toHaveProperty('input')
     } finally {
       host.remove()
     }
@@ -133,10 +176,10 @@ describe('a command', () => {
     const host = here()
     try {
       const long = command({ name: 'long', run: 'seq 10000; echo last >&2; exit 3', unless: 'false' })
-      const [work] = host.plan(long)
-      const step = command.kind.apply(work === undefined ? [] : [work as never]).next().value
-      const { code, stdout, stderr } = host.run(step?.do === 'shell' ? String(step.script) : 'exit 9')
-      expect({ code, stdout: stdout.toString(), length: stderr.length }).toEqual({ code: 3, stdout: '', length: 8192 })
+      const step = command.kind.apply([work(long.spec)]).next().value
+      if (step?.do !== 'shell') throw new Error('no script')
+      const { code, stdout, stderr } = host.run(String(step.script), step.input as Uint8Array)
+      expect({ code, stdout: stdout.toString(), length: stderr.length }).toEqual({ code: 3, stdout: 'exit 3\n', length: 8192 })
       expect(stderr.endsWith('\n9999\n10000\nlast\n')).toBe(true)
       expect(host.sh('ls T')).toBe('i\n')
     } finally {

@@ -1,5 +1,6 @@
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { type CommandSpec, type CommandState, command } from '../../../../src/resource/control/command.ts'
+import { type CommandSpec, command } from '../../../../src/resource/control/command.ts'
+import type { RunState } from '../../../../src/resource/control/plan.ts'
 import { oweSteps, recordPath } from '../../../../src/resource/control/record.ts'
 import { sha256Hex } from '../../../../src/resource/kind/content.ts'
 import { isResource, type Resource, type Trigger, type Work } from '../../../../src/resource/kind/kind.ts'
@@ -19,10 +20,10 @@ const hostWith = (more: Partial<CommandSpec> = {}) => {
     const { spec } = command({ name: 'reload', run: `cd ${host.root}; ${run}`, when: ['file:/etc/x'] })
     return { kind, id: 'reload', spec: { ...spec, triggers, ...more, ...over } }
   }
-  const stateOf = (resource: Resource<CommandSpec>): CommandState => {
+  const stateOf = (resource: Resource<CommandSpec>): RunState => {
     // A run of a failing plan: every state is returned.
     const [work] = host.plan({ ...resource, kind: { ...kind, plan: () => CHANGE } })
-    return work?.state as CommandState
+    return work?.state as RunState
   }
   const due = (triggers: readonly Trigger[], changing: readonly string[] = [], over: Partial<CommandSpec> = {}) => {
     const resource = made(triggers, over)
