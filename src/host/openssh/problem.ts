@@ -47,12 +47,15 @@ export const failedSsh = (target: Target, failed: FailedSsh): Dropped => {
   const key = hostKeyProblem(target, failed)
   if (key) throw key
   const stage = log.stage === 'proxy' ? 'greeting' : log.stage
-  const handshake: FailedHandshake = { ...log, stage, failure: failureOf(failed), words: wordsOf(failed), lateMs }
+  const greeting = log.greeting === '' && log.messages.some((line) => NO_VERSION.test(line)) ? 'a line without end\n' : log.greeting
+  const handshake: FailedHandshake = { ...log, greeting, stage, failure: failureOf(failed), words: wordsOf(failed), lateMs }
   const tries = triesOf(handshake)
   const problem = handshakeProblem(target, handshake)
   if (tries > 1) return { dropped: problem, tries }
   throw problem
 }
+
+const NO_VERSION = /^kex_exchange_identification: (banner line too long|banner line contains invalid characters|No SSH version received)/
 
 /** The last messages of ssh. They may contain text of the host. */
 const wordsOf = ({ log, stderr }: FailedSsh): string =>

@@ -43,13 +43,13 @@ const explanation = (
   if (stage === 'greeting' && greeting !== '' && isBusy(greeting))
     return {
       what: `sshd on ${place} refuses new connections at present`,
-      why: lastLines(greeting.replace(/[^\x20-\x7e\n]/g, '')),
+      why: shownGreeting(greeting, ''),
       fix: 'close connections there, or raise MaxStartups and PerSourcePenalties of sshd; sshd -T prints both',
     }
   if (stage === 'greeting' && greeting !== '')
     return {
       what: `service on ${place} is not sshd`,
-      why: lastLines(greeting.replace(/[^\x20-\x7e\n]/g, '?')),
+      why: shownGreeting(greeting, '?'),
       fix: 'correct the address or the port in the inventory',
     }
   if (lateMs !== undefined)
@@ -67,6 +67,8 @@ const explanation = (
     }
   return stage === 'login' ? loginExplanation(target, failed) : keyExchangeExplanation(place, failed)
 }
+
+const shownGreeting = (greeting: string, hidden: string): string => lastLines(greeting.slice(0, 2000).replace(/[^\x20-\x7e\n]/g, hidden), 5)
 
 /** The fix for a login that was refused by `place`, which accepts these methods. Undefined or none: they are not known. */
 export const refusedFix = (user: string, place: string, accepted: readonly string[] = []): string =>

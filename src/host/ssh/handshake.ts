@@ -8,6 +8,8 @@ import { loadSsh2 } from './ssh2.ts'
 
 const GREETING_MS = 10_000
 const LOGIN_MS = 20_000
+/** Bytes in which the version of sshd must begin. */
+const MAX_GREETING = 16 * 1024
 
 export interface HandshakeOptions {
   readonly algorithms: Algorithms
@@ -107,9 +109,9 @@ export const handshake = async (target: Target, stream: Duplex, options: Handsha
       },
     })
     stream.on('data', function listen(chunk: Buffer) {
-      greeting += chunk.toString('latin1', 0, 512)
+      greeting = (greeting + chunk.toString('latin1', 0, MAX_GREETING)).slice(0, MAX_GREETING)
       if (!/^SSH-/m.test(greeting)) {
-        if (isForeign(greeting)) endAtOnce()
+        if (isForeign(greeting) || greeting.length === MAX_GREETING) endAtOnce()
         return
       }
       stream.off('data', listen)

@@ -73,6 +73,11 @@ test('a dropped connection is tried again, and another service is not', () => {
   expect([busy.what, busy.again?.tries]).toEqual(['sshd on 192.0.2.1, port 22 refuses new connections at present', 6])
   const web = failing([...GREETED, 'debug1: kex_exchange_identification: banner line 0: HTTP/1.1 400 Bad Request', closed])
   expect([web.what, web.again]).toEqual(['service on 192.0.2.1, port 22 is not sshd', undefined])
+  const long = 'kex_exchange_identification: banner line too long'
+  expect(failing([...GREETED, long])).toMatchObject({
+    what: 'service on 192.0.2.1, port 22 is not sshd',
+    why: `a line without end\n${long}`,
+  })
   expect(failing([...EXCHANGING, 'Connection closed by 192.0.2.1 port 22']).again?.tries).toBe(2)
 })
 

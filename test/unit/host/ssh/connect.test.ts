@@ -38,6 +38,11 @@ test.each<[string, (socket: Socket) => void, { readonly what: string; readonly w
   ],
   ['is a database that waits', (socket) => void socket.write('J\0\0\0\n8.0.36\0'), { what: 'is not sshd', why: 'J???\n8.0.36?' }],
   ['is a web server that waits', (socket) => void socket.write('HTTP/1.1 400 Bad Request\r\n'), { what: 'is not sshd' }],
+  [
+    'sends more than sshd would, and waits',
+    (socket) => void socket.write(`${'x'.repeat(100)}\n`.repeat(200)),
+    { what: 'is not sshd', why: `${'x'.repeat(100)}\n`.repeat(4) + 'x'.repeat(81) },
+  ],
   ['is a mail server that waits', (socket) => void socket.write('220 mail.example.org ESMTP\r\n'), { what: 'is not sshd' }],
 ])('a peer that %s is reported at once', async (_, serve, expected) => {
   const directory = scratch()
