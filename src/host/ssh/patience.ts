@@ -16,14 +16,17 @@ export interface Dropped {
 const PATIENCE_MS = 10_000
 const LONGEST_PAUSE_MS = 2_000
 
+/** Time in attempts after which a dropped connection is not retried: an overloaded sshd drops it at once, and a slow one would occupy a place. */
+const SLOW_MS = 20_000
+
 /**
  * The pause before the next attempt, in milliseconds; undefined if there is none. Pauses double and vary by half, so that the hosts of a
- * site do not retry at once.
+ * site do not retry at once. `spentMs` is the time since the first attempt, or the time in attempts if `tries` limits their number.
  */
 export const nextPause = (made: number, spentMs: number, tries?: number): number | undefined => {
   const pause = Math.min(150 * 2 ** made, LONGEST_PAUSE_MS) * (0.5 + Math.random())
   if (tries === undefined) return spentMs + pause > PATIENCE_MS ? undefined : pause
-  return made >= tries ? undefined : pause
+  return made >= tries || spentMs > SLOW_MS ? undefined : pause
 }
 
 // sshd refuses bursts of connections before login (MaxStartups, PerSourcePenalties).
@@ -41,15 +44,21 @@ export const patiently = async <T extends object>(
   limit: Limit = limitLogins,
 ): Promise<T> => {
   let began: number | undefined
-  const timed = (): Promise<T | Dropped> => {
-    began ??= Date.now()
-    return attempt()
+  let busyMs = 0
+  const timed = async (): Promise<T | Dropped> => {
+    const start = Date.now()
+    began ??= start
+    return await attempt().finally(() => {
+      busyMs += Date.now() - start
+    })
   }
   for (let made = 1; ; made += 1) {
     options.signal?.throwIfAborted()
-    const result = await limit(timed, isOverloaded)
+    // Only the first attempt: one host must not slow down the others with each retry.
+    const result = await limit(timed, (outcome) => made === 1 && isOverloaded(outcome))
     if (!('dropped' in result)) return result
-    const pause = options.retries === false ? undefined : nextPause(made, Date.now() - (began ?? Date.now()), result.tries)
+    const spentMs = result.tries === undefined ? Date.now() - (began ?? Date.now()) : busyMs
+    const pause = options.retries === false ? undefined : nextPause(made, spentMs, result.tries)
     if (pause === undefined) throw result.dropped
     options.log?.(`${target.name}: ${result.dropped.what}; retry in ${Math.round(pause)} ms`)
     await sleep(pause, undefined, { signal: options.signal }).catch(() => {})
