@@ -26,7 +26,8 @@ export interface Via {
 }
 
 /** Settings that older versions do not have. */
-const NEWER = 'KnownHostsCommand,SessionType,StdinNull,ForkAfterAuthentication,ObscureKeystrokeTiming,EnableEscapeCommandline'
+const NEWER =
+  'LogVerbose,ChannelTimeout,KnownHostsCommand,SessionType,StdinNull,ForkAfterAuthentication,ObscureKeystrokeTiming,EnableEscapeCommandline'
 
 /** Settings that do not depend on the host. Nothing but the command runs: no terminal, no forwarding, no command of the configuration. */
 const FIXED = {
@@ -43,6 +44,9 @@ const FIXED = {
   Tunnel: 'no',
   ControlMaster: 'no',
   AddKeysToAgent: 'no',
+  // The root shell is idle while other hosts work.
+  ChannelTimeout: 'none',
+  LogVerbose: 'none',
   // provision answers the questions for passphrases and PINs. Passwords are not used.
   BatchMode: 'no',
   PasswordAuthentication: 'no',

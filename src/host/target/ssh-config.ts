@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
+import { lstat, readFile } from 'node:fs/promises'
 import { homedir, hostname, userInfo } from 'node:os'
 import { join } from 'node:path'
 import type { Environment } from '../../environment.ts'
@@ -40,14 +40,14 @@ const DESTINATION = /^(?:ssh:\/\/)?(?:(?<user>.*)@)?(?<host>\[[^\]]+\]|[^:@[\]]+
 
 const placeOf = (destination: string): Where => ({ command: `ssh -G ${destination}` })
 
-/** Reads the settings for a destination from the installed `ssh`. */
-export const resolveThroughSshConfig = async (destination: string): Promise<SshConfig> => {
+/** Reads the settings for a destination from the installed `ssh`. `home` has the user's own file. */
+export const resolveThroughSshConfig = async (destination: string, home = userInfo().homedir): Promise<SshConfig> => {
   // The definition of %C differs between versions, so ssh computes it.
   const written = await askSsh(destination, ['-o', 'ControlPath=/%C'])
   const config = parseSshConfig(destination, written)
   // ssh skips files that do not exist. For a key in the agent, the public key file is enough.
   const keys = config.keys.filter((key) => existsSync(key) || existsSync(`${key}.pub`))
-  const sshNeeds = [...(config.sshNeeds ?? []), ...(await ownNeeds(destination))]
+  const sshNeeds = [...(config.sshNeeds ?? []), ...(await ownNeeds(destination, home))]
   return { ...config, keys, ...(sshNeeds.length > 0 && { sshNeeds }) }
 }
 
@@ -74,15 +74,25 @@ const askSsh = (destination: string, options: readonly string[]): Promise<string
  * Settings of the user's own file that need OpenSSH. The system-wide file does not count: Debian enables GSSAPIAuthentication there for all
  * users. A ControlPath counts if a shared connection exists at it.
  */
-const ownNeeds = async (destination: string): Promise<readonly string[]> => {
-  const file = join(userInfo().homedir, '.ssh/config')
+const ownNeeds = async (destination: string, home: string): Promise<readonly string[]> => {
+  const file = join(home, '.ssh/config')
   const text = await readFile(file, 'utf8').catch(() => '')
   if (!/^\s*(gssapiauthentication|controlpath|include)\b/im.test(text)) return []
   const get = settingsIn(await askSsh(destination, ['-F', file]))
   const shared = get('controlpath')
+  const owner = shared === undefined || shared === 'none' ? undefined : (await lstat(shared).catch(() => undefined))?.uid
+  // ssh does not check it: the other account would receive all commands and the password of sudo.
+  if (owner !== undefined && owner !== 0 && owner !== process.geteuid?.())
+    throw new Problem({
+      class: 'input',
+      where: placeOf(destination),
+      what: `shared connection ${shared} belongs to another account`,
+      why: "ControlPath of ssh's configuration is in a directory in which others can create files",
+      fix: 'set ControlPath to a path in a directory of yours, such as ~/.ssh/%C',
+    })
   return [
     ...(get('gssapiauthentication') === 'yes' ? ['GSSAPIAuthentication yes'] : []),
-    ...(shared !== undefined && shared !== 'none' && existsSync(shared) ? [`ControlPath ${shared}`] : []),
+    ...(owner === undefined ? [] : [`ControlPath ${shared}`]),
   ]
 }
 

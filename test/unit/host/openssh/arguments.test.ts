@@ -43,7 +43,8 @@ ClearAllForwardings no\nForwardAgent yes\nForwardX11 yes\nTunnel yes\nControlMas
 PasswordAuthentication yes\nKbdInteractiveAuthentication yes\nNumberOfPasswordPrompts 7\nConnectTimeout 1\nConnectionAttempts 5
 ServerAliveInterval 0\nServerAliveCountMax 99\nGlobalKnownHostsFile /all\nUserKnownHostsFile /mine\nKnownHostsCommand /bin/keys
 UpdateHostKeys yes\nVerifyHostKeyDNS yes\nHashKnownHosts yes\nCheckHostIP yes\nVisualHostKey yes\nNoHostAuthenticationForLocalhost yes
-StrictHostKeyChecking no\nLogLevel QUIET
+StrictHostKeyChecking no\nLogLevel QUIET\nLogVerbose *:*:*
+IgnoreUnknown ChannelTimeout\nChannelTimeout session=5m
 `
 
 test('a configuration neither changes what runs, nor which host keys are accepted, nor the time limits', () => {
@@ -65,11 +66,12 @@ test('a configuration neither changes what runs, nor which host keys are accepte
     ...is('false', 'tunnel', 'requesttty', 'updatehostkeys', 'verifyhostkeydns', 'controlmaster', 'addkeystoagent'),
     ...{ escapechar: 'none', sessiontype: 'default', clearallforwardings: 'yes', loglevel: 'DEBUG' },
     ...{ stricthostkeychecking: 'true', globalknownhostsfile: '/dev/null', userknownhostsfile: '/known' },
-    ...{ numberofpasswordprompts: '3', connecttimeout: '60', connectionattempts: '1' },
+    ...{ logverbose: 'none', numberofpasswordprompts: '3', connecttimeout: '60', connectionattempts: '1' },
     ...{ serveraliveinterval: '10', serveralivecountmax: '3' },
   })
-  // ssh prints neither of them if it is none.
+  // ssh prints neither of them if it is none, and older versions do not have the last.
   expect([settings.remotecommand, settings.knownhostscommand]).toEqual([undefined, undefined])
+  expect(settings.channeltimeout ?? 'none').toBe('none')
 })
 
 test('options that an older ssh lacks are ignored by it', () => {
@@ -78,7 +80,8 @@ test('options that an older ssh lacks are ignored by it', () => {
       .find((word) => word.startsWith('IgnoreUnknown='))
       ?.split('=') ?? []
   // Introduced after OpenSSH 8.4.
-  for (const name of ['KnownHostsCommand', 'SessionType', 'StdinNull', 'ForkAfterAuthentication']) expect(names.split(',')).toContain(name)
+  for (const name of ['LogVerbose', 'ChannelTimeout', 'KnownHostsCommand', 'SessionType', 'StdinNull', 'ForkAfterAuthentication'])
+    expect(names.split(',')).toContain(name)
 })
 
 test('settings that the configuration permits ssh not to know stay permitted', () => {

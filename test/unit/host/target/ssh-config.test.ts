@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { writeFileSync } from 'node:fs'
+import { chownSync, mkdirSync, writeFileSync } from 'node:fs'
 import { homedir, hostname, userInfo } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, expect, test, vi } from 'vitest'
@@ -222,5 +222,35 @@ test('a machine without ssh is an input problem', async () => {
     where: { command: 'ssh -G web' },
     what: 'configuration of ssh cannot be read because ssh is not installed',
     fix: 'install openssh-client, or set address, user and key in the inventory',
+  })
+})
+
+/** A home directory with this configuration. */
+const homeWith = (text: string): string => {
+  const home = scratch()
+  mkdirSync(join(home, '.ssh'))
+  writeFileSync(join(home, '.ssh/config'), text)
+  return home
+}
+
+test('GSSAPIAuthentication and a shared connection that exists, both of the user’s own file, need OpenSSH', async () => {
+  const shared = join(scratch(), 'web:22')
+  const needs = async (text: string) => (await resolveThroughSshConfig('web', homeWith(text))).sshNeeds ?? []
+  const text = `Host web\n  GSSAPIAuthentication yes\n  ControlPath ${shared.replace('web:22', '%h:%p')}\n`
+  expect(await needs(text)).toEqual(['GSSAPIAuthentication yes'])
+  writeFileSync(shared, '')
+  expect(await needs(text)).toEqual(['GSSAPIAuthentication yes', `ControlPath ${shared}`])
+  expect(await needs(text.replace('Host web', 'Host db'))).toEqual([])
+  expect(await needs('ControlPath none\n')).toEqual([])
+})
+
+test.runIf(process.geteuid?.() === 0)('a shared connection of another account is an input problem', async () => {
+  const shared = join(scratch(), 'shared')
+  writeFileSync(shared, '')
+  chownSync(shared, 65534, 65534)
+  expect(await problemOf(resolveThroughSshConfig('web', homeWith(`ControlPath ${shared}\n`)))).toMatchObject({
+    class: 'input',
+    where: { command: 'ssh -G web' },
+    what: `shared connection ${shared} belongs to another account`,
   })
 })
