@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeEach, describe, expect, test } from 'vitest'
@@ -165,23 +165,22 @@ describe('provision inventory', () => {
 })
 
 describe('provision secrets', () => {
-  /** Returns an environment whose editor appends a line. */
+  /** Returns an environment whose editor appends a line, and records which file it got. */
   const appending = (line: string): Record<string, string> => {
-    const editor = write('editor', `#!/bin/sh\nprintf '%s\\n' '${line}' >>"$1"\n`)
+    const editor = write('editor', `#!/bin/sh\nprintf '%s\\n' '${line}' >>"$1"; printf %s "$1" >'${join(directory, 'edited')}'\n`)
     chmodSync(editor, 0o755)
     return { EDITOR: editor }
   }
   const stored = (): string => readFileSync(join(directory, 'inventory/secrets.yaml'), 'utf8')
-  const scratchDirectories = (): readonly string[] =>
-    readdirSync(existsSync('/dev/shm') ? '/dev/shm' : tmpdir()).filter((name) => /^provision-[A-Za-z0-9]{6}$/.test(name))
 
   test('edit creates key and file, encrypts, and leaves no plain text', async () => {
-    const before = scratchDirectories()
     expect((await run(['secrets', 'edit'], appending('token: hush'))).result).toBe(0)
     expect(stored()).toMatch(/^-----BEGIN AGE ENCRYPTED FILE-----/)
     expect(stored()).not.toContain('hush')
     expect((await run(['secrets', 'view'])).out).toContain('token: hush')
-    expect(scratchDirectories().filter((name) => !before.includes(name))).toEqual([])
+    const edited = readFileSync(join(directory, 'edited'), 'utf8')
+    expect(edited).toMatch(/\/provision-[A-Za-z0-9]{6}\//)
+    expect(existsSync(dirname(edited))).toBe(false)
   })
 
   test('an edit that is not YAML, and a failing editor, change nothing', async () => {

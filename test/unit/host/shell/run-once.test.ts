@@ -32,7 +32,7 @@ describe('a separate connection', () => {
     expect(await problemOf(runOnce({ ...host.target, port: 1 }, ':', { deadlineMs: 600 }))).toMatchObject({
       what: '127.0.0.1, port 1 refused the connection',
     })
-    expect(Date.now() - began).toBeLessThan(2000)
+    expect(Date.now() - began).toBeLessThan(6000)
   })
 
   test('is not retried more than twice after a refused login', async () => {
@@ -59,7 +59,7 @@ describe('a separate connection', () => {
       what: 'new connection failed within 1 s',
       fix: 'check on the host that sshd runs (systemctl status ssh) and that its firewall permits this machine',
     })
-    expect(Date.now() - began).toBeLessThan(3000)
+    expect(Date.now() - began).toBeLessThan(8000)
     await expect.poll(() => host.sockets[0]?.destroyed).toBe(true)
     expect(host.commands).toHaveLength(1)
   })
@@ -68,7 +68,7 @@ describe('a separate connection', () => {
     const host = await localHost()
     const began = Date.now()
     expect(await problemOf(runOnce(host.target, 'sleep 30', { deadlineMs: 800 }))).toMatchObject({ class: 'unreachable' })
-    expect(Date.now() - began).toBeLessThan(3000)
+    expect(Date.now() - began).toBeLessThan(8000)
     await expect.poll(() => host.sockets.every(({ destroyed }) => destroyed)).toBe(true)
   })
 
@@ -77,7 +77,7 @@ describe('a separate connection', () => {
     const began = Date.now()
     const target = { ...host.target, keys: ['/nowhere/key'] }
     expect(await problemOf(runOnce(target, ':', { deadlineMs: 10_000 }))).toMatchObject({ class: 'input', what: 'key file does not exist' })
-    expect(Date.now() - began).toBeLessThan(3000)
+    expect(Date.now() - began).toBeLessThan(8000)
     await expect(runOnce({ ...target, keys: undefined as never }, ':', { deadlineMs: 10_000 })).rejects.toThrow(TypeError)
   })
 })
