@@ -118,7 +118,7 @@ describe('an interrupted installation', () => {
     ['while it unpacked', '[ -e /usr/sbin/mariadbd.dpkg-new ]'],
     ['while it configured', 'grep -qsaF mariadb-server.postinst /proc/[0-9]*/cmdline'],
   ])('%s is finished by the next run', async (_, moment) => {
-    await host.run('apt-get -y -q purge "mariadb-*" galera-4 >/dev/null; rm -rf /var/lib/mysql')
+    await host.run('apt-get -y -q purge "mariadb-*" galera-4 >/dev/null; rm -rf /var/lib/mysql /var/lib/mariadb')
     const mariadb = [pkg({ name: 'tree' }), pkg({ name: 'mariadb-server' })]
     const other = onHost(await sessionOn('t-pkg', '10.79.3.11'), async () => {})
     const [refusal] = await Promise.all([other.refused(mariadb), host.run(killWhen(moment))])
@@ -132,7 +132,7 @@ describe('an interrupted installation', () => {
   })
 
   it('continues if only the controller died', async () => {
-    await host.run('apt-get -y -q purge "mariadb-*" galera-4 >/dev/null; rm -rf /var/lib/mysql')
+    await host.run('apt-get -y -q purge "mariadb-*" galera-4 >/dev/null; rm -rf /var/lib/mysql /var/lib/mariadb')
     const other = onHost(await sessionOn('t-pkg', '10.79.3.11'), async () => {})
     const mariadb = [pkg({ name: 'mariadb-server' })]
     const lost = other.apply(mariadb).catch((error: Error) => error)

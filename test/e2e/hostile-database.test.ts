@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type LabSpec, labDown, labReset } from '../../src/lab/index.ts'
 import { MARIADB } from '../../src/resource/database/client.ts'
 import { asMysql, DEFINE_AS_MYSQL } from '../../src/resource/database/files.ts'
+import { DEFINE_DATA } from '../../src/resource/database/mariadb.ts'
 import { SAFE_TO_BOOTSTRAP } from '../../src/resource/galera/apply.ts'
 import { unreplicated } from '../../src/resource/replication/unreplicated.ts'
 import { quote } from '../../src/shell/quote.ts'
@@ -91,13 +92,15 @@ describe('a primary and a replica', () => {
   const project = referenceProject('t-first-attack', SUBNET)
   // Clients of its MariaDB 10.11 also send statements to a server without TLS.
   const spec: LabSpec = onDebian12(replicaLab(project, SUBNET, HOSTS))
-  const DATA = '/var/lib/mysql'
+  /** The data directory, as the package of the release chose it. */
+  let data = ''
   project.env.SHOP_PASSWORD = 'a long poison word'
   beforeAll(async () => {
     writeReplicaSite(project, SUBNET, { hosts: HOSTS, primary: 'web-01' })
     await labReset(spec)
     const { status, stderr } = project.provision('run')
     expect(`${status} ${stderr}`).toBe('0 ')
+    data = await inside(spec, 'web-01', `${DEFINE_DATA}; printf %s "$data"`)
     await sql(spec, 'web-01', 'CREATE TABLE shop.t (id INT PRIMARY KEY); INSERT INTO shop.t VALUES (1)')
   })
   afterAll(async () => {
@@ -110,7 +113,7 @@ describe('a primary and a replica', () => {
     const { status, stdout, stderr } = project.provision('run', ...words)
     return { status, said: stdout + stderr }
   }
-  const secrets = (host: string): Promise<string> => inside(spec, host, `grep -rlaF 'daemon:*:' ${DATA} /tmp || :`)
+  const secrets = (host: string): Promise<string> => inside(spec, host, `grep -rlaF 'daemon:*:' ${data} /tmp || :`)
 
   it.each([
     ['a link to a file of root', 'ln -s /etc/passwd .provision-seeding'],
@@ -119,10 +122,10 @@ describe('a primary and a replica', () => {
   ])('all data is copied again if the mark is %s, and nothing else changes', async (_, what) => {
     const state = 'cat /etc/passwd; ls -lA --time-style=+%s /etc'
     const before = await inside(spec, 'web-02', state)
-    await asIt('web-02', `cd ${DATA}; ${what}`)
+    await asIt('web-02', `cd ${data}; ${what}`)
     expect(run()).toMatchObject({ status: 0 })
     expect(await inside(spec, 'web-02', state)).toBe(before)
-    expect(await inside(spec, 'web-02', `find ${DATA} ! -user mysql ! -name '*.flag'; ls -A ${DATA} | grep -c '^.provision' || :`)).toBe(
+    expect(await inside(spec, 'web-02', `find ${data} ! -user mysql ! -name '*.flag'; ls -A ${data} | grep -c '^.provision' || :`)).toBe(
       '0\n',
     )
     expect(await sql(spec, 'web-02', 'SELECT COUNT(*) FROM shop.t')).toBe('1')
@@ -130,13 +133,13 @@ describe('a primary and a replica', () => {
   })
 
   it('no file of root is sent through a link of the account of the sending server', async () => {
-    await asIt('web-01', `ln -s /etc/shadow ${DATA}/shop/leak.ibd; ln -s /etc/shadow ${DATA}/shop/leak.frm`)
-    await asIt('web-02', `: >${DATA}/.provision-seeding`)
+    await asIt('web-01', `ln -s /etc/shadow ${data}/shop/leak.ibd; ln -s /etc/shadow ${data}/shop/leak.frm`)
+    await asIt('web-02', `: >${data}/.provision-seeding`)
     const { status, said } = run()
     expect(await secrets('web-02')).toBe('')
     expect(status).toBe(1)
     expect(said).toContain('leak.ibd')
-    await asIt('web-01', `rm ${DATA}/shop/leak.*`)
+    await asIt('web-01', `rm ${data}/shop/leak.*`)
     expect(run()).toMatchObject({ status: 0 })
   })
 

@@ -2,6 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { labDown, labReset } from '../../src/lab/index.ts'
+import { DEFINE_DATA } from '../../src/resource/database/mariadb.ts'
 import { sql } from '../e2e/support/database/database.ts'
 import { replicaLab, watchWriters } from '../e2e/support/database/replicas.ts'
 import { inside } from '../e2e/support/interrupt.ts'
@@ -93,7 +94,8 @@ q -e 'DROP DATABASE archive'`
 /** Additional queries to a database host: contents, replication source and settings. Waits until a replica follows again. */
 export const DATABASE = `q() { mariadb --no-defaults --socket=/run/mysqld/mysqld.sock -NB -e "$1" 2>&1; }
 follows() { mariadb --no-defaults --socket=/run/mysqld/mysqld.sock -E -e 'SHOW SLAVE STATUS' 2>&1; }
-if [ -e /var/lib/mysql/mysql ]; then
+${DEFINE_DATA}
+if [ -e "$data/mysql" ]; then
 i=0; while [ $i -lt 60 ]; do
   case $(follows) in *'Slave_IO_Running: Connecting'*) ;; *) [ "$(q "SHOW STATUS LIKE 'wsrep_local_state_comment'" | cut -f 2)" = Joined ] || break ;; esac
   sleep 0.25; i=$((i+1))
@@ -106,5 +108,5 @@ done
 echo '== runs with'; q 'SELECT @@read_only, @@wait_timeout, @@server_id, @@hostname'
 echo '== follows'; follows | grep -E '^ *(Master_Host|Master_User|Slave_(IO|SQL)_Running|Last_(IO|SQL)_Error|Using_Gtid|Master_SSL_Allowed):'
 echo '== cluster'; q "SHOW STATUS WHERE Variable_name IN ('wsrep_cluster_size', 'wsrep_cluster_status', 'wsrep_local_state_comment', 'wsrep_ready')"
-echo '== left of a copy'; ls -d /var/lib/mysql/.provision-* /run/provision-database-seed 2>/dev/null; q "SHOW TABLES FROM mysql LIKE 'provision%'"
+echo '== left of a copy'; ls -d "$data"/.provision-* /run/provision-database-seed 2>/dev/null; q "SHOW TABLES FROM mysql LIKE 'provision%'"
 fi`
