@@ -1,9 +1,12 @@
+import { totalmem } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
 
 // They measure how long something takes, share a lab, or build the package that the others run: one at a time, with the machine to themselves.
-const ALONE = ['host-*', 'lab', 'npm-package', 'persistent-shell', 'rolling-update', 'two-controllers', 'virtual-address', 'zero-downtime']
+const ALONE = ['host-*', 'lab', 'npm-package', 'persistent-shell', 'two-controllers', 'virtual-address']
 const alone = ALONE.map((name) => `test/e2e/${name}.test.ts`)
+// Much of their time is spent waiting for deadlines. The hosts of one file use up to 2 GiB.
+const labs = Math.min(6, Math.max(2, Math.floor(totalmem() / 2 ** 31)))
 const patience = { testTimeout: 300_000, hookTimeout: 600_000 }
 
 const source = (name: string): string => fileURLToPath(new URL(`./src/${name}.ts`, import.meta.url))
@@ -28,7 +31,7 @@ export default defineConfig({
         resolve: { alias },
         test: {
           ...{ name: 'e2e', include: ['test/e2e/**/*.test.ts'], exclude: alone, ...patience },
-          ...{ maxWorkers: 4, sequence: { groupOrder: 1 } },
+          ...{ maxWorkers: labs, sequence: { groupOrder: 1 } },
         },
       },
       {
