@@ -48,7 +48,7 @@ export const securityCases: AlertCases = {
       silentAt: '355s',
       firingAt: '10m',
       labels: { host },
-      summary: '31 SSH logins failed on web-01 within five minutes',
+      summary: '31 SSH logins failed or were refused on web-01 within five minutes',
     },
   ],
   UnknownPort: [

@@ -83,9 +83,14 @@ updates() {
 # Prints the messages of programs (options of journalctl) since the last position, which the second file keeps. A position that the journal no longer has is deleted.
 journal() { journalctl -q $1 --no-pager -o cat --cursor-file="$2" $([ -s "$2" ] || echo '-n 0') || rm -f "$2"; }
 
-# Failed SSH logins, counted from the last position in the journal. Since OpenSSH 9.8, the processes of a connection have other names.
+# Failed SSH logins, counted from the last position in the journal. Since OpenSSH 9.8, the processes of a connection have other names, and
+# sshd refuses connections from a source of failed logins for a while (PerSourcePenalties). It reports some of them, and then their number.
 logins() {
-  new=$(journal '-t sshd -t sshd-session -t sshd-auth' "$S/ssh.cursor" | grep -cE '^(Failed (password|publickey|none|keyboard)|Connection (closed|reset) by (authenticating|invalid) user|Disconnected from (authenticating|invalid) user)')
+  new=$(journal '-t sshd -t sshd-session -t sshd-auth' "$S/ssh.cursor" | awk '
+    /^(Failed (password|publickey|none|keyboard)|Connection (closed|reset) by (authenticating|invalid) user|Disconnected from (authenticating|invalid) user)/ { n++ }
+    /^drop connection .* penalty: / { n++ }
+    /^PerSourcePenalties logging rate-limited: additional [0-9]+ connections dropped/ { n += $5 }
+    END { print n + 0 }')
   all=$(($(cat "$S/ssh.count" 2>/dev/null || echo 0) + new)); echo "$all" >"$S/ssh.count"
   counter provision_ssh_failures_total; echo "provision_ssh_failures_total $all"
 }

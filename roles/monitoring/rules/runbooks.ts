@@ -78,7 +78,7 @@ export const RUNBOOKS: Readonly<Record<string, string>> = {
     'A file differs from its package: the disk fails, or somebody broke in. Run `dpkg --verify`, then `apt-get install --reinstall PACKAGE` from a clean system.',
   SecurityUpdateWaits: '`unattended-upgrade -d` on the host shows why the update is not installed automatically.',
   FailedLogins:
-    'Somebody tries passwords. With keys only (role base) this is harmless. Listing your networks in `firewall.administrators` stops it.',
+    'Somebody tries passwords. Since OpenSSH 9.8, sshd also refuses connections from such an address for a while; they count as well. With keys only (role base) this is harmless. Listing your networks in `firewall.administrators` stops it.',
   UnknownPort:
     'A program listens on a port that no role declares. Run `ss -ltnp` there. The firewall blocks the port. If the program is yours, declare it in a role or in `known_ports`.',
   UnknownAccount:

@@ -32,7 +32,7 @@ export const securityAlerts = ({ limits, checks }: Numbers): readonly Alert[] =>
     alert: 'FailedLogins',
     expr: `increase(provision_ssh_failures_total[5m]) > ${limits.failed_logins}`,
     severity: 'warning',
-    summary: '{{ $value | printf "%.0f" }} SSH logins failed on {{ $labels.host }} within five minutes',
+    summary: '{{ $value | printf "%.0f" }} SSH logins failed or were refused on {{ $labels.host }} within five minutes',
   },
   {
     alert: 'UnknownPort',

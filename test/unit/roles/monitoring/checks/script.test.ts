@@ -374,6 +374,14 @@ describe('the checks of a host', { timeout: 20_000 }, () => {
     write('log.sshd-session', 'Failed publickey for c\nAccepted publickey for c\n')
     write('log.sshd-auth', 'Connection closed by invalid user c\n')
     expect(run().metrics.get('provision_ssh_failures_total')).toBe('20')
+    // It refuses a source of failed logins for a while, and reports how many refusals it did not log.
+    const drop = 'drop connection #0 from [10.0.0.1]:38180 on [10.0.0.2]:22 '
+    const drops = ['penalty: failed authentication', 'penalty: connections without attempting authentication', 'past MaxStartups']
+    const unlogged = 'PerSourcePenalties logging rate-limited: additional 20 connections dropped'
+    write('log.sshd', [...drops.map((why) => drop + why), unlogged, `Invalid user ${unlogged}`].map((line) => `${line}\n`).join(''))
+    rmSync(at('log.sshd-session'))
+    rmSync(at('log.sshd-auth'))
+    expect(run().metrics.get('provision_ssh_failures_total')).toBe('42')
   })
 
   it('report ports by protocol, but none on loopback and none of clients', () => {
