@@ -25,18 +25,18 @@ test('a peer that writes the end of a command into the messages of ssh has run n
   expect(problem.why).toContain('y\\033[2J')
 })
 
-/** A program in place of ssh, with the variables `log` (the file of its messages) and `session` (what it writes when a session opens). */
+/** A program in place of ssh. Its descriptor 3 is the file of its messages, `session` what it writes there when a session opens. */
 const instead = (script: string) => {
   const directory = scratch()
-  const read = `for each; do case $each in SetEnv=*) session="debug1: $each" ;; esac; done\nwhile [ "$1" != -E ]; do shift; done; log=$2`
+  const read = `for each; do case $each in SetEnv=*) session="debug1: $each" ;; esac; done\nwhile [ "$1" != -E ]; do shift; done; exec 3>"$2"`
   writeFileSync(join(directory, 'ssh'), `#!/bin/sh\n${read}\n${script}\n`, { mode: 0o755 })
   vi.stubEnv('PATH', `${directory}:${process.env.PATH}`)
   return targetOf(directory, { port: 1, hostKey: keygen(join(directory, 'host')) }, { transport: 'openssh' })
 }
-const flood = `head -c ${MAX_MESSAGES + 1} /dev/zero >>"$log"; exec sleep 30`
+const flood = `head -c ${MAX_MESSAGES + 1} /dev/zero >&3; exec sleep 30`
 
 test('ssh is ended if it writes messages without end, after the session opened', async () => {
-  const link = await connect(instead(`echo "$session" >"$log"; echo open; ${flood}`))
+  const link = await connect(instead(`echo "$session" >&3; echo open; ${flood}`))
   const channel = await link.run('true')
   channel.stdout.resume()
   channel.stderr.resume()
@@ -45,7 +45,7 @@ test('ssh is ended if it writes messages without end, after the session opened',
 })
 
 test('ssh is ended if it writes messages without end, before the session opened', async () => {
-  expect(await problemOf(execOn(instead(`echo 'debug1: Connection established.' >"$log"; ${flood}`), 'true'))).toMatchObject({
+  expect(await problemOf(execOn(instead(`echo 'debug1: Connection established.' >&3; ${flood}`), 'true'))).toMatchObject({
     class: 'unreachable',
     what: 'host sends messages without end',
     why: 'provision ended ssh, which wrote more than 8 MB of messages',
