@@ -49,7 +49,7 @@ export { absolutePath, accountName, baseOf, fileMode, ownership, parentOf } from
 export type { Answers, Member, Query, SharedQueries } from './resource/kind/queries.ts'
 export { digestAt, inodeAt, inodeQuery, NO_FILE } from './resource/kind/queries.ts'
 export { secret } from './resource/kind/secret.ts'
-export type { Answer, IdentityStep, NoticeStep, ReconnectStep, ShellStep, Step, Steps } from './resource/kind/step.ts'
+export type { Answer, FetchStep, IdentityStep, NoticeStep, ReconnectStep, ShellStep, Step, Steps } from './resource/kind/step.ts'
 export { HostRefusal, outputExcerpt, requireSuccess } from './resource/kind/step.ts'
 export { CHANGED, guardScript, UNSAFE, walk } from './resource/kind/walk.ts'
 export { excerptScript, readExcerpts } from './resource/kind/walk-read.ts'

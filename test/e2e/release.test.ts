@@ -1,4 +1,6 @@
+import { createServer } from 'node:http'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { download } from '../../src/resource/fetched/download.ts'
 import { directory } from '../../src/resource/file/directory.ts'
 import { file } from '../../src/resource/file/file.ts'
 import { type LocalFile, sha256Hex } from '../../src/resource/kind/content.ts'
@@ -114,5 +116,39 @@ describe('a release', () => {
     expect((await host.refused(other({ which: 'previous' }))).why).toContain('the newest deployment has no predecessor')
     await host.run(`mkdir ${root}/current`)
     expect((await host.refused(other({}))).why).toContain(`${root}/current exists and is not a link`)
+  })
+})
+
+describe('a download', () => {
+  /** Answers with the path; `/half` ends early. */
+  const server = createServer(({ url = '' }, response) => {
+    if (url === '/half') response.writeHead(200, { 'content-length': 1000 }).write('half', () => response.destroy())
+    else response.end(url)
+  })
+  beforeAll(() => void server.listen(7081, '10.79.42.1'))
+  afterAll(() => void server.close())
+  const declared = (name: string, more: object = {}) =>
+    download({ path: '/opt/tool', url: `http://10.79.42.1:7081/${name}`, sha256: sha256Hex(`/${name}`), mode: '755', ...more })
+
+  it('is fetched by a bare host, verified, and fetched no more', async () => {
+    expect(await host.apply([declared('one')])).toEqual(['create download:/opt/tool'])
+    expect(await host.run('cat /opt/tool; stat -c " %a %U" /opt/tool; ls /var/cache/provision 2>&1 | tail -n 1')).toBe(
+      "/one 755 root\nls: cannot access '/var/cache/provision': No such file or directory\n",
+    )
+    expect(await host.plan([declared('one')])).toEqual([])
+    expect(await host.plan([declared('two')])).toEqual(['update download:/opt/tool: content differs'])
+  })
+
+  it('that is cut or has another sum changes nothing', async () => {
+    expect((await host.refused([declared('half')])).fix).toContain('check that the machine reaches the server')
+    expect((await host.refused([declared('two', { sha256: sha256Hex('other') })])).why).toContain('Hash Sum mismatch')
+    expect(await host.plan([declared('one')])).toEqual([])
+  })
+
+  it('is passed on by the controller', async () => {
+    expect(await host.apply([declared('two', { by: 'controller' })])).toEqual(['update download:/opt/tool'])
+    expect(await host.run('cat /opt/tool')).toBe('/two')
+    expect((await host.refused([declared('three', { by: 'controller', sha256: sha256Hex('other') })])).why).toContain('another sum')
+    expect(await host.apply([declared('', { state: 'absent' })])).toEqual(['delete download:/opt/tool'])
   })
 })

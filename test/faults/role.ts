@@ -7,6 +7,7 @@ import {
   command,
   defineRole,
   directory,
+  download,
   file,
   formerCertificates,
   group,
@@ -55,6 +56,20 @@ ExecReload=/bin/sh -c 'cat ${ROOT}/live/*.conf >/run/faults.loaded'
 WantedBy=multi-user.target
 `
 
+// Answers every request with the last part of its path.
+const WEB = `use IO::Socket::INET;
+my $server = IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => 7080, Listen => 9, ReuseAddr => 1) or die;
+while (my $client = $server->accept) {
+  my ($name) = <$client> =~ m{/(\\w+) };
+  while (<$client> =~ /\\S/) { }
+  print $client "HTTP/1.0 200 OK\\r\\nContent-Length: 2\\r\\n\\r\\n$name\\n";
+}
+`
+const SUMS = {
+  a: '87428fc522803d31065e7bce3cf03fe475096631e5e07bbd7a0fde60c4cf25c7',
+  b: '0263829989b6fd954f72baaf2fc64bc2e2f01d692d4de72986ea808f6e99813f',
+}
+
 const ONCE = [
   directory({ path: `${ROOT}/once` }),
   file({ path: `${ROOT}/once/file`, content: 'here\n' }),
@@ -79,6 +94,10 @@ export default defineRole({
       authority: edge,
       usages: isA ? ['server'] : ['server', 'client'],
     })
+    const web = unit({
+      name: 'faults-web.service',
+      content: `[Service]\nExecStart=perl ${ROOT}/web.pl\n[Install]\nWantedBy=multi-user.target\n`,
+    })
     const text = unit({ name: 'faults.service', content: unitText(state) })
     return [
       pkg({ name: 'nftables' }),
@@ -95,8 +114,12 @@ export default defineRole({
       file({ path: `${ROOT}/plain`, content: `state ${state}\n`.repeat(2000), mode: isA ? '640' : '644' }),
       file({ path: `${ROOT}/other`, content: `${state}\n` }),
       file({ path: `${ROOT}/now-and-then`, content: 'here\n', state: isA ? 'present' : 'absent' }),
+      file({ path: `${ROOT}/web.pl`, content: WEB }),
+      web,
+      service({ unit: 'faults-web.service', restarts: [web] }),
+      download({ path: `${ROOT}/fetched`, url: `http://127.0.0.1:7080/${state}`, sha256: SUMS[state], mode: isA ? '644' : '640' }),
       // The other state deletes its remains.
-      ...(isA ? ONCE : []),
+      ...(isA ? [...ONCE, download({ path: `${ROOT}/fetched-once`, url: 'http://127.0.0.1:7080/a', sha256: SUMS.a })] : []),
       link({ path: `${ROOT}/link`, target: isA ? 'plain' : 'other' }),
       group({ name: 'faultless', state: isA ? 'present' : 'absent' }),
       user({ name: 'faulty', uid: 2001, shell: isA ? '/bin/sh' : '/bin/bash', groups: isA ? [] : ['staff'] }),

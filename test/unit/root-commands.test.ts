@@ -34,6 +34,8 @@ const ALLOWED: Readonly<Record<string, string>> = {
   'src/resource/guarded/commit-confirm.ts': OURS,
   'src/resource/guarded/login.ts': OURS,
   'src/resource/database/dump.ts': OURS,
+  'src/resource/fetched/fetch.ts': 'in /var/cache/provision, which only root can replace',
+  'src/resource/fetched/download-apply.ts': OURS,
   'src/resource/file/directory.ts': WALK,
   'src/resource/ownership/drained.ts': OURS,
   'src/resource/file/apply.ts': OURS,

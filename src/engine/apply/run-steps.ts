@@ -7,6 +7,7 @@ import { type Script, type ShellText, scriptOf } from '../../shell/script.ts'
 import { sh } from '../../shell/sh.ts'
 import type { Listener } from '../events.ts'
 import type { Session } from '../observe/session.ts'
+import { fetchFile } from './fetch-file.ts'
 
 /** The sessions, identities and listener that steps work with. */
 export interface StepContext {
@@ -59,6 +60,9 @@ const perform = async (
         if (!(error instanceof Problem)) throw error
         return { code: 255, stdout: Buffer.alloc(0), stderr: [error.what, error.why ?? []].flat().join(': ') }
       })
+    case 'fetch':
+      doing(step.doing)
+      return fetchFile(step, process.env)
     case 'notice':
       listen({ type: step.warn === true ? 'warning' : 'note', host: session.host, what: step.what })
       return { code: 0, stdout: Buffer.alloc(0), stderr: '' }

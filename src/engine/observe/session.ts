@@ -3,6 +3,7 @@ import { openShell } from '../../host/shell/open.ts'
 import type { Holder, Shell } from '../../host/shell/shell.ts'
 import type { Target } from '../../host/target/connection.ts'
 import { Problem } from '../../problem.ts'
+import { FETCH_DIRECTORY } from '../../resource/fetched/fetch.ts'
 import { CLEAR_STAGED, STAGED_LIST } from '../../resource/file/place.ts'
 import { FORGET_CONFIRMED } from '../../resource/guarded/trial.ts'
 import { outputExcerpt } from '../../resource/kind/step.ts'
@@ -112,5 +113,6 @@ const OBSERVE_MS = 120_000
 const TIDY_SCRIPT = sh`
 [ -d ${OWNED} ] || { mkdir -p -m 700 /var/lib/provision && mkdir -p -m 700 ${OWNED}; }
 [ ! -e ${STAGED_LIST} ] || { ${CLEAR_STAGED}; }
+[ ! -e ${FETCH_DIRECTORY} ] || rm -rf ${FETCH_DIRECTORY}
 ${FORGET_CONFIRMED}
 `

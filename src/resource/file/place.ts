@@ -20,6 +20,12 @@ export type PlacedFile = Pick<FileSpec, 'path' | 'state' | 'mode' | 'owner' | 'g
   readonly inode?: InodeState
 }
 
+/** The words before the length and the bytes of a file in the input of the programs below. */
+export const wordsOf = ({ path, mode, owner, group, observed = '', inode }: PlacedFile, sha256: string): readonly string[] => [
+  ...['file', path, observed, inodeWord(inode)],
+  ...[stagedName(path), mode, owner, group, sha256],
+]
+
 /** Input of the programs below: for each file NUL-terminated words, then its bytes. Absent files come last. */
 export const filesAsInput = (files: readonly PlacedFile[]): Uint8Array => {
   const words = (...some: readonly (string | number)[]): Buffer => Buffer.from(some.map((word) => `${word}\0`).join(''))
@@ -27,10 +33,9 @@ export const filesAsInput = (files: readonly PlacedFile[]): Uint8Array => {
   return Buffer.concat([
     ...files
       .filter((one) => !isAbsent(one))
-      .flatMap(({ path, mode, owner, group, content, observed = '', inode }) => {
-        const bytes = bytesOf(content)
-        const wanted = [stagedName(path), mode, owner, group, sha256Of(content) ?? '', bytes.length]
-        return [words('file', path, observed, inodeWord(inode), ...wanted), bytes]
+      .flatMap((one) => {
+        const bytes = bytesOf(one.content)
+        return [words(...wordsOf(one, sha256Of(one.content) ?? ''), bytes.length), bytes]
       }),
     ...files.filter(isAbsent).map(({ path, observed = '', inode }) => words('gone', path, observed, inodeWord(inode))),
   ])

@@ -42,6 +42,21 @@ export interface IdentityStep {
   readonly doing?: string
 }
 
+/** A file that the controller fetches by URL. Its bytes are the answer; an exit code other than 0 means that it could not be fetched. */
+export interface FetchStep {
+  readonly do: 'fetch'
+  readonly url: string
+  readonly sha256: string
+  /** Limit in bytes. */
+  readonly maxBytes: number
+  /** Not sent to another host that a redirection leads to. */
+  readonly headers: Readonly<Record<string, Secret>>
+  /** URL of a proxy, or `none`. Default: the proxy of the environment. */
+  readonly proxy?: string | undefined
+  readonly withinMs: number
+  readonly doing: string
+}
+
 /** A sentence for the output of the run. The host does nothing. */
 export interface NoticeStep {
   readonly do: 'notice'
@@ -50,9 +65,9 @@ export interface NoticeStep {
   readonly warn?: true
 }
 
-export type Step = ShellStep | ReconnectStep | IdentityStep | NoticeStep
+export type Step = ShellStep | ReconnectStep | IdentityStep | FetchStep | NoticeStep
 
-/** The answer to a step. For an `IdentityStep`, `stdout` is the PEM chain. */
+/** The answer to a step. For an `IdentityStep`, `stdout` is the PEM chain; for a `FetchStep`, the file. */
 export interface Answer {
   readonly code: number
   readonly stdout: Buffer

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { fetchFile } from '../../../src/engine/apply/fetch-file.ts'
 import { markedScript } from '../../../src/engine/apply/run-steps.ts'
 import { observe, openSession, type Session } from '../../../src/engine/observe/session.ts'
 import { planHost } from '../../../src/engine/plan/plan-host.ts'
@@ -82,10 +83,12 @@ export const onHost = (
           ? await comeInAnew(step)
           : step.do === 'identity'
             ? await sign(step)
-            : await session.shell.request(String(markedScript(step.script, step.installs)), {
-                ...(step.input !== undefined && { input: step.input }),
-                onLine: hear,
-              }),
+            : step.do === 'fetch'
+              ? await fetchFile(step, {})
+              : await session.shell.request(String(markedScript(step.script, step.installs)), {
+                  ...(step.input !== undefined && { input: step.input }),
+                  onLine: hear,
+                }),
       )
     }
   }

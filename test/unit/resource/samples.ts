@@ -74,6 +74,10 @@ export const SAMPLES: Readonly<Record<string, Sample>> = {
     options: (i) => ({ path: `/srv/sample${i}`, content: 'hello\n' }),
     asWanted: () => inode('f', '644', { sha256: '5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03' }),
   },
+  download: {
+    options: (i) => ({ path: `/srv/sample${i}`, url: 'https://example.test/page', sha256: page.sha256 }),
+    asWanted: () => inode('f', '644', { sha256: page.sha256 }),
+  },
   directory: { options: (i) => ({ path: `/srv/sample${i}` }), asWanted: () => inode('d', '755') },
   link: { options: (i) => ({ path: `/srv/sample${i}`, target: '/srv' }), asWanted: () => inode('l', '777', { target: '/srv' }) },
   package: { options: (i) => ({ name: `sample${i}` }), asWanted: () => ({ status: 'installed', version: '1', held: false }) },

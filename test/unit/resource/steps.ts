@@ -14,7 +14,13 @@ export const stepsOf = (steps: Generator<Step, void, { code: number; stdout: Buf
         next = steps.next({ code: 0, stdout: Buffer.alloc(0), stderr: '' })
         continue
       }
-      sent.push('script' in value ? `${value.script}\n${'input' in value ? wordsOf(value.input) : ''}` : value.request)
+      sent.push(
+        'script' in value
+          ? `${value.script}\n${'input' in value ? wordsOf(value.input) : ''}`
+          : value.do === 'fetch'
+            ? value.url
+            : value.request,
+      )
       next = steps.next({ code: 0, stdout: Buffer.from(sent.at(-1)?.includes("SELECT 'end'") ? 'down\n' : ''), stderr: '' })
     }
   } catch {

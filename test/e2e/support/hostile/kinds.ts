@@ -2,6 +2,7 @@ import type { Resource } from '../../../../src/resource/kind/kind.ts'
 import type { Place } from './attacks.ts'
 import { ACCOUNT_TARGETS } from './kinds-accounts.ts'
 import { DATABASE_TARGETS } from './kinds-database.ts'
+import { FETCHED_TARGETS } from './kinds-fetched.ts'
 import { FILE_TARGETS } from './kinds-files.ts'
 import { LEFTOVER_TARGETS } from './kinds-orphans.ts'
 import { RELEASE_TARGETS } from './kinds-releases.ts'
@@ -40,6 +41,7 @@ export interface Target {
 
 export const TARGETS: readonly Target[] = [
   ...FILE_TARGETS,
+  ...FETCHED_TARGETS,
   ...RELEASE_TARGETS,
   ...ACCOUNT_TARGETS,
   ...SERVICE_TARGETS,
