@@ -22,6 +22,7 @@ export {
   DEFINE_DATA as defineDatabaseDirectory,
   KEEPS_DATA as keepsDatabaseDirectory,
 } from './resource/database/mariadb.ts'
+export { archive } from './resource/fetched/archive.ts'
 export { download } from './resource/fetched/download.ts'
 export { directory } from './resource/file/directory.ts'
 export { file } from './resource/file/file.ts'

@@ -1,9 +1,11 @@
 import { createServer } from 'node:http'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { archive } from '../../src/resource/fetched/archive.ts'
 import { download } from '../../src/resource/fetched/download.ts'
 import { directory } from '../../src/resource/file/directory.ts'
 import { file } from '../../src/resource/file/file.ts'
 import { type LocalFile, sha256Hex } from '../../src/resource/kind/content.ts'
+import { tar } from '../../src/resource/kind/tar.ts'
 import { release } from '../../src/resource/release/release.ts'
 import { type TestHost, testHost } from './support/test-host.ts'
 
@@ -150,5 +152,28 @@ describe('a download', () => {
     expect(await host.run('cat /opt/tool')).toBe('/two')
     expect((await host.refused([declared('three', { by: 'controller', sha256: sha256Hex('other') })])).why).toContain('another sum')
     expect(await host.apply([declared('', { state: 'absent' })])).toEqual(['delete download:/opt/tool'])
+  })
+})
+
+describe('an archive', () => {
+  const packed = (names: readonly string[]): LocalFile => {
+    const member = { mode: '755', owner: 'root', group: 'root', modified: 1e9 }
+    const bytes = tar(names.map((name) => ({ ...member, name: `app/${name}`, bytes: Buffer.from(name) })))
+    return { type: 'local', path: 'app.tar', sha256: sha256Hex(bytes), size: bytes.length, open: () => bytes }
+  }
+  const declared = (names: readonly string[], more: object = {}) =>
+    archive({ path: '/opt/app', content: packed(names), strip: 1, owner: 'daemon', ...more })
+  const content = () => host.run('cd /opt/app && find . -mindepth 1 -printf "%P %m %u\\n" | sort; ls -A /opt /var/lib/provision/trees')
+
+  it('is unpacked by a bare host, replaced as a whole, and deleted', async () => {
+    expect(await host.apply([declared(['run', 'old'])])).toEqual(['create archive:/opt/app'])
+    expect(await host.plan([declared(['run', 'old'])])).toEqual([])
+    await host.run('echo more >>/opt/app/run; touch /opt/app/mine')
+    expect(await host.plan([declared(['run', 'old'])])).toEqual(['update archive:/opt/app: 2 entries changed since it was unpacked'])
+    expect(await host.apply([declared(['run', 'new'])])).toEqual(['update archive:/opt/app'])
+    expect(await content()).toMatch(/^new 755 daemon\nrun 755 daemon\n\/opt:\napp\n\n\S+:\n[0-9a-f]{16}\.list\n$/)
+    expect(await host.plan([declared(['run', 'new'])])).toEqual([])
+    expect(await host.apply([declared([], { state: 'absent' })])).toEqual(['delete archive:/opt/app'])
+    expect(await host.run('ls -A /opt /var/lib/provision/trees')).toBe('/opt:\n\n/var/lib/provision/trees:\n')
   })
 })

@@ -1,8 +1,18 @@
 import { copyFileSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { labReset } from '../../src/lab/index.ts'
+import { tar } from '../../src/resource/kind/tar.ts'
 import { referenceProject } from '../e2e/support/project.ts'
 import type { Bench } from './bench.ts'
+
+const packed = (state: string): string =>
+  Buffer.from(
+    tar(
+      [state, 'same'].map((name) => ({
+        ...{ name: `sub/${name}`, mode: '644', owner: 'root', group: 'root', bytes: Buffer.from(`${name}\n`), modified: 1e9 },
+      })),
+    ),
+  ).toString('latin1')
 
 /** One host and two playbooks, `a` and `b`, that differ in a resource of every kind (see `role.ts`). */
 export const oneHost = async (lab: string, subnet: string): Promise<Bench> => {
@@ -17,6 +27,7 @@ export const oneHost = async (lab: string, subnet: string): Promise<Bench> => {
     project.write(`playbooks/${state}.yaml`, `- hosts: all\n  roles:\n    - faults: { state: ${state} }\n`)
     project.write(`content-${state}/index.html`, `${state}\n`)
     project.write(`content-${state}/same.txt`, 'same\n')
+    project.write(`packed-${state}/packed.tar`, packed(state))
   }
   mkdirSync(join(project.root, 'roles'))
   copyFileSync(join(import.meta.dirname, 'role.ts'), join(project.root, 'roles/faults.ts'))

@@ -3,6 +3,7 @@
 import {
   aptPin,
   aptRepository,
+  archive,
   authorizedKeys,
   command,
   defineRole,
@@ -117,9 +118,19 @@ export default defineRole({
       file({ path: `${ROOT}/web.pl`, content: WEB }),
       web,
       service({ unit: 'faults-web.service', restarts: [web] }),
-      download({ path: `${ROOT}/fetched`, url: `http://127.0.0.1:7080/${state}`, sha256: SUMS[state], mode: isA ? '644' : '640' }),
+      download({
+        path: `${ROOT}/fetched`,
+        proxy: 'none',
+        url: `http://127.0.0.1:7080/${state}`,
+        sha256: SUMS[state],
+        mode: isA ? '644' : '640',
+      }),
+      ...[...files(`packed-${state}`)].flatMap(({ content }) => [
+        archive({ path: `${ROOT}/unpacked`, content, format: 'tar' }),
+        archive({ path: `${ROOT}/unpacked-once`, content, format: 'tar', state: isA ? 'present' : 'absent' }),
+      ]),
       // The other state deletes its remains.
-      ...(isA ? [...ONCE, download({ path: `${ROOT}/fetched-once`, url: 'http://127.0.0.1:7080/a', sha256: SUMS.a })] : []),
+      ...(isA ? [...ONCE, download({ path: `${ROOT}/fetched-once`, proxy: 'none', url: 'http://127.0.0.1:7080/a', sha256: SUMS.a })] : []),
       link({ path: `${ROOT}/link`, target: isA ? 'plain' : 'other' }),
       group({ name: 'faultless', state: isA ? 'present' : 'absent' }),
       user({ name: 'faulty', uid: 2001, shell: isA ? '/bin/sh' : '/bin/bash', groups: isA ? [] : ['staff'] }),

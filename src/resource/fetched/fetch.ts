@@ -63,4 +63,5 @@ const CAUSES: readonly (readonly [pattern: RegExp, fix: string])[] = [
 ]
 
 const fixOf = (why: string): string =>
-  CAUSES.find(([pattern]) => pattern.test(why))?.[1] ?? 'check that the machine reaches the server, or set proxy; then run again'
+  CAUSES.find(([pattern]) => pattern.test(why))?.[1] ??
+  'check that the machine reaches the server, or set proxy (none: not by the proxy of apt); then run again'

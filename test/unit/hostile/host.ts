@@ -147,6 +147,15 @@ const tables = (d: Dice): string => {
     .replaceAll('\0', '')}\0`
 }
 
+const unpacked = (d: Dice): string => {
+  const text = (): string => word(d).replaceAll('\0', '')
+  const tree = (name: string): readonly string[] => {
+    const names = Array.from({ length: 5 }, text)
+    return [`/etc/faults/${name}`, d.mostly(['tree', 'absent', 'foreign'], ['x']), text(), number(d), number(d), ...names]
+  }
+  return ['unpacked', 'unpacked-once'].flatMap(tree).join('\0').concat('\0')
+}
+
 /** What a host prints where one kind asks alone. */
 export const section = (d: Dice): Buffer => {
   const shapes = [
@@ -156,6 +165,7 @@ export const section = (d: Dice): Buffer => {
     accounts,
     keys,
     tables,
+    unpacked,
     (): string => d.some(9, () => `${number(d)} ${number(d)}\n`).join(''),
     (): string => `${fields(d, '\0')}end\0`,
     (): string => `${fields(d, '\n')}answered 0\n`,

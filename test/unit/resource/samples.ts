@@ -3,6 +3,7 @@ import { gzipSync } from 'node:zlib'
 import { readKeysStates } from '../../../src/resource/account/authorized-keys-observe.ts'
 import { aptRepository } from '../../../src/resource/apt/repository.ts'
 import { nativeHash } from '../../../src/resource/database/account-spec.ts'
+import { archive } from '../../../src/resource/fetched/archive.ts'
 import { sha256Hex } from '../../../src/resource/kind/content.ts'
 import type { PlanContext } from '../../../src/resource/kind/kind.ts'
 import { nftables } from '../../../src/resource/nftables/nftables.ts'
@@ -50,6 +51,8 @@ const dump = (table: string) => ({
   ...page,
   open: () => gzipSync(`-- Current Database: \`shop\`\n-- Table structure for table \`${table}\`\n`),
 })
+const { head } = archive({ path: '/srv/sample', content: page, format: 'tar' }).spec
+const unpacked = { is: 'tree', head, differing: 0, sum: '0', names: [] }
 const seenRelease = (i: number) => ({
   current: inode('l', '777', {
     target: `releases/${release({ root: `/srv/sample${i}`, files: [{ path: 'page', content: page }] }).spec.digest}`,
@@ -77,6 +80,10 @@ export const SAMPLES: Readonly<Record<string, Sample>> = {
   download: {
     options: (i) => ({ path: `/srv/sample${i}`, url: 'https://example.test/page', sha256: page.sha256 }),
     asWanted: () => inode('f', '644', { sha256: page.sha256 }),
+  },
+  archive: {
+    options: (i) => ({ path: `/srv/sample${i}`, content: page, format: 'tar' }),
+    asWanted: () => ({ inode: inode('d', '755'), tree: unpacked, staged: false }),
   },
   directory: { options: (i) => ({ path: `/srv/sample${i}` }), asWanted: () => inode('d', '755') },
   link: { options: (i) => ({ path: `/srv/sample${i}`, target: '/srv' }), asWanted: () => inode('l', '777', { target: '/srv' }) },
@@ -273,6 +280,7 @@ export const seenNothing = (kind: string): unknown => {
   if (kind === 'group') return NO_GROUP
   if (kind === 'unit') return { file: 'absent', stale: false }
   if (kind === 'apt-repository') return { source: 'absent', key: 'absent' }
+  if (kind === 'archive') return { inode: 'absent', tree: { ...unpacked, is: 'absent', head: '' }, staged: false }
   if (kind === 'release') return { ...seenRelease(7), current: 'absent', tree: new Map() }
   if (kind === 'owned') return { inode: 'absent', record: readRecord([]) }
   if (kind === 'package') return { status: 'not-installed', version: '', held: false }

@@ -17,7 +17,7 @@ export interface FileServer {
   close(): Promise<void>
 }
 
-// Paths: /file/TEXT is TEXT, /to/URL redirects, /large never ends, /hang never begins, /cut ends early, /private/TEXT needs a password, /status/N.
+// Paths: /file/TEXT is TEXT, /hex/HEX its bytes, /to/URL redirects, /large never ends, /hang never begins, /cut ends early, /private/TEXT needs a password, /status/N.
 const PROGRAM = `
 const { parentPort, workerData } = require('node:worker_threads')
 const lines = []
@@ -27,6 +27,7 @@ const answer = (request, response) => {
   const [, what, rest = ''] = /^\\/(\\w+)\\/?(.*)$/.exec(request.url) ?? []
   const text = decodeURIComponent(rest)
   if (what === 'hang') return
+  if (what === 'hex') return response.end(Buffer.from(rest, 'hex'))
   if (what === 'to') return response.writeHead(302, { location: text }).end()
   if (what === 'status') return response.writeHead(Number(text)).end()
   if (what === 'private' && authorization === undefined) return response.writeHead(401, { 'www-authenticate': 'Basic realm=x' }).end()

@@ -1,0 +1,155 @@
+import type { Script } from '../../shell/script.ts'
+import { sh } from '../../shell/sh.ts'
+import { inodeWord, refuseUnreached } from '../kind/inode.ts'
+import type { Work } from '../kind/kind.ts'
+import { requireBatch } from '../kind/one-by-one.ts'
+import { parentOf } from '../kind/path.ts'
+import type { Answer, ShellStep, Step, Steps } from '../kind/step.ts'
+import { guardObserved, walk } from '../kind/walk.ts'
+import type { ArchiveSpec, ArchiveState } from './archive-spec.ts'
+import { FETCH_DIRECTORY, fetchInput, fetchScript, requireFetched } from './fetch.ts'
+import { COMPARE_TREE, MANIFESTS, manifestOf, stagingOf, treeWord } from './manifest.ts'
+import { fetchStep } from './source.ts'
+import { CHECK_UNPACKED, patternOf } from './unpacked.ts'
+
+type ArchiveWork = Work<ArchiveSpec, ArchiveState>
+
+/** One request per archive: fetch or receive it, unpack it beside the directory, check it, and exchange both. */
+export function* applyArchives(work: readonly ArchiveWork[]): Steps {
+  const done: string[] = []
+  for (const one of work) {
+    refuseUnreached(one.id, one.state.inode, done)
+    const what = one.spec.state === 'absent' ? `${one.id} not deleted` : `${one.id} not unpacked`
+    const answer = yield* one.spec.state === 'absent' ? deletion(one) : unpacking(one, done)
+    requireFetched(answer, what, { done, culprit: one.id })
+    requireBatch(answer, [one], {
+      ...{ what: () => what, before: done },
+      fix: 'correct the archive or its options; nothing was changed, the former content is still there',
+    })
+    done.push(one.id)
+  }
+}
+
+function* deletion(one: ArchiveWork): Generator<Step, Answer, Answer> {
+  return yield { do: 'shell', script: sh`${prepareScript(one)}\n${replaceScript(one)}`, doing: `deleting ${one.id}` }
+}
+
+function* unpacking(one: ArchiveWork, done: readonly string[]): Generator<Step, Answer, Answer> {
+  const { spec } = one
+  const step = (source: Script, input: Uint8Array): ShellStep => ({
+    ...{ do: 'shell', input, doing: `unpacking ${one.id}`, withinMs: spec.withinMinutes * 60_000 },
+    script: sh`${source}
+${prepareScript(one)}
+${unpackScript(spec)}
+${replaceScript(one)}`,
+  })
+  if (spec.content !== undefined) return yield step(RECEIVE, spec.content.open())
+  if (spec.by === 'host') return yield step(sh`${fetchScript(spec)}\n${takeScript(spec)}`, fetchInput(spec))
+  const fetched = yield fetchStep(spec)
+  requireFetched(fetched, `${one.id} not unpacked`, { done, culprit: one.id })
+  return yield step(RECEIVE, fetched.stdout)
+}
+
+/** Stores the archive from standard input, which the controller has verified. */
+const RECEIVE = sh`set -u; umask 077
+work=${FETCH_DIRECTORY}
+rm -rf "$work" && mkdir -m 711 "$work" && cat >"$work/archive" || exit
+trap 'rm -rf "$work"' EXIT`
+
+/** Copies what apt stored, and compares the sum of the copy, which nobody else can change. */
+const takeScript = ({ sha256 }: ArchiveSpec): Script => sh`
+cat "$work/got/file" >"$work/archive" && rm -f "$work/got/file" || exit
+[ "$(sha256sum <"$work/archive")" = ${`${sha256}  -`} ] || { echo 'the stored file has another sum' >&2; exit 1; }`
+
+/** Compares the directory with what was observed, and makes a staging directory that only root can enter. */
+const prepareScript = ({ id, state }: ArchiveWork): Script => sh`set -u; umask 077
+${guardObserved([parentOf(id)], [{ path: id, inode: inodeWord(state.inode) }])}
+mkdir -p -m 700 ${MANIFESTS} || exit
+work=${FETCH_DIRECTORY} staging=${stagingOf(id)} manifest=${manifestOf(id)}
+trap 'rm -rf "$work" "$staging"; rm -f "$manifest.new"' EXIT
+rm -rf "$staging" && mkdir "$staging" && chgrp 0 "$staging" && chmod 00700 "$staging" && mkdir "$staging/tree" || exit`
+
+/**
+ * User and group of the programs that read the archive. Debian assigns this number to nobody (policy 9.2.2), so they can change nothing but
+ * the files that they create.
+ */
+const NOBODY = 65_533
+
+/**
+ * Unpacks as `NOBODY`, who can create neither devices nor files elsewhere. apt decompresses, because a bare host lacks xz, bzip2 and zstd.
+ * The limit holds for the stream, so also for the number of entries.
+ */
+const unpackScript = ({ format, strip, maxUnpackedBytes }: ArchiveSpec): Script => sh`
+packed="$work/archive"${format === 'tar' ? sh`` : sh`.${format.slice(4)}`}
+[ "$packed" = "$work/archive" ] || mv -f "$work/archive" "$packed" || exit
+printf '%s\\n' 'Dir::Etc::main "/dev/null"; Dir::Etc::parts "/dev/null";' >"$work/apt.conf" && chmod 644 "$work/apt.conf" || exit
+chown ${NOBODY}:${NOBODY} "$packed" "$staging/tree" || exit
+as_nobody() { setpriv --reuid=${NOBODY} --regid=${NOBODY} --clear-groups --no-new-privs --bounding-set=-all --inh-caps=-all "$@"; }
+( cd "$staging/tree" && umask 022 && unset TAR_OPTIONS && {
+  APT_CONFIG="$work/apt.conf" as_nobody /usr/lib/apt/apt-helper cat-file "$packed" </dev/null 2>"$work/reading" || echo "$?" >"$work/failed"
+} | head -c ${maxUnpackedBytes} | {
+  ulimit -f ${Math.ceil(maxUnpackedBytes / 512)}
+  as_nobody tar -xpf - --no-same-owner --strip-components=${strip} --delay-directory-restore 2>"$work/unpacking" || echo "$?" >"$work/refused"
+  exec cat >/dev/null
+} )
+if [ -s "$work/failed" ]; then
+  case $(cat "$work/failed") in 141) echo ${`the unpacked content is larger than ${maxUnpackedBytes} bytes`} >&2 ;; *) cat "$work/reading" >&2 ;; esac
+  exit 1
+fi
+[ ! -e "$work/refused" ] || { tail -n 5 "$work/unpacking" >&2; exit 1; }
+! grep -s 'Removing leading' "$work/unpacking" >&2 || exit 1
+rm -f "$packed"`
+
+/** Checks what was unpacked, writes its manifest, and exchanges it with the present directory; or deletes that. */
+const replaceScript = ({ id, spec, state }: ArchiveWork): Script => {
+  const { owner, group, umask, maxUnpackedBytes, include, exclude, head } = spec
+  const isWanted = spec.state === 'present'
+  const patterns = [include, exclude].map((some) => some.map(patternOf).join('|'))
+  const check = walk(
+    CHECK_UNPACKED,
+    ...[id, `${stagingOf(id)}/tree`, `${manifestOf(id)}.new`, head],
+    ...[owner, group, umask, String(maxUnpackedBytes), ...patterns],
+  )
+  return sh`${isWanted ? sh`${check} || exit\nsync -f "$staging" || exit` : sh``}
+${walk(REPLACE, id, manifestOf(id), stagingOf(id), treeWord(state.tree), isWanted ? 'present' : '')} || exit
+rm -rf "$staging"
+sync ${parentOf(id)}`
+}
+
+/**
+ * The manifest comes first: after an interruption the tree differs from it, so the next run unpacks again. Directories are exchanged by one
+ * call (renameat2(2)) where the file system can, by two renames elsewhere.
+ */
+const REPLACE = `${COMPARE_TREE}
+my ($path, $manifest, $staging, $observed, $is_wanted) = @ARGV;
+$current = $path;
+my ($parent, $name) = parted($path);
+my ($new) = $staging =~ m{([^/]+)$};
+my %calls = (x86_64 => 316, aarch64 => 276);
+sub exchange {
+  my ($one, $other_one) = @_;
+  require Config;
+  no warnings 'once';
+  my $call = $calls{(split /-/, $Config::Config{archname})[0]} or return 0;
+  return syscall($call, -100, $one, -100, $other_one, 2) == 0;
+}
+require_tree($path, $manifest, '', $observed);
+if ($is_wanted) {
+  reach((parted($manifest))[0]);
+  rename "$manifest.new", $manifest or fail("$manifest: $!");
+  to_disk('.');
+}
+reach($parent);
+if (!$is_wanted) {
+  rename $name, "$new/former" or $!{ENOENT} or fail("$path: $!");
+  to_disk('.');
+  unlink $manifest;
+} elsif (!lstat $name) {
+  rename "$new/tree", $name or fail("$path: $!");
+} elsif (!exchange("$new/tree", $name)) {
+  rename $name, "$new/former" or fail("$path: $!");
+  if (!rename "$new/tree", $name) { my $why = $!; rename "$new/former", $name; fail("$path: $why") }
+}
+to_disk('.');
+done($path);
+`

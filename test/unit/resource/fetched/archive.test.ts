@@ -1,0 +1,203 @@
+import { execFileSync } from 'node:child_process'
+import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { archive } from '../../../../src/resource/fetched/archive.ts'
+import { type LocalFile, sha256Hex } from '../../../../src/resource/kind/content.ts'
+import { type Here, here, mine } from '../run-here.ts'
+import { type FileServer, fileServer } from './server.ts'
+
+const local = (bytes: Uint8Array, name = 'app.tar.gz'): LocalFile => ({
+  ...{ type: 'local', path: `dist/${name}`, sha256: sha256Hex(bytes), size: bytes.length, open: () => bytes },
+})
+
+let host: Here
+const start = (): void => {
+  host = here('/var/cache')
+  for (const name of ['var', 'var/cache', 'opt', 'source']) mkdirSync(host.at(name))
+  mkdirSync(host.at('state'), { mode: 0o700 })
+  chmodSync(host.at('opt'), 0o755)
+}
+/** Packs what a script makes in an empty directory. */
+const packed = (script: string, words = '-z .'): Uint8Array => {
+  rmSync(host.at('source'), { recursive: true })
+  mkdirSync(host.at('source'))
+  return execFileSync('sh', ['-ec', `umask 022; cd ${host.at('source')}; ${script}\ntar -c ${words}`], { maxBuffer: 2 ** 26 })
+}
+const path = () => host.at('opt/app')
+const declared = (bytes: Uint8Array, more: object = {}) => archive({ ...mine, path: path(), content: local(bytes), ...more })
+const plan = (bytes: Uint8Array, more: object = {}) => host.plan(declared(bytes, more))
+const reasons = (bytes: Uint8Array, more: object = {}) => plan(bytes, more).map(({ change }) => change.reason)
+const apply = (bytes: Uint8Array, more: object = {}) => host.apply(plan(bytes, more), archive.kind)
+const files = () => host.sh(`cd opt/app && find . -mindepth 1 -printf '%P %y %m %l\\n' | sort`).split('\n').slice(0, -1)
+const isClean = () => [readdirSync(host.at('opt')), readdirSync(host.at('var/cache'))]
+const ONE =
+  'mkdir -p app-1/bin app-1/doc; echo run >app-1/bin/run; chmod 775 app-1/bin/run; echo read >app-1/doc/a.md; ln -s ../bin/run app-1/doc/run'
+const TWO = 'mkdir -p app-2/bin; echo two >app-2/bin/run; chmod 664 app-2/bin/run; echo new >app-2/new'
+
+// Programs of the host change owners, and start others as another account.
+describe.runIf(process.getuid?.() === 0)('an archive', () => {
+  beforeEach(start)
+  afterEach(() => host.remove())
+
+  it('is unpacked with its modes, replaced as a whole, and deleted', () => {
+    const one = packed(ONE)
+    expect(reasons(one, { strip: 2 })).toEqual(['missing'])
+    expect(apply(one, { strip: 2 })).toBeUndefined()
+    expect(files()).toEqual(['bin d 755 ', 'bin/run f 755 ', 'doc d 755 ', 'doc/a.md f 644 ', 'doc/run l 777 ../bin/run'])
+    expect(plan(one, { strip: 2 })).toEqual([])
+    expect(reasons(one, { strip: 2, umask: '027' })).toEqual(['another version'])
+    const two = packed(TWO)
+    expect(apply(two, { strip: 2, umask: '027' })).toBeUndefined()
+    expect(files()).toEqual(['bin d 750 ', 'bin/run f 640 ', 'new f 640 '])
+    expect(plan(two, { strip: 2, umask: '027' })).toEqual([])
+    expect(isClean()).toEqual([['app'], []])
+    expect(reasons(two, { state: 'absent' })).toEqual(['declared absent'])
+    expect(apply(two, { state: 'absent' })).toBeUndefined()
+    expect(isClean()).toEqual([[], []])
+    expect(readdirSync(host.at('state/trees'))).toEqual([])
+    expect(plan(two, { state: 'absent' })).toEqual([])
+  })
+
+  it.each(['-J .', '-j .', '--zstd .', '.'])('may be compressed otherwise: tar %s', (words) => {
+    const names: Record<string, string> = { '-J .': 'a.tar.xz', '-j .': 'a.tbz2', '--zstd .': 'a.tar.zst', '.': 'a.tar' }
+    const bytes = packed('echo x >x', words)
+    expect(apply(bytes, { content: local(bytes, names[words]) })).toBeUndefined()
+    expect(files()).toEqual(['x f 644 '])
+  })
+
+  it('shows what others changed, and replaces it', () => {
+    const one = packed(ONE)
+    apply(one, { strip: 2 })
+    const at = (name: string) => join(path(), name)
+    utimesSync(at('bin/run'), 1, 1)
+    chmodSync(at('doc'), 0o700)
+    rmSync(at('doc/run'))
+    writeFileSync(at('new'), '')
+    const [work] = plan(one, { strip: 2 })
+    expect(work?.change).toMatchObject({
+      ...{ action: 'update', certainty: 'exact', reason: '4 entries changed since it was unpacked' },
+      differences: [{ key: 'changed', to: 'bin/run, doc, new, doc/run' }],
+    })
+    expect(apply(one, { strip: 2 })).toBeUndefined()
+    expect(plan(one, { strip: 2 })).toEqual([])
+    expect(files()).toHaveLength(5)
+  })
+
+  it('is not replaced if it changed after it was observed', () => {
+    const one = packed(ONE)
+    apply(one)
+    const work = plan(packed(TWO))
+    writeFileSync(join(path(), 'by hand'), '')
+    expect(host.apply(work, archive.kind)?.why).toContain(`${path()} is not as it was observed`)
+    expect(readdirSync(path()).sort()).toEqual(['app-1', 'by hand'])
+    // The state with the edit is another one, also if the same entry changes again.
+    const again = plan(packed(TWO))
+    writeFileSync(join(path(), 'by hand'), 'more')
+    expect(host.apply(again, archive.kind)?.why).toContain('is not as it was observed')
+    expect(apply(packed(TWO))).toBeUndefined()
+    expect(isClean()).toEqual([['app'], []])
+  })
+
+  it('takes the place of an empty directory, and of no other', () => {
+    const one = packed(ONE)
+    mkdirSync(path())
+    expect(reasons(one)).toEqual(['empty'])
+    writeFileSync(join(path(), 'mine'), '')
+    const refused = () => {
+      const [{ spec, state } = { spec: undefined, state: undefined }] = plan(one)
+      return archive.kind.forbids?.(spec as never, state as never, { deletes: () => false } as never)
+    }
+    expect(refused()).toMatchObject({ what: `${path()} was not unpacked by provision`, why: 'it is a directory with content of others' })
+    rmSync(path(), { recursive: true })
+    symlinkSync('/etc', path())
+    expect(refused()?.why).toBe('it is no directory')
+    rmSync(path())
+    expect(refused()).toBeUndefined()
+  })
+
+  it('contains what include and exclude select', () => {
+    const bytes = packed('mkdir -p a/b c; touch a/x.md a/b/y.md a/b/z c/w top.md')
+    expect(apply(bytes, { include: ['a', 'top.md'], exclude: ['**/*.md'] })).toBeUndefined()
+    expect(files()).toEqual(['a d 755 ', 'a/b d 755 ', 'a/b/z f 644 '])
+    expect(apply(bytes, { include: ['*/*.md', 'c'] })).toBeUndefined()
+    expect(files()).toEqual(['a d 755 ', 'a/x.md f 644 ', 'c d 755 ', 'c/w f 644 '])
+    expect(apply(bytes, { include: ['none'] })?.why).toContain('nothing to unpack')
+  })
+
+  it('that is damaged is refused', () => {
+    const bytes = packed('head -c 300000 /dev/urandom >x')
+    expect(apply(bytes.subarray(0, 100_000))?.why).toMatch(/Unexpected EOF|not recoverable/)
+    expect(apply(Buffer.from('no archive'))?.why).toMatch(/./)
+    expect(readdirSync(host.at('var/cache'))).toEqual([])
+    expect(existsSync(path())).toBe(false)
+  })
+
+  it('is finished by the next run after an interruption', () => {
+    const [one, two] = [packed(ONE), packed(TWO)]
+    apply(one)
+    for (const at of ['rename', 'exchange', 'to_disk']) {
+      const work = plan(two)
+      // Ends the program that replaces the tree at this call.
+      host.program(
+        'perl',
+        `for word do shift; case $word in *'"present"'*|*is_wanted*) word=$(printf '%s\\n' "$word" | sed 's/^  ${at}\\b.*/  kill 9, $$;/') ;; esac; set -- "$@" "$word"; done; exec /usr/bin/perl "$@"`,
+      )
+      host.apply(work, archive.kind)
+      rmSync(host.at('bin/perl'))
+      expect(apply(two)).toBeUndefined()
+      expect([at, plan(two), isClean()[0]]).toEqual([at, [], ['app']])
+      apply(one)
+    }
+  })
+
+  describe('by URL', () => {
+    let server: FileServer
+    beforeAll(async () => {
+      server = await fileServer()
+    })
+    afterAll(() => server.close())
+    it('is fetched and verified by the host', () => {
+      const bytes = packed('echo x >x')
+      const more = { content: undefined, url: `${server.http}/hex/${Buffer.from(bytes).toString('hex')}`, format: 'tar.gz' }
+      expect(apply(bytes, { ...more, sha256: sha256Hex('other') })?.why).toContain('Hash Sum mismatch')
+      expect(apply(bytes, { ...more, sha256: sha256Hex(bytes) })).toBeUndefined()
+      expect(files()).toEqual(['x f 644 '])
+      expect(plan(bytes, { ...more, sha256: sha256Hex(bytes) })).toEqual([])
+    })
+  })
+})
+
+describe.runIf(process.getuid?.() === 0)('an archive with', () => {
+  beforeAll(() => {
+    start()
+    apply(packed('echo former >former'))
+  })
+  afterAll(() => host.remove())
+
+  it.each([
+    ['a path above', 'echo x >../evil', '-z ../evil -P', /Member name contains '\.\.'/],
+    ['an absolute path', 'echo x >x', '-z -P $PWD/x', /Removing leading `\/' from member names/],
+    ['a link to an absolute path', 'ln -s /etc x', '-z .', /^x in the archive is a link to \/etc, which leaves the directory$/],
+    ['a link above', 'mkdir a; ln -s ../../etc a/x', '-z .', /^a\/x in the archive is a link to \.\.\/\.\.\/etc, which leaves/],
+    ['a link above through a link', 'mkdir a; ln -s ../b/../.. a/x', '-z .', /which leaves the directory/],
+    ['a file behind a link', 'mkdir a; ln -s /tmp l; echo x >a/f', "-z l a/f --transform 's,^a,l,'", /./],
+    ['a device', 'mknod x c 1 3', '-z .', /Cannot mknod/],
+    ['a named pipe', 'mkfifo x', '-z .', /^x in the archive is neither a file, a directory nor a link$/],
+    ['rights of its owner', 'touch x; chmod 4755 x', '-z .', /^x in the archive would run with the rights of its owner or group$/],
+    ['a sparse file of absurd size', 'truncate -s 9G x', '-Sz .', /File size limit exceeded|larger than/],
+    ['content over the limit', 'head -c 3000000 /dev/zero >x', '-z .', /larger than 2000000 bytes/],
+    ['directories without end', 'd=x; for i in $(seq 120); do d=$d/x; done; mkdir -p $d', '-z .', /nested too deep/],
+  ])('%s is refused, and nothing is changed', (_, script, words, why) => {
+    const work = plan(packed(script, words), { maxUnpackedBytes: 2_000_000 })
+    expect(host.apply(work, archive.kind)).toMatchObject({
+      ...{ what: expect.stringContaining(`${path()} not unpacked`), why: expect.stringMatching(why) },
+      fix: 'correct the archive or its options; nothing was changed, the former content is still there',
+    })
+    expect([files(), isClean(), readdirSync(host.at('state/trees'))]).toEqual([
+      ['former f 644 '],
+      [['app'], []],
+      [expect.stringMatching(/list$/)],
+    ])
+  })
+})
