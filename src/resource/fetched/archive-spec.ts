@@ -3,6 +3,7 @@ import type { LocalFile } from '../kind/content.ts'
 import { sha256Hex } from '../kind/content.ts'
 import type { InodeState } from '../kind/inode.ts'
 import { absolutePath, ownership } from '../kind/path.ts'
+import { yamlForms } from '../option/yaml-form.ts'
 import type { TreeState } from './manifest.ts'
 import { checkSource, sourceOptions, withSource } from './source.ts'
 
@@ -36,7 +37,8 @@ export const schema = z
     content: z
       .custom<LocalFile>((value) => isLocal(value), 'must be a file of the project')
       .optional()
-      .meta({ description: 'the archive as a file of the project, in place of url and sha256' }),
+      .meta({ description: 'the archive as a file of the project, in place of url and sha256' })
+      .register(yamlForms, { form: 'content' }),
     ...sourceOptions,
     format: z.enum(formats).optional().meta({ description: 'format of the archive; default: by the end of its name' }),
     strip: z.int().min(0).max(20).default(0).meta({ description: 'number of leading directories to remove from each name' }),

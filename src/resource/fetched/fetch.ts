@@ -33,15 +33,19 @@ if [ "$status" != 0 ]; then
 fi
 [ -f "$work/got/file" ] && [ ! -L "$work/got/file" ] || { echo 'apt stored no regular file' >&2; exit ${NOT_FETCHED}; }`
 
-/** Options of apt: settings of the host cannot switch the verification off, and its own passwords are not sent. */
+/** Options of apt, for all hosts and for this one: settings of the host cannot switch the verification off, and its own passwords are not sent. */
 const optionsOf = (url: string, proxy: string | undefined): readonly string[] => {
-  const verified = ['Acquire::https', `Acquire::https::${new URL(url).hostname}`].flatMap((scope) => [
+  const { hostname } = new URL(url)
+  const verified = ['Acquire::https', `Acquire::https::${hostname}`].flatMap((scope) => [
     `${scope}::Verify-Peer=true`,
     `${scope}::Verify-Host=true`,
   ])
-  const through =
-    proxy === undefined ? [] : ['http', 'https'].map((scheme) => `Acquire::${scheme}::Proxy=${proxy === 'none' ? 'DIRECT' : proxy}`)
-  return ['Dir::Etc::netrcparts=/dev/null', 'Acquire::Retries=2', ...verified, ...through].flatMap((option) => ['-o', option])
+  const through = proxy === 'none' ? 'DIRECT' : proxy
+  const proxies = ['http', 'https'].flatMap((scheme) => [`Acquire::${scheme}::Proxy`, `Acquire::${scheme}::Proxy::${hostname}`])
+  return [
+    ...['Dir::Etc::netrcparts=/dev/null', 'Acquire::Retries=2', ...verified],
+    ...(through === undefined ? [] : proxies.map((name) => `${name}=${through}`)),
+  ].flatMap((option) => ['-o', option])
 }
 
 /** Standard input of `fetchScript`: the password for apt, or nothing. */

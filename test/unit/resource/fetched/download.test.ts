@@ -156,6 +156,15 @@ describe.runIf(process.getuid?.() === 0 && existsSync('/usr/lib/apt/apt-helper')
     expect(apply(`${server.https}/private/hello`, 'hello!')?.why).toMatch(/401/)
   })
 
+  it('goes through the declared proxy, around that of the apt of the host', async () => {
+    const others = 'Acquire::http::Proxy "http://localhost:1"; Acquire::http::Proxy::localhost "http://localhost:2";'
+    const url = `${server.http}/file/hello`
+    expect(apply(url, 'hello', {}, others)?.why).toMatch(/connect to localhost:2/i)
+    expect(apply(url, 'hello', { proxy: 'none' }, others)).toBeUndefined()
+    expect(apply('http://other.test/file/hello', 'hello', { mode: '700', proxy: server.http }, others)).toBeUndefined()
+    expect(await server.requests()).toContain('http GET http://other.test/file/hello')
+  })
+
   it('does not overwrite what was not observed', () => {
     writeFileSync(host.at('x'), 'old')
     const work = host.plan(declared(`${server.http}/file/hello`, 'hello'))

@@ -24,7 +24,7 @@ const lines = []
 const answer = (request, response) => {
   const { authorization } = request.headers
   lines.push([request.socket.encrypted ? 'https' : 'http', request.method, request.url, ...(authorization ? [authorization] : [])].join(' '))
-  const [, what, rest = ''] = /^\\/(\\w+)\\/?(.*)$/.exec(request.url) ?? []
+  const [, what, rest = ''] = /^(?:http:..[^/]*)?\\/(\\w+)\\/?(.*)$/.exec(request.url) ?? []
   const text = decodeURIComponent(rest)
   if (what === 'hang') return
   if (what === 'hex') return response.end(Buffer.from(rest, 'hex'))
