@@ -127,7 +127,7 @@ export default defineRole({
       }),
       ...[...files(`packed-${state}`)].flatMap(({ content }) => [
         archive({ path: `${ROOT}/unpacked`, content, format: 'tar' }),
-        archive({ path: `${ROOT}/unpacked-once`, content, format: 'tar', state: isA ? 'present' : 'absent' }),
+        ...(isA ? [archive({ path: `${ROOT}/unpacked-once`, content, format: 'tar' })] : []),
       ]),
       // The other state deletes its remains.
       ...(isA ? [...ONCE, download({ path: `${ROOT}/fetched-once`, proxy: 'none', url: 'http://127.0.0.1:7080/a', sha256: SUMS.a })] : []),

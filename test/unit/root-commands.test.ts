@@ -37,6 +37,7 @@ const ALLOWED: Readonly<Record<string, string>> = {
   'src/resource/fetched/fetch.ts': 'in /var/cache/provision, which only root can replace',
   'src/resource/fetched/archive-apply.ts': GUARDED,
   'src/resource/fetched/download-apply.ts': OURS,
+  'src/resource/fetched/tree.ts': GUARDED,
   'src/resource/fetched/unpacked.ts': WALK,
   'src/resource/file/directory.ts': WALK,
   'src/resource/ownership/drained.ts': OURS,

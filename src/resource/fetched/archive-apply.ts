@@ -1,15 +1,15 @@
 import type { Script } from '../../shell/script.ts'
 import { sh } from '../../shell/sh.ts'
-import { inodeWord, refuseUnreached } from '../kind/inode.ts'
+import { refuseUnreached } from '../kind/inode.ts'
 import type { Work } from '../kind/kind.ts'
 import { requireBatch } from '../kind/one-by-one.ts'
-import { parentOf } from '../kind/path.ts'
 import type { Answer, ShellStep, Step, Steps } from '../kind/step.ts'
-import { guardObserved, walk } from '../kind/walk.ts'
+import { walk } from '../kind/walk.ts'
 import type { ArchiveSpec, ArchiveState } from './archive-spec.ts'
 import { FETCH_DIRECTORY, fetchInput, fetchScript, requireFetched } from './fetch.ts'
-import { COMPARE_TREE, MANIFESTS, manifestOf, stagingOf, treeWord } from './manifest.ts'
+import { manifestOf, stagingOf } from './manifest.ts'
 import { fetchStep } from './source.ts'
+import { type PresentTree, prepareScript, removeTreeScript, replaceScript } from './tree.ts'
 import { CHECK_UNPACKED, patternOf } from './unpacked.ts'
 
 type ArchiveWork = Work<ArchiveSpec, ArchiveState>
@@ -30,8 +30,10 @@ export function* applyArchives(work: readonly ArchiveWork[]): Steps {
   }
 }
 
+const presentOf = ({ id, state }: ArchiveWork): PresentTree => ({ path: id, inode: state.inode, tree: state.tree })
+
 function* deletion(one: ArchiveWork): Generator<Step, Answer, Answer> {
-  return yield { do: 'shell', script: sh`${prepareScript(one)}\n${replaceScript(one)}`, doing: `deleting ${one.id}` }
+  return yield { do: 'shell', script: removeTreeScript(presentOf(one)), doing: `deleting ${one.id}` }
 }
 
 function* unpacking(one: ArchiveWork, done: readonly string[]): Generator<Step, Answer, Answer> {
@@ -39,9 +41,10 @@ function* unpacking(one: ArchiveWork, done: readonly string[]): Generator<Step, 
   const step = (source: Script, input: Uint8Array): ShellStep => ({
     ...{ do: 'shell', input, doing: `unpacking ${one.id}`, withinMs: spec.withinMinutes * 60_000 },
     script: sh`${source}
-${prepareScript(one)}
+${prepareScript(presentOf(one))}
 ${unpackScript(spec)}
-${replaceScript(one)}`,
+${checkScript(spec)}
+${replaceScript(presentOf(one), true)}`,
   })
   if (spec.content !== undefined) return yield step(RECEIVE, spec.content.open())
   if (spec.by === 'host') return yield step(sh`${fetchScript(spec)}\n${takeScript(spec)}`, fetchInput(spec))
@@ -60,14 +63,6 @@ trap 'rm -rf "$work"' EXIT`
 const takeScript = ({ sha256 }: ArchiveSpec): Script => sh`
 cat "$work/got/file" >"$work/archive" && rm -f "$work/got/file" || exit
 [ "$(sha256sum <"$work/archive")" = ${`${sha256}  -`} ] || { echo 'the stored file has another sum' >&2; exit 1; }`
-
-/** Compares the directory with what was observed, and makes a staging directory that only root can enter. */
-const prepareScript = ({ id, state }: ArchiveWork): Script => sh`set -u; umask 077
-${guardObserved([parentOf(id)], [{ path: id, inode: inodeWord(state.inode) }])}
-mkdir -p -m 700 ${MANIFESTS} || exit
-work=${FETCH_DIRECTORY} staging=${stagingOf(id)} manifest=${manifestOf(id)}
-trap 'rm -rf "$work" "$staging"; rm -f "$manifest.new"' EXIT
-rm -rf "$staging" && mkdir "$staging" && chgrp 0 "$staging" && chmod 00700 "$staging" && mkdir "$staging/tree" || exit`
 
 /**
  * User and group of the programs that read the archive. Debian assigns this number to nobody (policy 9.2.2), so they can change nothing but
@@ -100,56 +95,10 @@ fi
 ! grep -s 'Removing leading' "$work/unpacking" >&2 || exit 1
 rm -f "$packed"`
 
-/** Checks what was unpacked, writes its manifest, and exchanges it with the present directory; or deletes that. */
-const replaceScript = ({ id, spec, state }: ArchiveWork): Script => {
-  const { owner, group, umask, maxUnpackedBytes, include, exclude, head } = spec
-  const isWanted = spec.state === 'present'
+/** Checks what was unpacked, and writes its manifest. */
+const checkScript = ({ path, owner, group, umask, maxUnpackedBytes, include, exclude, head }: ArchiveSpec): Script => {
   const patterns = [include, exclude].map((some) => some.map(patternOf).join('|'))
-  const check = walk(
-    CHECK_UNPACKED,
-    ...[id, `${stagingOf(id)}/tree`, `${manifestOf(id)}.new`, head],
-    ...[owner, group, umask, String(maxUnpackedBytes), ...patterns],
-  )
-  return sh`${isWanted ? sh`${check} || exit\nsync -f "$staging" || exit` : sh``}
-${walk(REPLACE, id, manifestOf(id), stagingOf(id), treeWord(state.tree), isWanted ? 'present' : '')} || exit
-rm -rf "$staging"
-sync ${parentOf(id)}`
+  const words = [owner, group, umask, String(maxUnpackedBytes), ...patterns]
+  return sh`${walk(CHECK_UNPACKED, path, `${stagingOf(path)}/tree`, `${manifestOf(path)}.new`, head, ...words)} || exit
+sync -f "$staging" || exit`
 }
-
-/**
- * The manifest comes first: after an interruption the tree differs from it, so the next run unpacks again. Directories are exchanged by one
- * call (renameat2(2)) where the file system can, by two renames elsewhere.
- */
-const REPLACE = `${COMPARE_TREE}
-my ($path, $manifest, $staging, $observed, $is_wanted) = @ARGV;
-$current = $path;
-my ($parent, $name) = parted($path);
-my ($new) = $staging =~ m{([^/]+)$};
-my %calls = (x86_64 => 316, aarch64 => 276);
-sub exchange {
-  my ($one, $other_one) = @_;
-  require Config;
-  no warnings 'once';
-  my $call = $calls{(split /-/, $Config::Config{archname})[0]} or return 0;
-  return syscall($call, -100, $one, -100, $other_one, 2) == 0;
-}
-require_tree($path, $manifest, '', $observed);
-if ($is_wanted) {
-  reach((parted($manifest))[0]);
-  rename "$manifest.new", $manifest or fail("$manifest: $!");
-  to_disk('.');
-}
-reach($parent);
-if (!$is_wanted) {
-  rename $name, "$new/former" or $!{ENOENT} or fail("$path: $!");
-  to_disk('.');
-  unlink $manifest;
-} elsif (!lstat $name) {
-  rename "$new/tree", $name or fail("$path: $!");
-} elsif (!exchange("$new/tree", $name)) {
-  rename $name, "$new/former" or fail("$path: $!");
-  if (!rename "$new/tree", $name) { my $why = $!; rename "$new/former", $name; fail("$path: $why") }
-}
-to_disk('.');
-done($path);
-`

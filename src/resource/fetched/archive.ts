@@ -39,7 +39,7 @@ export const archive = defineKind({
   effects: ({ path, state }) => [{ path, becomes: state === 'absent' ? 'absent' : { type: 'd' } }],
   contained: true,
   apply: applyArchives,
-  orphan: { keep: 'content is never deleted automatically; declare it with state: absent to delete it' },
+  orphan: { delete: 'tree' },
   files: ({ path, state }) => [{ path: manifestOf(path), sha256: state === 'absent' ? 'absent' : 'disk' }],
 })
 

@@ -100,6 +100,9 @@ sub tree_state {
 }
 `
 
+/** Number of fields that `treesScript` prints for a tree. */
+export const TREE_FIELDS = 5 + NAMED
+
 /** A tree on a host, compared with its manifest. */
 export interface TreeState {
   /** `foreign`: something that provision did not make, or whose manifest is lost. */
@@ -139,7 +142,7 @@ while (my ($path, $manifest, $only_listed) = splice @ARGV, 0, 3) {
 /** Reads the states that `treesScript` printed, by path. */
 export const readTrees = (stdout: Buffer): ReadonlyMap<string, TreeState> =>
   new Map(
-    records(stdout, 5 + NAMED).map(([path = '', is = '', head = '', differing = '', sum = '', ...names]) => {
+    records(stdout, TREE_FIELDS).map(([path = '', is = '', head = '', differing = '', sum = '', ...names]) => {
       if (is !== 'absent' && is !== 'foreign' && is !== 'tree') throw new Error(`the host reported the tree ${path} as ${is}`)
       return [
         path,

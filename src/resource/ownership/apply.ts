@@ -1,5 +1,6 @@
 import type { Script } from '../../shell/script.ts'
 import { sh } from '../../shell/sh.ts'
+import { removeTreeScript } from '../fetched/tree.ts'
 import { chunks } from '../kind/chunks.ts'
 import type { Work } from '../kind/kind.ts'
 import { requireBatch } from '../kind/one-by-one.ts'
@@ -65,6 +66,9 @@ const scriptOf = (one: OrphanWork): Script => {
   const stopped = recordedUnit(one.spec.owned)
   if (stopped !== undefined) return sh`systemctl disable --now -q -- ${stopped} || exit`
   const place = placeOf(one.spec.owned) ?? ''
+  if (one.state.tree !== undefined)
+    return sh`( ${removeTreeScript({ path: one.id, inode: one.state.inode, tree: one.state.tree })}
+) || exit`
   const isLastOfDropins = one.id.includes('.d/') && isUnit(one)
   const remove = (mode: 'check' | 'remove'): Script => sh`${walk(REMOVE, mode, one.id, ...removalOf(one, place))} "\${T-}" || exit`
   return sh`${isStopped(one) ? sh`${remove('check')}\n${stopScript(one.id)}` : sh``}

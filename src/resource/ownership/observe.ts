@@ -1,4 +1,5 @@
 import { sh } from '../../shell/sh.ts'
+import { readTrees, TREE_FIELDS, type TreeState, treesScript } from '../fetched/manifest.ts'
 import { ABSENT, type InodeState } from '../kind/inode.ts'
 import type { KindQuery } from '../kind/kind.ts'
 import { orphanPolicyOf } from '../kind/orphan-policy.ts'
@@ -28,12 +29,20 @@ export interface OrphanState {
   readonly within: readonly string[]
   /** The package that owns it. */
   readonly package?: string
+  /** A tree, compared with its manifest. */
+  readonly tree?: TreeState
 }
 
 /** The path of an orphan. Undefined if it has none, or if the record contains an invalid one. */
 export const placeOf = ({ path, key }: OwnedResource): string | undefined => {
-  const place = path ?? ('delete' in orphanPolicyOf(key) ? key.slice(key.indexOf(':') + 1) : undefined)
+  // The record of a tree names its manifest.
+  const place = (isTree(key) ? undefined : path) ?? ('delete' in orphanPolicyOf(key) ? key.slice(key.indexOf(':') + 1) : undefined)
   return place !== undefined && absolutePath.safeParse(place).success ? place : undefined
+}
+
+const isTree = (key: string): boolean => {
+  const policy = orphanPolicyOf(key)
+  return 'delete' in policy && policy.delete === 'tree'
 }
 
 /** The unit that is stopped in place of a deletion: the record names it, and the policy of its kind asks for it. */
@@ -60,17 +69,20 @@ const listedPaths = (path: string): readonly string[] => {
  */
 export const observeOrphans = (name: string, specs: readonly OrphanSpec[]): KindQuery<OrphanState> => {
   const places = specs.flatMap(({ owned }) => placeOf(owned) ?? [])
+  const trees = specs.flatMap(({ owned }) => (isTree(owned.key) ? (placeOf(owned) ?? []) : []))
   return {
     shared: { inodes: places, digests: places, texts: [...new Set(specs.map(({ role }) => recordPath(role)))] },
     script:
       places.length === 0
         ? sh``
-        : sh`printf '%s\\n' ${places.flatMap(listedPaths)} >"$T/places"
+        : sh`${treesScript(trees.map((path) => ({ path, onlyListed: false })))}printf '%s\\n' ${places.flatMap(listedPaths)} >"$T/places"
 grep -rZxFf "$T/places" --include='*.list' -- ${DPKG_LISTS} || [ $? = 1 ]
 printf 'within\\0'
 ${namesScript(places)}`,
     parse: (stdout, answers) => {
-      const answer = stdout.toString()
+      const start = endOf(stdout, trees.length * TREE_FIELDS)
+      const found = readTrees(stdout.subarray(0, start))
+      const answer = stdout.subarray(start).toString()
       const end = answer.indexOf('within\0')
       if (places.length > 0 && end < 0) throw new Error('the host did not list the packages of its files')
       const packages = new Map(
@@ -92,6 +104,7 @@ ${namesScript(places)}`,
           const recorded = isRecorded(role, owned.key)
           if (place === undefined) return [id, { recorded, inode: ABSENT, within: [] }]
           const sha256 = answers.digests.get(place)
+          const tree = found.get(place)
           const owner = listedPaths(place).flatMap((path) => packages.get(path) ?? [])[0]
           return [
             id,
@@ -101,12 +114,24 @@ ${namesScript(places)}`,
               within: within?.get(place) ?? [],
               ...(sha256 !== undefined && { sha256 }),
               ...(owner !== undefined && { package: owner }),
+              ...(tree !== undefined && { tree }),
             },
           ]
         }),
       )
     },
   }
+}
+
+/** The position behind a number of NUL-terminated fields. */
+const endOf = (bytes: Buffer, fields: number): number => {
+  let end = 0
+  for (let i = 0; i < fields; i += 1) {
+    const next = bytes.indexOf(0, end)
+    if (next < 0) throw new Error('the host did not report all trees')
+    end = next + 1
+  }
+  return end
 }
 
 const keysIn = (lines: readonly string[]): ReadonlySet<string> => new Set(readRecord(lines).lines.map(({ key }) => key))

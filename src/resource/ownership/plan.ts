@@ -85,8 +85,15 @@ const decideDirectory: Decision = (owned, { inode, within, package: owner }, con
   return remaining.length === 0 ? { is: 'delete' } : keep(`it is not empty: ${namesText(remaining)}`)
 }
 
-const DECISIONS: Readonly<Record<'file' | 'link' | 'directory', Decision>> = {
+const decideTree: Decision = (_, { inode, tree }) => {
+  if (inode === ABSENT && (tree === undefined || tree.head === '')) return { is: 'gone' }
+  if (tree === undefined || tree.is === 'foreign') return keep('the host has no manifest of it')
+  return tree.differing === 0 ? { is: 'delete' } : keep(`somebody else changed it: ${namesText(tree.names)}`)
+}
+
+const DECISIONS: Readonly<Record<'file' | 'link' | 'directory' | 'tree', Decision>> = {
   file: decideFile,
   link: decideLink,
   directory: decideDirectory,
+  tree: decideTree,
 }

@@ -3,7 +3,10 @@ import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync, symlinkSync, uti
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { archive } from '../../../../src/resource/fetched/archive.ts'
+import { manifestOf } from '../../../../src/resource/fetched/manifest.ts'
 import { type LocalFile, sha256Hex } from '../../../../src/resource/kind/content.ts'
+import { orphan } from '../../../../src/resource/ownership/orphan.ts'
+import { readRecord, recordHead, recordLine } from '../../../../src/resource/ownership/record.ts'
 import { type Here, here, mine } from '../run-here.ts'
 import { type FileServer, fileServer } from './server.ts'
 
@@ -131,6 +134,30 @@ describe.runIf(process.getuid?.() === 0)('an archive', () => {
     expect(apply(Buffer.from('no archive'))?.why).toMatch(/./)
     expect(readdirSync(host.at('var/cache'))).toEqual([])
     expect(existsSync(path())).toBe(false)
+  })
+
+  it('is deleted when no role declares it any more, unless others changed it', () => {
+    apply(packed(ONE))
+    mkdirSync(host.at('state/owned'))
+    const line = `${recordHead(['site.yaml'])}${recordLine(`archive:${path()}`, manifestOf(path()), 'disk')}\n`
+    const record = host.at('state/owned/app')
+    const recorded = () => writeFileSync(record, line.replace('/var/lib/provision', host.at('state')))
+    recorded()
+    const [owned = expect.fail('no line')] = readRecord(line.split('\n')).lines
+    const resource = orphan({ role: 'app', owned, prune: true })
+    const changes = () => host.plan(resource).map(({ change: { action, reason } }) => `${action}: ${reason}`)
+    writeFileSync(join(path(), 'mine'), '')
+    expect(changes()).toEqual(['update: kept, dropped from the ownership record: somebody else changed it: mine'])
+    rmSync(join(path(), 'mine'))
+    const work = host.plan(resource)
+    expect(work.map(({ change }) => change.action)).toEqual(['delete'])
+    writeFileSync(join(path(), 'mine'), '')
+    expect(host.apply(work, resource.kind)?.why).toContain('is not as it was observed')
+    rmSync(join(path(), 'mine'))
+    expect(host.apply(host.plan(resource), resource.kind)).toBeUndefined()
+    expect([isClean(), readdirSync(host.at('state/trees')), existsSync(record)]).toEqual([[[], []], [], false])
+    recorded()
+    expect(changes()).toEqual(['update: gone already, dropped from the ownership record'])
   })
 
   it('is finished by the next run after an interruption', () => {
