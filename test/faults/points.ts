@@ -43,12 +43,15 @@ export const unsynced = (calls: readonly Call[]): readonly string[] => {
       if (last?.call === 'rename' && last.paths[0] === path && last.paths[1] === to) continue
       const before = renamed.get(path) ?? -1
       renamed.set(path, at)
-      if (OTHERS.has(by) || /^\/(run|tmp)\//.test(to) || isLink(path)) continue
+      if (OTHERS.has(by) || /^\/(run|tmp)\//.test(to) || isLink(path) || isDeleted(to)) continue
       if (!synced.some((one) => one.at > before && one.holds(path))) found.add(`${path} → ${to}`)
     }
   }
   return [...found]
 }
+
+// A tree is moved away at once, and then deleted.
+const isDeleted = (to: string): boolean => to.endsWith('.provision-tree/former')
 
 // A link has no content: its target is stored with the directory.
 const isLink = (path: string): boolean => /\.link\.provision-new$|\/current$/.test(path)
