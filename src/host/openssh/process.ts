@@ -45,6 +45,8 @@ const LIMITS: Readonly<Record<Exclude<SshStage, 'open'>, number>> = {
 const LOOK_MS = 20
 /** Time after the confirmation of a session in which the host may still refuse its command. */
 const SETTLE_MS = 200
+/** Time after the end of ssh in which its error output is read. */
+const LINGER_MS = 1_000
 /** Interval at which the messages of an open session are read. */
 const LATER_MS = 250
 const KEPT = 64 * 1024
@@ -79,6 +81,8 @@ export const startSsh = async ({ args, log: file, word, env, isAsking }: SshStar
     await outputTaken(stdout, stderr)
     return code
   })
+  // A proxy, or the master of a shared connection that it began, can keep standard error open for as long as it likes.
+  child.once('exit', () => setTimeout(() => child.stderr.destroy(), LINGER_MS).unref())
   child.stdin.on('error', () => {})
   const opened = new Promise<Unopened | undefined>((resolve) => {
     let stage: SshStage = 'connecting'

@@ -8,6 +8,8 @@ import { Problem } from '../../problem.ts'
 
 const PREFIX = 'provision-openssh-'
 const RANDOM = 6
+/** Bytes that must be free: without messages of ssh, no session would open. */
+const ROOM = 64 * 1024
 /** The socket for the questions of ssh. */
 const SOCKET = 'questions'
 /** The path of a socket, in bytes (unix(7); macOS has a shorter limit than Linux). */
@@ -60,7 +62,7 @@ const makeIn = async (place: string): Promise<string | { readonly refusal: strin
   const directory = await mkdtemp(join(place, PREFIX))
   const program = join(directory, 'program')
   try {
-    writeWhole(program, '', { mode: 0o700 })
+    writeWhole(program, ' '.repeat(ROOM), { mode: 0o700 })
     // Fails on file systems that are mounted noexec.
     accessSync(program, constants.X_OK)
     rmSync(program)

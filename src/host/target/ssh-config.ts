@@ -41,9 +41,12 @@ const DESTINATION = /^(?:ssh:\/\/)?(?:(?<user>.*)@)?(?<host>\[[^\]]+\]|[^:@[\]]+
 const placeOf = (destination: string): Where => ({ command: `ssh -G ${destination}` })
 
 /** Reads the settings for a destination from the installed `ssh`. `home` has the user's own file. */
-export const resolveThroughSshConfig = async (destination: string, home = userInfo().homedir): Promise<SshConfig> => {
+export const resolveThroughSshConfig = async (
+  destination: string,
+  { home = userInfo().homedir, timeoutMs = 10_000 } = {},
+): Promise<SshConfig> => {
   // The definition of %C differs between versions, so ssh computes it.
-  const written = await askSsh(destination, ['-o', 'ControlPath=/%C'])
+  const written = await askSsh(destination, ['-o', 'ControlPath=/%C'], timeoutMs)
   const config = parseSshConfig(destination, written)
   // ssh skips files that do not exist. For a key in the agent, the public key file is enough.
   const keys = config.keys.filter((key) => existsSync(key) || existsSync(`${key}.pub`))
@@ -52,13 +55,14 @@ export const resolveThroughSshConfig = async (destination: string, home = userIn
 }
 
 /** The output of `ssh -G` for a destination. */
-const askSsh = (destination: string, options: readonly string[]): Promise<string> =>
+const askSsh = (destination: string, options: readonly string[], timeout = 10_000): Promise<string> =>
   new Promise<string>((resolve, reject) => {
     const words = ['-G', ...options, ...argumentsFor(destination)]
-    execFile('ssh', words, { timeout: 10_000 }, (error, stdout, stderr) => {
+    execFile('ssh', words, { timeout }, (error, stdout, stderr) => {
       if (!error) return resolve(stdout)
       const refused = refusedConfig(placeOf(destination), stderr)
       if (refused !== undefined) return reject(refused)
+      if (error.killed) return reject(late(destination, timeout))
       const parts =
         error.code === 'ENOENT'
           ? {
@@ -68,6 +72,15 @@ const askSsh = (destination: string, options: readonly string[]): Promise<string
           : { what: 'configuration of ssh is invalid', why: stderr.trim() || error.message, fix: 'correct ~/.ssh/config' }
       reject(new Problem({ class: 'input', where: placeOf(destination), ...parts }))
     })
+  })
+
+const late = (destination: string, ms: number): Problem =>
+  new Problem({
+    class: 'input',
+    where: placeOf(destination),
+    what: `ssh did not read its configuration within ${ms / 1000} s`,
+    why: 'programs of Match exec and the resolution of names (CanonicalizeHostname) take time',
+    fix: 'try the command, and correct ~/.ssh/config',
   })
 
 /**

@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, expect, test, vi } from 'vitest'
 import { connect } from '../../../../src/host/openssh/connect.ts'
@@ -57,4 +57,17 @@ test('a program that ends before ssh opened a session has run no command, whatev
     class: 'unreachable',
     what: expect.stringContaining('no such option'),
   })
+})
+
+test('a command is over when ssh has ended, also if a process of its proxy keeps the error output open', async () => {
+  const background = 'sleep 20 3>&- >/dev/null & echo $! >"$0.pid"'
+  const target = instead(`${background}; echo "$session" >&3; echo hello; echo words >&2; echo 'debug1: Exit status 0' >&3`)
+  const output: string[] = []
+  const take = (chunk: Buffer): void => void output.push(chunk.toString())
+  const began = Date.now()
+  expect(await execOn(target, 'true', { onStdout: take, onStderr: take })).toBe(0)
+  expect(Date.now() - began).toBeLessThan(10_000)
+  expect(output.toSorted()).toEqual(['hello\n', 'words\n'])
+  const [directory = ''] = (process.env.PATH ?? '').split(':')
+  process.kill(Number(readFileSync(join(directory, 'ssh.pid'), 'utf8')))
 })

@@ -215,6 +215,16 @@ test('a configuration that ssh refuses is an input problem with its words', asyn
   })
 })
 
+test('a configuration that takes too long to read is an input problem', async () => {
+  // A program that ssh started keeps its output open.
+  withSsh('sleep 5 & sleep 5')
+  expect(await problemOf(resolveThroughSshConfig('web', { timeoutMs: 100 }))).toMatchObject({
+    class: 'input',
+    where: { command: 'ssh -G web' },
+    what: 'ssh did not read its configuration within 0.1 s',
+  })
+})
+
 test('a machine without ssh is an input problem', async () => {
   vi.stubEnv('PATH', scratch())
   expect(await problemOf(resolveThroughSshConfig('web'))).toMatchObject({
@@ -235,7 +245,7 @@ const homeWith = (text: string): string => {
 
 test('GSSAPIAuthentication and a shared connection that exists, both of the user’s own file, need OpenSSH', async () => {
   const shared = join(scratch(), 'web:22')
-  const needs = async (text: string) => (await resolveThroughSshConfig('web', homeWith(text))).sshNeeds ?? []
+  const needs = async (text: string) => (await resolveThroughSshConfig('web', { home: homeWith(text) })).sshNeeds ?? []
   const text = `Host web\n  GSSAPIAuthentication yes\n  ControlPath ${shared.replace('web:22', '%h:%p')}\n`
   expect(await needs(text)).toEqual(['GSSAPIAuthentication yes'])
   writeFileSync(shared, '')
@@ -248,7 +258,7 @@ test.runIf(process.geteuid?.() === 0)('a shared connection of another account is
   const shared = join(scratch(), 'shared')
   writeFileSync(shared, '')
   chownSync(shared, 65534, 65534)
-  expect(await problemOf(resolveThroughSshConfig('web', homeWith(`ControlPath ${shared}\n`)))).toMatchObject({
+  expect(await problemOf(resolveThroughSshConfig('web', { home: homeWith(`ControlPath ${shared}\n`) }))).toMatchObject({
     class: 'input',
     where: { command: 'ssh -G web' },
     what: `shared connection ${shared} belongs to another account`,
