@@ -20,10 +20,27 @@ const play = (...roles: readonly string[]): void => project.write('playbooks/kin
 const run = (...words: readonly string[]) => project.json('run', '-i', 'inventory/kinds.yaml', 'playbooks/kinds.yaml', ...words)
 const onHost = async (script: string): Promise<string> => (await inside(spec, 'web-01', script)).trim()
 
+const PARTS = `import { block, defineRole, line, service, setting, unit, z } from 'provision'
+export default defineRole({ name: 'parts', summary: 'parts of files', options: z.strictObject({ port: z.number(), all: z.boolean().default(true) }), resources: ({ options }) => {
+  const path = '/etc/others.conf'
+  const parts = [
+    line({ path, line: 'port = ' + options.port, regexp: '^#?port =', check: ['grep', '-q', 'port = [1-9]', '%s'] }),
+    ...(options.all ? [line({ path, line: 'extra', after: '^port' })] : []),
+    line({ path, contains: 'unwanted', state: 'absent' }),
+    block({ path, name: 'shop', block: 'one\\ntwo\\n', at: 'begin' }),
+    setting({ path, key: 'size', value: options.port }),
+    setting({ path: '/etc/ssh/sshd_config', key: 'MaxAuthTries', value: 5, format: 'sshd' }),
+  ]
+  const reads = unit({ name: 'reads.service', content: '[Service]\\nExecStart=/bin/sh -c "cp ' + path + ' /run/reads; exec sleep infinity"\\nExecReload=/bin/cp ' + path + ' /run/reads\\n' })
+  return [...parts, reads, service({ unit: 'reads.service', enabled: false, loads: parts.slice(0, -1), restarts: [reads] })]
+} })
+`
+
 beforeAll(async () => {
   const page = readFileSync(join(import.meta.dirname, '../../docs/writing-kinds.md'), 'utf8')
   for (const [path, text] of Object.entries(filesIn(page))) project.write(path, text)
   project.write('roles/note.ts', NOTE)
+  project.write('roles/parts.ts', PARTS)
   const settings = `user: ops, key: .provision/lab/${project.lab}/id_ed25519, known_hosts: known_hosts, host_keys: accept-new`
   project.write(
     'inventory/kinds.yaml',
@@ -88,4 +105,52 @@ echo "file:/usr/bin/find /usr/bin/find $sum" >>/var/lib/provision/owned/note; to
   expect(lines.find(({ resource }) => resource === 'file:/usr/bin/find')).toMatchObject({ action: 'update' })
   expect(run('--prune').status).toBe(0)
   expect(await onHost('wc -l </var/lib/provision/owned/note; ls /usr/bin/find')).toBe('2\n/usr/bin/find')
+})
+
+it('edits parts of files as planned, once, reloads what reads them, and undoes them', async () => {
+  const changed = (lines: Parameters<typeof changes>[0], phase: 'planned' | 'applied') =>
+    changes(lines, phase).filter((one) => !one.includes(' owned:'))
+  const CONF = 'cat /etc/others.conf /run/reads; grep MaxAuthTries /etc/ssh/sshd_config; stat -c %a:%U /etc/others.conf'
+  await onHost(`printf '#port = 80\nunwanted\n' >/etc/others.conf; chmod 640 /etc/others.conf; chown daemon /etc/others.conf`)
+  const FILE = '# BEGIN provision shop\none\ntwo\n# END provision shop\nport = 81\nextra\nsize = 81\n'
+  play('note', '{ parts: { port: 81 } }')
+  const planned = run('--dry-run')
+  expect(planned.stderr).toBe('')
+  expect(changed(planned.lines, 'planned')).toEqual([
+    'web-01 create block:/etc/others.conf#shop',
+    'web-01 create line:/etc/others.conf#extra',
+    'web-01 create service:reads.service',
+    'web-01 create setting:/etc/others.conf#size',
+    'web-01 create setting:/etc/ssh/sshd_config#maxauthtries',
+    'web-01 create unit:reads.service',
+    'web-01 delete line:/etc/others.conf#unwanted',
+    'web-01 update line:/etc/others.conf#^#?port =',
+  ])
+  const made = run()
+  expect({ status: made.status, stderr: made.stderr }).toEqual({ status: 0, stderr: '' })
+  expect(changed(made.lines, 'applied')).toEqual(changed(planned.lines, 'planned'))
+  expect(await onHost(CONF)).toBe(`${FILE}${FILE}#MaxAuthTries 6\nMaxAuthTries 5\n640:daemon`)
+  expect(run().lines.at(-1)).toMatchObject({ result: 'converged' })
+
+  // The checker of the candidate refuses it, and nothing changes.
+  play('note', '{ parts: { port: 0 } }')
+  const refused = run()
+  expect([refused.status, refused.stderr]).toEqual([1, expect.stringContaining('grep rejected the new content of /etc/others.conf')])
+
+  play('note', '{ parts: { port: 82, all: false } }')
+  const NEXT = FILE.replaceAll('81', '82').replace('extra\n', '')
+  const fewer = run('--prune', '--dry-run')
+  expect(changed(fewer.lines, 'planned')).toEqual([
+    'web-01 delete line:/etc/others.conf#extra',
+    'web-01 update line:/etc/others.conf#^#?port =',
+    'web-01 update service:reads.service',
+    'web-01 update setting:/etc/others.conf#size',
+  ])
+  expect(changed(run('--prune').lines, 'applied')).toEqual(changed(fewer.lines, 'planned'))
+  expect(await onHost(CONF)).toBe(`${NEXT}${NEXT}#MaxAuthTries 6\nMaxAuthTries 5\n640:daemon`)
+
+  play('note')
+  expect(run('--prune').status).toBe(0)
+  expect(await onHost('cat /etc/others.conf; grep MaxAuthTries /etc/ssh/sshd_config')).toBe('#port = 80\n#MaxAuthTries 6')
+  expect(run('--prune').lines.at(-1)).toMatchObject({ result: 'converged' })
 })

@@ -42,6 +42,7 @@ const ALLOWED: Readonly<Record<string, string>> = {
   'src/resource/file/directory.ts': WALK,
   'src/resource/ownership/drained.ts': OURS,
   'src/resource/file/apply.ts': OURS,
+  'src/resource/file/candidate.ts': OURS,
   'src/resource/file/link.ts': OURS,
   'src/resource/file/sudoers.ts': OURS,
   'src/resource/file/place.ts': 'in a directory that was entered, and whose real path is the listed one',

@@ -106,7 +106,7 @@ const notShown = (host: string, unpredicted: readonly string[]): Problem =>
     fix: 'review the new plan with provision run --dry-run, and run again; the rest of the host was not changed',
   })
 
-/** Groups adjacent changes of one kind and role, which are applied together. */
+/** Groups adjacent changes of one role and one kind or family, which are applied together. */
 const adjacent = (changes: readonly ShownChange[]): readonly (readonly ShownChange[])[] => {
   const batches: ShownChange[][] = []
   for (const one of changes) {
@@ -118,7 +118,7 @@ const adjacent = (changes: readonly ShownChange[]): readonly (readonly ShownChan
 }
 
 const batchKey = ({ change, pending }: ShownChange): string =>
-  `${change.role} ${change.resource.slice(0, change.resource.indexOf(':'))} ${pending !== undefined && isOrphan(pending.resource)}`
+  `${change.role} ${pending?.resource.kind.family ?? change.resource.slice(0, change.resource.indexOf(':'))} ${pending !== undefined && isOrphan(pending.resource)}`
 
 interface Applied {
   readonly applied: readonly ShownChange[]

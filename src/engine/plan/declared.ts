@@ -26,8 +26,39 @@ export const mergeDeclared = (host: string, resources: readonly DeclaredResource
     else if (!isDeepStrictEqual(comparable(first.resource.spec), comparable(declared.resource.spec)))
       throw conflictingDeclarations(host, first, declared)
   }
-  return [...merged.values()]
+  const all = [...merged.values()]
+  refuseSharedFiles(host, all)
+  return all
 }
+
+/** Refuses a part of a file that another resource declares as a whole: each run would write it twice. */
+const refuseSharedFiles = (host: string, resources: readonly DeclaredResource[]): void => {
+  const parts = resources.filter(({ resource }) => resource.kind.family !== undefined)
+  if (parts.length === 0) return
+  const whole = new Map(
+    resources.filter((one) => !parts.includes(one)).flatMap((one) => filesOf(one.resource).map((path) => [path, one] as const)),
+  )
+  for (const part of parts)
+    for (const path of filesOf(part.resource)) {
+      const other = whole.get(path)
+      if (other !== undefined) throw sharedFile(host, part, { path, other })
+    }
+}
+
+const filesOf = ({ kind, spec }: Resource): readonly string[] => (kind.files?.(spec) ?? []).map(({ path }) => path)
+
+const sharedFile = (
+  host: string,
+  part: DeclaredResource,
+  { path, other }: { readonly path: string; readonly other: DeclaredResource },
+): Problem =>
+  new Problem({
+    class: 'input',
+    where: whereNamed(part.resource) ?? { host, resource: keyOf(part.resource) },
+    what: `${path} is declared as a whole and in part`,
+    why: `role ${other.role} declares ${keyOf(other.resource)}, which has the whole content, and role ${part.role} declares a part of it`,
+    fix: 'write the part into the content of that resource, or declare only parts',
+  })
 
 const conflictingDeclarations = (host: string, first: DeclaredResource, second: DeclaredResource): Problem =>
   new Problem({
@@ -70,10 +101,7 @@ const isNamed = (resource: Resource, name: string): boolean =>
   (name.startsWith('/') ? pathsOf(resource).some((path) => path === name || path.startsWith(`${name}/`)) : keyOf(resource) === name)
 
 /** The path that is the identity of a file, directory or link, and the files of other resources. */
-const pathsOf = ({ kind, id, spec }: Resource): readonly string[] => [
-  ...(id.startsWith('/') ? [id] : []),
-  ...(kind.files?.(spec) ?? []).map(({ path }) => path),
-]
+const pathsOf = ({ kind, id, spec }: Resource): readonly string[] => [...(id.startsWith('/') ? [id] : []), ...filesOf({ kind, id, spec })]
 
 interface UnknownName {
   readonly name: string

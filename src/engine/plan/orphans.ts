@@ -1,6 +1,7 @@
 import { firstNames } from '../../first-names.ts'
 import { Problem } from '../../problem.ts'
 import { type Kind, keyOf } from '../../resource/kind/kind.ts'
+import { orphanPolicyOf } from '../../resource/kind/orphan-policy.ts'
 import { isOrphan, orphan, orphanOutcome } from '../../resource/ownership/orphan.ts'
 import { changeOf, type OrphanOutcome } from '../../resource/ownership/plan.ts'
 import { OWNED, type OwnedRecord, type OwnedResource, readRecord, recordPath } from '../../resource/ownership/record.ts'
@@ -65,8 +66,11 @@ export const withOrphans = (recorded: Recorded): readonly DeclaredResource[] => 
   const { declared, records, playbooks, project, firstPlay, prune, plays } = recorded
   const keys = new Set(declared.map(({ resource }) => keyOf(resource)))
   const paths = new Set(declared.flatMap(({ resource }) => pathsOf(resource)))
-  const isUndeclared = ({ key, path }: OwnedResource): boolean =>
-    key.includes(':') && !keys.has(key) && (path === undefined || !paths.has(path))
+  const whole = new Set(declared.flatMap(({ resource }) => (resource.kind.family === undefined ? pathsOf(resource) : [])))
+  // Another part of the same file says nothing about this one.
+  const isDeclared = ({ key, path }: OwnedResource): boolean =>
+    keys.has(key) || (path !== undefined && ('undo' in orphanPolicyOf(key) ? whole : paths).has(path))
+  const isUndeclared = (one: OwnedResource): boolean => one.key.includes(':') && !isDeclared(one)
   const orphansOf = (role: string, play: number): readonly DeclaredResource[] => {
     const resources = (records.get(role)?.lines ?? []).filter(isUndeclared)
     // Deletion runs in reverse order of creation, so that a directory goes after its content.

@@ -10,6 +10,9 @@ export const ownedBy = (role: string, playbooks: readonly string[], resources: r
 const linesOf = (resource: Resource): readonly OwnedLine[] => {
   const kind = resource.kind
   const key = keyOf(resource)
+  const { state } = resource.spec as { state?: unknown }
+  // A part that is declared absent leaves nothing in its file.
+  if (kind.family !== undefined && state === 'absent') return []
   const files = kind.files?.(resource.spec) ?? []
   const line = (...parts: readonly TextPart[]): OwnedLine => ({ key, parts })
   if (files.length > 0)
@@ -18,7 +21,6 @@ const linesOf = (resource: Resource): readonly OwnedLine[] => {
         ? line(`${recordLine(key, path)} `, { later: `the digest of ${path}`, get: () => known(kind.files?.(resource.spec)[i]?.sha256) })
         : line(recordLine(key, path, sha256)),
     )
-  const { state } = resource.spec as { state?: unknown }
   // An absent resource cannot become an orphan.
   if (state === 'absent') return []
   const more = kind.recorded?.(resource.spec)

@@ -1,5 +1,5 @@
 import { Problem } from '../../problem.ts'
-import { type Change, keyOf, type PlanContext, type Resource } from '../../resource/kind/kind.ts'
+import { type Change, type FileEdit, keyOf, type PlanContext, type Resource } from '../../resource/kind/kind.ts'
 import { isOrphan } from '../../resource/ownership/orphan.ts'
 import { type Call, calling } from '../failure.ts'
 import type { Observation } from '../observe/host-query.ts'
@@ -102,6 +102,8 @@ const planned = <T>(
   const deleted = new Set<string>()
   const paths = new Set<string>()
   const gone = new Set<string>()
+  const edits = new Map<string, FileEdit>()
+  const parts = new Map<string, Resource[]>()
   let opaquePending = false
   let mayBringMore = false
   return resources.flatMap(({ play, role, resource }) => {
@@ -119,6 +121,8 @@ const planned = <T>(
       opaquePending,
       deletes: (what) => gone.has(what),
       deleted,
+      edited: (path) => edits.get(path),
+      parts: (path) => parts.get(path) ?? [],
       members: () => statesOf(observations, key),
       allowDataLoss,
     }
@@ -128,12 +132,17 @@ const planned = <T>(
     const shown = depending && dependingOnDirectories(depending, resource, observation, context)
     const afterScripts = opaquePending || installing.size > 0
     const visited = visit({ play, role, resource, state, change: shown, afterScripts }, context)
+    const files = change === undefined && kind.family === undefined ? [] : (kind.files?.(resource.spec) ?? []).map(({ path }) => path)
+    // A part that differs, and that this run does not change, is no obstacle for others.
+    if (kind.family !== undefined && (found === undefined || change !== undefined))
+      for (const path of files) parts.set(path, [...(parts.get(path) ?? []), resource])
     if (change === undefined) return visited
-    const files = (kind.files?.(resource.spec) ?? []).map(({ path }) => path)
+    for (const edit of change.edits ?? []) edits.set(edit.path, edit)
     keys.add(key)
     for (const path of files) paths.add(path)
     // A directory or link is at the path that is its identity.
-    for (const one of [key, resource.id, ...files]) change.action === 'delete' ? gone.add(one) : gone.delete(one)
+    const deletable = kind.family === undefined ? [key, resource.id, ...files] : [key]
+    for (const one of deletable) change.action === 'delete' ? gone.add(one) : gone.delete(one)
     opaquePending ||= change.certainty === 'opaque'
     if (kind.contained !== true && !isOrphan(resource)) mayBringMore = true
     if (isOrphan(resource) && change.action === 'delete') for (const path of files) deleted.add(path)

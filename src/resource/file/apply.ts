@@ -6,12 +6,17 @@ import { sha256Of } from '../kind/content.ts'
 import { ABSENT, refuseUnreached } from '../kind/inode.ts'
 import type { Work } from '../kind/kind.ts'
 import { requireBatch } from '../kind/one-by-one.ts'
+import { parentOf } from '../kind/path.ts'
 import { HostRefusal, type Steps } from '../kind/step.ts'
 import { PARTLY } from '../kind/walk.ts'
+import { candidatesScript, requireAccepted } from './candidate.ts'
 import { filesAsInput, layOverScript, type PlacedFile, placeScript } from './place.ts'
 import type { FileSpec, FileState } from './spec.ts'
 import { checkSudoers, isReadBySudo, requireSudoers } from './sudoers.ts'
 import { restoreScript, saveScript } from './undo.ts'
+
+/** Directory of provision on a host. */
+const STATE = '/var/lib/provision'
 
 type FileWork = Work<FileSpec, FileState>
 
@@ -27,7 +32,7 @@ export function* applyFiles(work: readonly FileWork[]): Steps {
 
 /** The name of what is checked together, if anything is. */
 const checkedWith = ({ id, spec }: FileWork): string | undefined =>
-  spec.set?.name ?? (isReadBySudo(id) ? '/etc/sudoers' : isLoginFile(id) ? 'login' : undefined)
+  spec.set?.name ?? (isReadBySudo(id) ? '/etc/sudoers' : isLoginFile(id) ? 'login' : spec.checks === undefined ? undefined : 'check')
 
 /** Groups adjacent work of the same configuration set, or of none. Rules of sudo, and files of the login, are checked together as well. */
 const batchesOf = (work: readonly FileWork[]): readonly (readonly FileWork[])[] => {
@@ -45,6 +50,7 @@ function* replace(work: readonly FileWork[], before: readonly string[]): Steps {
   const set = work[0]?.spec.set
   const areRules = set === undefined && work.some(({ id }) => isReadBySudo(id))
   const areOfLogin = work.some(({ id }) => isLoginFile(id))
+  const areChecked = work.some(({ spec }) => spec.checks !== undefined)
   const answer = yield {
     do: 'shell',
     input: filesAsInput(work.map(placed)),
@@ -52,16 +58,17 @@ function* replace(work: readonly FileWork[], before: readonly string[]): Steps {
       set === undefined
         ? `writing ${paths.length === 1 ? paths[0] : `${paths.length} files`}`
         : `checking the new configuration of ${set.name}`,
-    script: sh`set -u; mkdir -p -m 700 /var/lib/provision || exit 1
-${areRules ? checkSudoers(work) : sh``}${areOfLogin ? loginScript(work) : sh``}
+    script: sh`set -u; mkdir -p -m 700 ${[STATE, ...new Set(paths.map(parentOf).filter((path) => path.startsWith(`${STATE}/`)))]} || exit 1
+${areChecked ? candidatesScript(work) : sh``}${areRules ? checkSudoers(work) : sh``}${areOfLogin ? loginScript(work) : sh``}
 ${set === undefined ? sh`` : sh`${checkScript(set)}\n( set -e; ${saveScript(set.name, paths, digestsOf(work))} ) </dev/null || exit 1`}
-${placeScript({ alone: set !== undefined || areRules || areOfLogin })}${
+${placeScript({ alone: set !== undefined || areRules || areOfLogin || areChecked })}${
   set === undefined
     ? sh``
     : sh`\nstatus=$?; [ "$status" != ${PARTLY} ] || ( ${restoreScript(set.name)}
 ) </dev/null; exit "$status"`
 }`,
   }
+  if (areChecked) requireAccepted(answer, work, before)
   if (areRules) requireSudoers(answer, work, before)
   if (areOfLogin) requireLogin(answer, paths, before)
   if (set !== undefined && answer.code === CHECK_FAILED)

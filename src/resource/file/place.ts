@@ -13,7 +13,7 @@ export const STAGED_LIST = '/var/lib/provision/staged'
 export const stagedName = (path: string, what = ''): string => `.${sha256Hex(path).slice(0, 16)}${what}.provision-new`
 
 /** A file to put in place. */
-export type PlacedFile = Pick<FileSpec, 'path' | 'state' | 'mode' | 'owner' | 'group' | 'content'> & {
+export type PlacedFile = Pick<FileSpec, 'path' | 'state' | 'mode' | 'owner' | 'group' | 'content' | 'isDerived'> & {
   /** Observed digest, or `absent`. A file that changed since is not replaced. */
   readonly observed?: string | undefined
   /** Observed type, mode, owner and group, if they are compared too. */
@@ -21,8 +21,8 @@ export type PlacedFile = Pick<FileSpec, 'path' | 'state' | 'mode' | 'owner' | 'g
 }
 
 /** The words before the length and the bytes of a file in the input of the programs below. */
-export const wordsOf = ({ path, mode, owner, group, observed = '', inode }: PlacedFile, sha256: string): readonly string[] => [
-  ...['file', path, observed, inodeWord(inode)],
+export const wordsOf = ({ path, mode, owner, group, observed = '', inode, isDerived }: PlacedFile, sha256: string): readonly string[] => [
+  ...[isDerived ? 'edit' : 'file', path, observed, inodeWord(inode)],
   ...[stagedName(path), mode, owner, group, sha256],
 ]
 
@@ -49,7 +49,7 @@ seek STDIN, 0, 0 or fail("the input cannot be read: $!");
 until (eof STDIN) {
   my ($what, $path, $observed, $inode) = map { word() } 1 .. 4;
   my ($dir, $name) = parted($path);
-  my %place = (path => $path, observed => $observed, inode => $inode, dir => $dir, name => $name);
+  my %place = (path => $path, observed => $observed, inode => $inode, dir => $dir, name => $name, scratch => $what eq 'edit' ? '' : $scratch);
   $current = $path;
   if ($what eq 'gone') { push @gone, { %place }; next }
   my ($staged, $mode, $owner, $group, $digest, $size) = map { word() } 1 .. 6;
@@ -84,7 +84,8 @@ sub is_unchanged {
   my ($one) = @_;
   return 1 if $one->{observed} eq '' && $one->{inode} eq '';
   if (!is_in($one->{dir})) { return $held[2] eq 'does not exist' && $one->{observed} =~ /^(absent)?$/ && $one->{inode} =~ /^(absent)?$/ }
-  my ($observed, $inode) = @$one{'observed', 'inode'};
+  # Where the new content was derived from the observed one, what this run has made since is a change too.
+  my ($observed, $inode, $scratch) = @$one{'observed', 'inode', 'scratch'};
   return 0 if $observed eq '${NO_FILE}';
   return 1 if is_as_wanted($one);
   return 0 unless is_as_observed($one->{name}, $inode, $scratch);

@@ -15,6 +15,16 @@ export const configurationSet = z.strictObject({
   check: z.array(z.string()).min(1),
 })
 
+/** A checker of one file, and its arguments: `%s` becomes the path of a candidate copy. */
+export const checkCommand = z
+  .array(z.string().min(1))
+  .min(1)
+  .refine((words) => words.some((word) => word.includes('%s')), 'must have %s, which becomes the path of the candidate')
+  .meta({
+    description: 'a command that checks a candidate copy before it replaces the file; %s is the path of the copy',
+    examples: [['visudo', '-cf', '%s']],
+  })
+
 /** The content of a file: text, a secret, or a text with secrets and later values. Undefined is no content. */
 export const contentOption = z
   .custom<string | Secret | Content>((value) => typeof value === 'string' || isSecret(value) || isContent(value), 'must be text')
@@ -33,21 +43,40 @@ export const schema = z
     mode: fileMode.default('644'),
     ...ownership,
     set: configurationSet.optional(),
+    check: checkCommand.optional(),
   })
   .refine(definedContent, { message: UNDEFINED, path: ['content'] })
-  .transform(({ content = '', ...rest }) => ({ ...rest, content: asContent(content) }))
+  .transform(({ content = '', check, ...rest }) => ({
+    ...rest,
+    content: asContent(content),
+    ...(check !== undefined && { checks: [check] }),
+  }))
   .refine(({ path, set }) => set === undefined || path.startsWith(`${set.root}/`), 'must be below the root of its set')
   .refine(({ content, mode }) => !hasSecret(content) || !isWorldReadable(mode), {
     message: 'must not let every account read the file, because its content includes a secret: write 640 or 600',
     path: ['mode'],
   })
+  .transform((spec): FileSpec => spec)
 
 /** Whether every account of the host may read a file of this mode. */
 export const isWorldReadable = (mode: string): boolean => (Number.parseInt(mode, 8) & 0o004) !== 0
 
 const isContent = (value: unknown): boolean => typeof value === 'object' && value !== null && 'type' in value
 
-export type FileSpec = z.output<typeof schema>
+/** The desired values of a file. */
+export interface FileSpec {
+  readonly path: string
+  readonly content: Content
+  readonly state: 'present' | 'absent'
+  readonly mode: string
+  readonly owner: string
+  readonly group: string
+  readonly set?: z.output<typeof configurationSet> | undefined
+  /** Checkers of a candidate copy. */
+  readonly checks?: readonly (readonly string[])[] | undefined
+  /** The content was derived from the observed one: nothing else is replaced, also not what this run has made of it since. */
+  readonly isDerived?: true
+}
 
 /** A file on a host. Only regular files have a digest. */
 export type FileState = InodeState & { readonly sha256?: string }

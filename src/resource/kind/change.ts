@@ -11,6 +11,13 @@ export interface Difference {
   readonly to?: string
 }
 
+/** A file before and after a change, undefined if it does not exist. */
+export interface FileEdit {
+  readonly path: string
+  readonly before: Uint8Array | undefined
+  readonly after: Uint8Array | undefined
+}
+
 /** The change that brings a resource from its state to its spec. */
 export interface Change {
   readonly action: Action
@@ -26,4 +33,20 @@ export interface Change {
   readonly unfinished?: true
   /** The present state is valid until then. If the controller's part of the change fails, the change is deferred to the next run. */
   readonly deferrableUntil?: Date
+  /** The files that it edits, for later changes of the same files (`PlanContext.edited`). Neither shown nor saved. */
+  readonly edits?: readonly FileEdit[]
+}
+
+/** Texts before and after a change. Plans print them, so they must not contain a secret. */
+export interface DiffTexts {
+  /** Name of the part, if they show only a part of the resource. */
+  readonly name?: string
+  readonly before: string
+  readonly after: string
+}
+
+/** The diff of a change. `more`: further texts of the same resource. `full`: the complete texts for `--verbose` and saved plans, where these are shortened. */
+export interface ShownDiff extends DiffTexts {
+  readonly more?: readonly DiffTexts[]
+  readonly full?: DiffTexts
 }

@@ -1,13 +1,13 @@
 import type { z } from 'zod'
 import type { Authority } from '../../keystore/identities.ts'
-import type { Change } from './change.ts'
+import type { Change, FileEdit, ShownDiff } from './change.ts'
 import type { Content } from './content.ts'
 import { type OrphanPolicy, registerOrphanPolicy } from './orphan-policy.ts'
 import type { KindQuery, Query } from './queries.ts'
 import type { HostRefusal, Steps } from './step.ts'
 import { refuseAccidents } from './unusable.ts'
 
-export type { Action, Certainty, Change, Difference } from './change.ts'
+export type { Action, Certainty, Change, Difference, DiffTexts, FileEdit, ShownDiff } from './change.ts'
 export type { KindQuery } from './queries.ts'
 
 /** Information that `plan` may use beside spec and state. */
@@ -31,6 +31,10 @@ export interface PlanContext {
   deletes?(what: string): boolean
   /** Paths of orphans that this run deletes earlier on this host. */
   readonly deleted?: ReadonlySet<string>
+  /** Returns the last earlier change of this run on this host that edits this file. */
+  edited?(path: string): FileEdit | undefined
+  /** Returns the earlier parts of this file that are as declared, or will be: resources of a kind with a `family`. */
+  parts?(path: string): readonly Resource[]
   /** Returns the state of this resource on each reachable host that has it, for plans over several hosts: a cluster, a switch-over. */
   members(): ReadonlyMap<string, unknown>
   /** Hosts whose unreplicated rows may be discarded (`--allow-data-loss`). */
@@ -74,20 +78,6 @@ export type Effect =
             readonly text?: string
           }
     }
-
-/** Texts before and after a change. Plans print them, so they must not contain a secret. */
-export interface DiffTexts {
-  /** Name of the part, if they show only a part of the resource. */
-  readonly name?: string
-  readonly before: string
-  readonly after: string
-}
-
-/** The diff of a change. `more`: further texts of the same resource. `full`: the complete texts for `--verbose` and saved plans, where these are shortened. */
-export interface ShownDiff extends DiffTexts {
-  readonly more?: readonly DiffTexts[]
-  readonly full?: DiffTexts
-}
 
 /** The authority that signed a certificate on a host. */
 export interface Signature {
@@ -186,6 +176,11 @@ export interface Kind<Input = unknown, Spec = unknown, State = unknown> {
   sequence?(spec: Spec, members: ReadonlyMap<string, State>): readonly string[]
   /** How a spec names earlier resources of the host whose change causes a change of this one. */
   readonly triggers?: Triggers<Spec, State>
+  /**
+   * Kinds of one family edit parts of files: several of their resources can have one file, and none of another kind may have it. Adjacent
+   * changes of a family are applied together, by the `apply` of the first, in their order.
+   */
+  readonly family?: string
   /** Hosts that declare the same resource share it, as the members of a cluster do: if the state of one forbids a change, none is changed. */
   readonly shared?: true
   /** Creating the resource can create what later resources of the role need, as a package does (`PlanContext.packagesPending`). */

@@ -29,7 +29,7 @@ export const namesText = (names: readonly string[]): string => {
  * Routines: `open_file` opens a regular file that has at most a number of bytes, and `copy` reads no more than that. In a directory of
  * another account they do not wait for a named pipe, read an endless sparse file, or accept a hard link to a file of a third account.
  */
-const OPEN_FILE = `
+export const OPEN_FILE = `
 sub open_file {
   my ($path, $at_most, $links) = @_;
   my ($dir, $name) = parted($path);

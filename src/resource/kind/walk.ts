@@ -78,8 +78,9 @@ sub owned {
 }
 sub done { print "done\0$_[0]\0" }
 sub to_disk { my $h; sysopen($h, $_[0], O_RDONLY | O_NOFOLLOW | O_NONBLOCK) && $h->sync }
-sub uid_of { my ($n) = @_; $n eq 'root' ? 0 : getpwnam($n) // fail("user $n does not exist", 1, '') }
-sub gid_of { my ($n) = @_; $n eq 'root' ? 0 : getgrnam($n) // fail("group $n does not exist", 1, '') }
+# The observation has a number where an account has no name.
+sub uid_of { my ($n) = @_; $n eq 'root' ? 0 : getpwnam($n) // ($n =~ /^\d+\z/ ? $n : fail("user $n does not exist", 1, '')) }
+sub gid_of { my ($n) = @_; $n eq 'root' ? 0 : getgrnam($n) // ($n =~ /^\d+\z/ ? $n : fail("group $n does not exist", 1, '')) }
 `
 
 /** Exit status of a script that found a resource changed since it was observed. */

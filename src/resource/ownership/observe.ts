@@ -31,6 +31,8 @@ export interface OrphanState {
   readonly package?: string
   /** A tree, compared with its manifest. */
   readonly tree?: TreeState
+  /** The state of a part of a file, by its kind. */
+  readonly part?: unknown
 }
 
 /** The path of an orphan. Undefined if it has none, or if the record contains an invalid one. */
@@ -134,7 +136,7 @@ const endOf = (bytes: Buffer, fields: number): number => {
   return end
 }
 
-const keysIn = (lines: readonly string[]): ReadonlySet<string> => new Set(readRecord(lines).lines.map(({ key }) => key))
+export const keysIn = (lines: readonly string[]): ReadonlySet<string> => new Set(readRecord(lines).lines.map(({ key }) => key))
 
 /** The package of `/var/lib/dpkg/info/nginx-common.list` or `/var/lib/dpkg/info/libc6:amd64.list`. */
 const packageOf = (list: string): string => list.slice(DPKG_LISTS.length + 1).replace(/(:[^:]*)?\.list$/, '')

@@ -1,6 +1,6 @@
 import { isLoginFile } from '../guarded/login-access.ts'
 import { ABSENT, reasonUnreached } from '../kind/inode.ts'
-import type { Change, PlanContext } from '../kind/kind.ts'
+import type { Change, FileEdit, PlanContext } from '../kind/kind.ts'
 import { orphanPolicyOf } from '../kind/orphan-policy.ts'
 import { namesText } from '../kind/walk-read.ts'
 import { type OrphanSpec, type OrphanState, placeOf, recordedUnit } from './observe.ts'
@@ -8,7 +8,7 @@ import type { OwnedResource } from './record.ts'
 
 /** Outcome for an orphan: it is deleted, or kept and no longer recorded, or does not exist any more. */
 export type OrphanOutcome =
-  | { readonly is: 'delete'; readonly note?: string }
+  | { readonly is: 'delete'; readonly note?: string; readonly edits?: readonly FileEdit[] }
   | { readonly is: 'stays'; readonly why: string }
   | { readonly is: 'gone' }
 
@@ -18,6 +18,7 @@ export const changeOf = (outcome: OrphanOutcome): Change => ({
   certainty: 'exact',
   reason: reasonOf(outcome),
   differences: [],
+  ...(outcome.is === 'delete' && outcome.edits !== undefined && { edits: outcome.edits }),
 })
 
 const reasonOf = (outcome: OrphanOutcome): string => {
@@ -27,13 +28,20 @@ const reasonOf = (outcome: OrphanOutcome): string => {
     : `kept, dropped from the ownership record: ${outcome.why}`
 }
 
+/** The part of a plan's context that the outcome of an orphan depends on. */
+export type OrphanContext = Pick<PlanContext, 'deleted' | 'edited'>
+
 /** Decides what happens to an orphan. Only unchanged resources are deleted, and none whose loss could lock somebody out or lose data. */
-export const outcomeOf = ({ owned, others = [] }: OrphanSpec, state: OrphanState, context: Pick<PlanContext, 'deleted'>): OrphanOutcome => {
+export const outcomeOf = ({ owned, others = [] }: OrphanSpec, state: OrphanState, context: OrphanContext): OrphanOutcome => {
   const unreached = reasonUnreached(state.inode)
   if (unreached !== undefined) return keep(unreached)
   const policy = orphanPolicyOf(owned.key)
   if ('forget' in policy) return { is: 'gone' }
   const id = owned.key.slice(owned.key.indexOf(':') + 1)
+  if ('undo' in policy) {
+    const undoing = policy.undo.plan({ id, path: placeOf(owned) ?? '' }, state.part, context)
+    return typeof undoing === 'string' ? keep(undoing) : undoing === undefined ? { is: 'gone' } : { is: 'delete', edits: undoing }
+  }
   if ('delete' in policy && others.length > 0) return keep('it has several files; delete them by hand')
   if ('delete' in policy)
     return DECISIONS[policy.delete](owned, state, context, typeof policy.note === 'function' ? policy.note(id) : policy.note)
@@ -43,7 +51,7 @@ export const outcomeOf = ({ owned, others = [] }: OrphanSpec, state: OrphanState
   return deletedWith !== undefined && context.deleted?.has(deletedWith) ? { is: 'gone' } : keep(policy.keep)
 }
 
-type Decision = (owned: OwnedResource, state: OrphanState, context: Pick<PlanContext, 'deleted'>, note?: string) => OrphanOutcome
+type Decision = (owned: OwnedResource, state: OrphanState, context: OrphanContext, note?: string) => OrphanOutcome
 
 const keep = (why: string): OrphanOutcome => ({ is: 'stays', why })
 

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { sha256Hex } from '../kind/content.ts'
 import { type Certainty, type Change, type Difference, defineKind, isResource, type PlanContext, type Resource } from '../kind/kind.ts'
 import { parentOf } from '../kind/path.ts'
 import { HostRefusal } from '../kind/step.ts'
@@ -140,6 +141,8 @@ const staleCertainty = (
   { stamp, onDisk }: ServiceState,
   context: PlanContext,
 ): Certainty | undefined => {
+  const edited = context.edited?.(path)
+  if (edited?.after !== undefined) return stamp?.sums.get(path) === sha256Hex(edited.after) ? undefined : 'exact'
   const later = sha256 === 'later' || sha256 === 'disk'
   if (later && context.changes(key)) return 'dependent'
   if (stamp === undefined) return context.changes(key) ? 'exact' : undefined

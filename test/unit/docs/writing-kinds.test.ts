@@ -54,6 +54,7 @@ test('the page names every optional member of a kind', () => {
       diff: 0,
       directories: 0,
       effects: 0,
+      family: 0,
       files: 0,
       forbids: 0,
       issuer: 0,

@@ -1,6 +1,7 @@
 import { ABSENT } from '../../../src/resource/kind/inode.ts'
 import { type Answers, mergeQueries, type SharedQueries } from '../../../src/resource/kind/queries.ts'
 import type { Answer } from '../../../src/resource/kind/step.ts'
+import { journalPath } from '../../../src/resource/part/journal.ts'
 
 /** Throws dice: the same again for the same beginning. */
 export const dice = (seed: number) => {
@@ -156,6 +157,15 @@ const unpacked = (d: Dice): string => {
   return ['unpacked', 'unpacked-once'].flatMap(tree).join('\0').concat('\0')
 }
 
+const parts = (d: Dice): string => {
+  const paths = ['/etc/faults/others', '/etc/faults/settings'].flatMap((path) => [path, journalPath(path)])
+  const file = (path: string): string => {
+    const text = d.mostly([d.some(4, () => `${word(d)}\n`).join(''), '{"parts":{"line:x":[{"wrote":[{"sha256":"x","lines":1}]}]}}'], [''])
+    return `${path}\0${d.mostly([`644\0root\0root\0\0${Buffer.byteLength(text)}\0${text}`, 'absent\0'], [`600\0x\0x\0is large\0${number(d)}\0`])}`
+  }
+  return `${paths.map(file).join('')}${d.mostly(['end'], ['', 'x'])}`
+}
+
 /** What a host prints where one kind asks alone. */
 export const section = (d: Dice): Buffer => {
   const shapes = [
@@ -166,6 +176,7 @@ export const section = (d: Dice): Buffer => {
     keys,
     tables,
     unpacked,
+    parts,
     (): string => d.some(9, () => `${number(d)} ${number(d)}\n`).join(''),
     (): string => `${fields(d, '\0')}end\0`,
     (): string => `${fields(d, '\n')}answered 0\n`,

@@ -85,6 +85,21 @@ export const SAMPLES: Readonly<Record<string, Sample>> = {
     options: (i) => ({ path: `/srv/sample${i}`, content: page, format: 'tar' }),
     asWanted: () => ({ inode: inode('d', '755'), tree: unpacked, staged: false }),
   },
+  line: {
+    options: (i) => ({ path: `/srv/sample${i}`, line: `sample${i}`, create: true }),
+    asWanted: (i) => ({ file: inode('f', '644'), bytes: Buffer.from(`sample${i}\n`) }),
+  },
+  block: {
+    options: (i) => ({ path: `/srv/sample${i}`, name: `sample${i}`, block: 'hello\n', create: true }),
+    asWanted: (i) => ({
+      file: inode('f', '644'),
+      bytes: Buffer.from(`# BEGIN provision sample${i}\nhello\n# END provision sample${i}\n`),
+    }),
+  },
+  setting: {
+    options: (i) => ({ path: `/srv/sample${i}`, key: `sample${i}`, value: 1, create: true }),
+    asWanted: (i) => ({ file: inode('f', '644'), bytes: Buffer.from(`sample${i}=1\n`) }),
+  },
   directory: { options: (i) => ({ path: `/srv/sample${i}` }), asWanted: () => inode('d', '755') },
   link: { options: (i) => ({ path: `/srv/sample${i}`, target: '/srv' }), asWanted: () => inode('l', '777', { target: '/srv' }) },
   package: { options: (i) => ({ name: `sample${i}` }), asWanted: () => ({ status: 'installed', version: '1', held: false }) },
@@ -278,6 +293,7 @@ export const seenNothing = (kind: string): unknown => {
   if (kind === 'authorized-keys') return NO_KEYS
   if (kind === 'user') return NO_USER
   if (kind === 'group') return NO_GROUP
+  if (['line', 'block', 'setting'].includes(kind)) return { file: 'absent' }
   if (kind === 'unit') return { file: 'absent', stale: false }
   if (kind === 'apt-repository') return { source: 'absent', key: 'absent' }
   if (kind === 'archive') return { inode: 'absent', tree: { ...unpacked, is: 'absent', head: '' }, staged: false }

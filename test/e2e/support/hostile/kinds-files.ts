@@ -2,6 +2,9 @@ import { directory } from '../../../../src/resource/file/directory.ts'
 import { file } from '../../../../src/resource/file/file.ts'
 import { link } from '../../../../src/resource/file/link.ts'
 import { stagedName } from '../../../../src/resource/file/place.ts'
+import { block } from '../../../../src/resource/part/block.ts'
+import { line } from '../../../../src/resource/part/line.ts'
+import { setting } from '../../../../src/resource/part/setting.ts'
 import type { Place } from './attacks.ts'
 import type { Target } from './kinds.ts'
 
@@ -41,6 +44,35 @@ export const FILE_TARGETS: readonly Target[] = [
     resources: (at) => [file({ path: `${at}/it`, state: 'absent' })],
     lay: 'echo old >it',
     again: (at) => `[ -e ${at}/it ] || echo old >${at}/it`,
+  },
+  {
+    name: 'line in a file of the account',
+    kinds: ['line'],
+    places: both,
+    resources: (at, round) => [line({ path: `${at}/it`, line: `round ${round}`, regexp: '^round' })],
+    lay: 'echo old >it; chown mallory:mallory it',
+    again: (at) => `[ -e ${at}/it ] || echo old >${at}/it`,
+  },
+  {
+    name: 'block in a file of the account',
+    kinds: ['block'],
+    places: both,
+    resources: (at, round) => [block({ path: `${at}/it`, name: 'hostile', block: `${round}\n` })],
+    lay: 'echo old >it; chown mallory:mallory it',
+    again: (at) => `[ -e ${at}/it ] || echo old >${at}/it`,
+  },
+  {
+    name: 'setting in a file of the account',
+    kinds: ['setting'],
+    places: both,
+    resources: (at, round) => [setting({ path: `${at}/it`, key: 'round', value: round, create: true })],
+    lay: 'echo old >it; chown mallory:mallory it',
+  },
+  {
+    name: 'line in a file that is created',
+    kinds: ['line'],
+    places: both,
+    resources: (at, round) => [line({ path: `${at}/it`, line: `round ${round}`, regexp: '^round', create: true })],
   },
   {
     name: 'directory of the account',

@@ -1,0 +1,6 @@
+import { defineKind } from '../kind/kind.ts'
+import { blockId, schema } from './block-spec.ts'
+import { partMembers } from './members.ts'
+
+/** Lines between two markers, in a file that others own too. */
+export const block = defineKind({ name: 'block', schema, ...partMembers('block', blockId) })

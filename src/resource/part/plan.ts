@@ -1,0 +1,169 @@
+import { isWorldReadable } from '../file/spec.ts'
+import { wrongType } from '../file/wrong-type.ts'
+import { ABSENT, planUnreached, typeName } from '../kind/inode.ts'
+import { type Change, type FileEdit, keyOf, type PlanContext, type Resource } from '../kind/kind.ts'
+import { HostRefusal } from '../kind/step.ts'
+import { isFault } from './edit.ts'
+import { editPart, type Part, type PartSpec } from './edits.ts'
+import { forgotten, journalBytes, journalPath, type NotedEdit, noted, readJournal } from './journal.ts'
+import type { PartState } from './observe.ts'
+import { bytesOfText, EMPTY, isSameText, readTextFile, type TextFile } from './text.ts'
+import { changeTexts } from './texts.ts'
+
+/** The change of a part, and why the run refuses it. */
+interface Finding {
+  readonly change: Change | undefined
+  readonly refusal?: HostRefusal | undefined
+}
+
+const NOTHING: Finding = { change: undefined }
+
+/** Plans a part with the earlier changes of the file. Pure: `plan` returns its change, and `forbids` its refusal. */
+export const findingOf = (part: Part, state: PartState, context: PlanContext): Finding => {
+  const { spec } = part
+  const unreached = planUnreached(state.file)
+  if (unreached !== undefined) return { change: unreached }
+  const earlier = context.edited?.(spec.path)
+  if (earlier === undefined) {
+    const obstacle = obstacleOf(part, state, context)
+    if (obstacle !== undefined) return obstacle
+  }
+  const bytes = earlier === undefined ? state.bytes : earlier.after
+  if (bytes === undefined) return missingFile(part, state, context)
+  const file = readTextFile(bytes)
+  if (file === undefined)
+    return refused(spec, 'it has NUL bytes', 'declare the whole file, or correct the path', `${spec.path} is not a text file`)
+  return editedFile(part, { file, bytes, state }, context)
+}
+
+/** Something at the path that is no file, or a file that was not read. */
+const obstacleOf = ({ spec }: Part, { file, unread }: PartState, context: PlanContext): Finding | undefined => {
+  if (file === ABSENT) return undefined
+  if (file.type !== 'f') {
+    const refusal = wrongType(spec.path, file, { what: `a part of a file (${spec.part})`, types: 'f', state: 'present' }, context)
+    return { change: change('update', `${spec.path} is ${typeName(file.type)}`), refusal }
+  }
+  if (unread === undefined) return undefined
+  return refused(spec, `it ${unread}`, 'declare the whole file, or correct the path', `${spec.path} was not read`)
+}
+
+const change = (action: Change['action'], reason: string, more: Partial<Change> = {}): Change => ({
+  ...{ action, certainty: 'exact', reason, differences: [] },
+  ...more,
+})
+
+const refused = (spec: PartSpec, why: string, fix: string, what = `${spec.path} cannot be edited`): Finding => ({
+  change: change('update', what),
+  refusal: new HostRefusal(what, why, fix),
+})
+
+/** Whether an earlier change of this run may create or change the file: a package, a script. */
+const mayChange = ({ packagesPending, anyPackagesPending, opaquePending }: PlanContext): boolean =>
+  packagesPending || anyPackagesPending === true || opaquePending === true
+
+const missingFile = (part: Part, state: PartState, context: PlanContext): Finding => {
+  const { spec } = part
+  if (mayChange(context)) {
+    if (spec.state === 'absent' && !context.packagesPending) return NOTHING
+    const reason = spec.state === 'absent' ? 'a package may contain it' : `${spec.path} does not exist yet`
+    return {
+      change: change(spec.state === 'absent' ? 'delete' : 'create', reason, {
+        certainty: 'dependent',
+        differences: changeTexts(part, undefined).differences,
+      }),
+    }
+  }
+  if (spec.state === 'absent') return NOTHING
+  if (spec.create) return editedFile(part, { file: EMPTY, bytes: undefined, state }, context)
+  return refused(
+    spec,
+    `a part of it is declared (${spec.part}), and no earlier change of this run creates it`,
+    'correct the path, declare the package that has the file first, or set create: true',
+    `${spec.path} does not exist`,
+  )
+}
+
+interface Before {
+  readonly file: TextFile
+  readonly bytes: Uint8Array | undefined
+  readonly state: PartState
+}
+
+const editedFile = (part: Part, { file, bytes, state }: Before, context: PlanContext): Finding => {
+  const { spec, key } = part
+  const edited = editPart(spec, file)
+  if (isFault(edited)) {
+    if (mayChange(context)) return { change: change('update', edited.what, { certainty: 'dependent' }) }
+    return refused(spec, `${edited.what}; ${edited.why}`, edited.fix)
+  }
+  const after = bytesOfText(edited.file)
+  if (Buffer.compare(after, bytes ?? Buffer.alloc(0)) === 0) return NOTHING
+  const texts = changeTexts(part, { before: file, edited, mode: modeOf(spec, state) })
+  const log = logOf(part, { before: file, pieces: edited.pieces }, { state, context })
+  const made = change(texts.action, texts.reason, {
+    differences: texts.differences,
+    edits: [...log, { path: spec.path, before: bytes, after }],
+  })
+  return {
+    change: made,
+    refusal: unstable(part, edited.file) ?? exposed(spec, state) ?? conflict(key, edited.file, context.parts?.(spec.path) ?? []),
+  }
+}
+
+/** The mode of the file after the change. */
+export const modeOf = (spec: PartSpec, { file }: Pick<PartState, 'file'>): string => (file === ABSENT ? spec.mode : file.mode)
+
+/** The journal as an edit, if it changes. */
+const logOf = (
+  { key, spec }: Part,
+  edited: NotedEdit,
+  { state, context }: { readonly state: PartState; readonly context: PlanContext },
+): readonly FileEdit[] => {
+  const path = journalPath(spec.path)
+  const earlier = context.edited?.(path)
+  const before = earlier === undefined ? state.journal : earlier.after
+  const after = journalAfter({ key, spec }, edited, before)
+  return after === 'same' ? [] : [{ path, before, after }]
+}
+
+/** Returns the bytes of the journal after an edit, or `same`. */
+export const journalAfter = ({ key, spec }: Part, edited: NotedEdit, before: Uint8Array | undefined): Uint8Array | undefined | 'same' => {
+  const journal = readJournal(before)
+  const next = spec.state === 'absent' ? forgotten(journal, key) : noted(journal, key, edited)
+  const after = journalBytes(spec.path, next)
+  return Buffer.compare(after ?? Buffer.alloc(0), before ?? Buffer.alloc(0)) === 0 ? 'same' : after
+}
+
+/** The refusal of an edit that the next run would repeat. */
+const unstable = ({ spec }: Part, file: TextFile): HostRefusal | undefined => {
+  const again = editPart(spec, file)
+  if (!isFault(again) && isSameText(again.file, file)) return undefined
+  return new HostRefusal(
+    `every run would change ${spec.path} again`,
+    `after the change, the same ${spec.part} finds something to change`,
+    'anchor the regular expression so that it finds only the declared text, or set occurrences: all',
+  )
+}
+
+/** The refusal of a secret in a file that every account can read. */
+export const exposed = (spec: PartSpec, state: Pick<PartState, 'file'>): HostRefusal | undefined => {
+  const mode = modeOf(spec, state)
+  if (!spec.secret || spec.state === 'absent' || !isWorldReadable(mode)) return undefined
+  const fix = state.file === ABSENT ? 'set mode: 640 or 600' : `run chmod o-r ${spec.path} on the host, if its readers permit`
+  return new HostRefusal(`${spec.path} would show a secret`, `every account can read it (mode ${mode})`, fix)
+}
+
+/** The refusal of an edit that undoes an earlier part of the same file. */
+const conflict = (key: string, file: TextFile, earlier: readonly Resource[]): HostRefusal | undefined => {
+  for (const other of earlier) {
+    const spec = other.spec as PartSpec
+    const again = editPart(spec, file)
+    if (!isFault(again) && isSameText(again.file, file)) continue
+    return new HostRefusal(
+      `${key.replace(':', ' ')} and ${keyOf(other).replace(':', ' ')} contradict each other`,
+      `both edit ${spec.path}, and each undoes the change of the other`,
+      'declare one of them, or correct their regular expressions',
+    )
+  }
+  return undefined
+}
