@@ -9,8 +9,10 @@ import { drainsOf } from '../role/drains.ts'
 import { unfilteredHosts } from '../role/flows.ts'
 import { loadKinds } from '../role/kinds.ts'
 import { namedRoles } from '../role/named-roles.ts'
+import type { Kinds } from '../role/yaml/entries.ts'
 import { buildSite } from '../site/build.ts'
 import { matchPattern } from '../site/inventory/pattern.ts'
+import type { RawFile } from '../site/raw.ts'
 import { readProject } from '../site/read.ts'
 import type { Site } from '../site/site.ts'
 import { suggestion } from '../site/source/suggest.ts'
@@ -23,6 +25,8 @@ export interface ProjectOptions {
   readonly root: string
   readonly inventory?: string
   readonly playbooks?: readonly string[]
+  /** A playbook of the command line. */
+  readonly adHoc?: RawFile
   readonly env: Environment
 }
 
@@ -73,10 +77,12 @@ export interface Prepared {
   readonly allowDataLoss: readonly string[]
   /** Hosts that left the inventory and that this run retires. */
   readonly retire: readonly Departed[]
+  /** The run applies a resource of the command line: nothing is recorded, and no orphan is looked for. */
+  readonly isAdHoc?: boolean
 }
 
 /** Reads and checks inventory, playbooks, roles and options. Reads no key and contacts no host. Throws all input errors together. */
-export const readSite = async ({ root, inventory, playbooks, env }: ProjectOptions): Promise<CheckedSite> => {
+export const readSite = async ({ root, inventory, playbooks, adHoc, env }: ProjectOptions): Promise<CheckedSite> => {
   const files = findRoles(root)
   const inYaml = yamlRolesIn(files, root)
   const raw = await readProject({
@@ -85,15 +91,25 @@ export const readSite = async ({ root, inventory, playbooks, env }: ProjectOptio
     roles: inYaml,
     ...(inventory === undefined ? {} : { inventory }),
     ...(playbooks === undefined ? {} : { playbooks }),
+    ...(adHoc === undefined ? {} : { adHoc }),
   })
   const site = buildSite(raw, { knownRoles: [...files.keys()] })
-  const own = await loadKinds(root)
-  const kinds = new Map([...(await shippedKinds()), ...own])
+  const kinds = await kindsOf(root)
   const loaded = await loadRoles(files, codeOf(site))
   const { roles, problems } = namedRoles(site, loaded, { kinds, paths: inYaml })
   const bindings = bindRoles(site, roles, problems)
   return { site, bindings, warnings: distinctProblems([...site.warnings, ...bindings.warnings]) }
 }
+
+/** Returns all kinds by name: those of provision and of the project. */
+export const kindsOf = async (root: string): Promise<Kinds> => {
+  const loaded = kindsIn.get(root) ?? loadKinds(root)
+  kindsIn.set(root, loaded)
+  return new Map([...(await shippedKinds()), ...(await loaded)])
+}
+
+// Modules are loaded once.
+const kindsIn = new Map<string, ReturnType<typeof loadKinds>>()
 
 /** Reads and checks the project, and resolves how to reach the selected hosts. Reads keys, contacts no host. */
 export const prepare = async (options: PrepareOptions): Promise<Prepared> => {

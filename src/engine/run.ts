@@ -62,7 +62,7 @@ interface Declaration {
 }
 
 /** Prepares the input of roles, and checks what they declare without facts. Throws `Problems` before any host is contacted. */
-const declare = async ({ bindings, reach, root, env }: Prepared, { listen }: PlanOptions): Promise<Declaration> => {
+const declare = async ({ bindings, reach, root, env, isAdHoc }: Prepared, { listen }: PlanOptions): Promise<Declaration> => {
   const identities = await openIdentities(root, env)
   const declarers = new Map<string, Set<string>>()
   const read = new Map<string, ReturnType<typeof projectFiles>>()
@@ -72,7 +72,7 @@ const declare = async ({ bindings, reach, root, env }: Prepared, { listen }: Pla
     read.set(key, found)
     return found
   }
-  const surroundings = { bindings, files, identities: declaring(identities, declarers), listen }
+  const surroundings = { bindings, files, identities: declaring(identities, declarers), listen, isRecorded: isAdHoc !== true }
   // Uses identities of its own: an identity counts as declared only once its host was reached.
   const unused = await openIdentities(root, env)
   const faults = faultsAhead([...reach.keys()], { ...surroundings, identities: declaring(unused) })
@@ -169,7 +169,7 @@ const observeHost = async (
     const declared = resourcesOf(name, session.facts, surroundings)
     const resources = withOrphans({
       host: name,
-      records: session.owned,
+      records: prepared.isAdHoc === true ? new Map() : session.owned,
       declared,
       ...playedOn(name, prepared),
       project: playbooksIn(prepared.root),

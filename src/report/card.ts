@@ -15,7 +15,7 @@ export const cardLines = (problem: Problem, { paint, columns }: View): readonly 
 }
 
 /** Whether a key helps a reader. Keys of a playbook begin with the number of a play. */
-const isReadable = (key: string): boolean => key !== '' && !key.startsWith('[')
+const isReadable = (key: string): boolean => key !== '' && !/^[[…]/.test(key)
 
 /** Returns one card per problem. A problem in a file that several hosts share is printed once, and so is one that several hosts have alike. */
 export const cards = (problems: readonly Problem[], view: View): string =>

@@ -19,6 +19,8 @@ export interface ReadOptions {
   readonly inventory?: string
   /** `playbooks/site.yaml` by default; an empty list reads none. */
   readonly playbooks?: readonly string[]
+  /** A playbook of the command line. */
+  readonly adHoc?: RawFile
   /** Paths of roles in YAML, by name. */
   readonly roles?: ReadonlyMap<string, string>
   readonly env: Environment
@@ -35,6 +37,7 @@ export const readProject = async ({
   root,
   inventory = INVENTORY,
   playbooks = [PLAYBOOK],
+  adHoc,
   roles,
   env,
 }: ReadOptions): Promise<RawProject> => {
@@ -50,7 +53,7 @@ export const readProject = async ({
   const paths = attempt(() => inventoryFiles(root, inventory), [])
   const read = (path: string): readonly RawFile[] => attempt(() => [{ path, text: textOf(path, readPlainFile(root, path)) }], [])
   const inventoryTexts = paths.flatMap(read)
-  const playbookFiles = playbooks.flatMap(read)
+  const playbookFiles = [...playbooks.flatMap(read), ...(adHoc === undefined ? [] : [adHoc])]
   const roleFiles = new Map([...(roles ?? [])].flatMap(([name, path]) => read(path).map((file) => [name, file] as const)))
   const secretsPath = paths.length === 0 ? SECRETS : secretsPathOf(root, inventory)
   const refersToSecrets = [...inventoryTexts, ...playbookFiles, ...roleFiles.values()].some(({ text }) => text.includes('${secret:'))

@@ -1,4 +1,5 @@
-import { readFileSync } from 'node:fs'
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: references of YAML
+import { cpSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { LabSpec } from '../../src/lab/index.ts'
@@ -153,4 +154,40 @@ it('edits parts of files as planned, once, reloads what reads them, and undoes t
   expect(run('--prune').status).toBe(0)
   expect(await onHost('cat /etc/others.conf; grep MaxAuthTries /etc/ssh/sshd_config')).toBe('#port = 80\n#MaxAuthTries 6')
   expect(run('--prune').lines.at(-1)).toMatchObject({ result: 'converged' })
+})
+
+it('applies the example in YAML alone as its dry run shows, and deletes what its plays list no longer', async () => {
+  const example = join(import.meta.dirname, '../../examples/staff')
+  for (const part of ['playbooks', 'roles', 'files']) cpSync(join(example, part), join(project.root, part), { recursive: true })
+  const staff = readFileSync(join(example, 'inventory/staff.yaml'), 'utf8')
+  const playbook = readFileSync(join(example, 'playbooks/site.yaml'), 'utf8')
+  const login = `key: .provision/lab/${project.lab}/id_ed25519, known_hosts: known_hosts, host_keys: accept-new`
+  project.write('staff/hosts.yaml', `vars: { ${login} }\nhosts: { web-01: { address: ${SUBNET}.11 } }\n`)
+  project.write('staff/staff.yaml', staff)
+  const runExample = (...words: readonly string[]) => project.json('run', '-i', 'staff', ...words)
+
+  const planned = runExample('--dry-run')
+  expect(changes(planned.lines, 'planned')).toEqual(
+    expect.arrayContaining(['web-01 create user:ann', 'web-01 create unit:report-disk.timer']),
+  )
+  const made = runExample()
+  expect({ status: made.status, stderr: made.stderr }).toEqual({ status: 0, stderr: '' })
+  expect(changes(made.lines, 'applied')).toEqual(changes(planned.lines, 'planned'))
+  expect(runExample().lines.at(-1)).toMatchObject({ result: 'converged' })
+  const shown = "stat -c '%U:%G %a' /srv/team/ann; tail -n1 /etc/team.conf; ls /var/lib/provision/owned"
+  expect(await onHost(shown)).toBe('ann:shop 750\nhome = ${vars.home} and ${HOME} are ordinary text\ndisk\nmemory\nnote\nstaff')
+
+  project.write('staff/staff.yaml', staff.replace('greeting: hello', 'farewell: bye'))
+  project.write('playbooks/site.yaml', playbook.replace('    - { role: report, as: memory }\n', ''))
+  const pruned = runExample('--prune')
+  const deleted = changes(pruned.lines, 'applied').filter((one) => one.includes(' delete '))
+  expect(deleted).toEqual([
+    'web-01 delete file:/etc/team-greeting',
+    'web-01 delete file:/usr/local/sbin/report-memory',
+    'web-01 delete unit:report-memory.service',
+    'web-01 delete unit:report-memory.timer',
+  ])
+  expect(await onHost('ls /etc/team-*; systemctl is-active report-disk.timer report-memory.timer || :')).toBe(
+    '/etc/team-farewell\n/etc/team-retention\nactive\ninactive',
+  )
 })

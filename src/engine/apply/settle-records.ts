@@ -10,6 +10,7 @@ import { runSteps } from './run-steps.ts'
 
 /** Makes the ownership records of hosts true again where changes were not applied. A run that applied everything asks nothing. */
 export const settleRecords = async (run: Run): Promise<void> => {
+  if (run.prepared.isAdHoc === true) return
   await Promise.all([...run.hosts.values()].map((runHost) => settleOn(run, runHost)))
 }
 

@@ -19,6 +19,8 @@ export interface Surroundings {
   files(directory: string, name?: string): ReturnType<typeof projectFiles>
   readonly identities: Declaring
   readonly listen: Listener
+  /** Whether hosts record the resources of each role. Default: they do. */
+  readonly isRecorded?: boolean
 }
 
 /** All resources of a host in the order in which they are applied: for each role its ownership record, then its resources. */
@@ -39,7 +41,8 @@ const grouped = new WeakMap<Bindings, ReadonlyMap<string, readonly Bound[]>>()
 const declaredBy = (bound: Bound, facts: Facts, surroundings: Surroundings): readonly DeclaredResource[] => {
   const resources = declared(bound, contextOf(bound, facts, surroundings))
   const outs = bound.role.drains === undefined ? [] : [drained({ role: bound.role.name })]
-  return [...outs, ownedBy(bound.role.name, playbooksOf(bound, surroundings), resources), ...resources].map((resource) => ({
+  const record = surroundings.isRecorded === false ? [] : [ownedBy(bound.role.name, playbooksOf(bound, surroundings), resources)]
+  return [...outs, ...record, ...resources].map((resource) => ({
     play: bound.play,
     role: bound.role.name,
     resource,

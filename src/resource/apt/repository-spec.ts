@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { contentOption } from '../file/spec.ts'
 import { asContent, bytesOf, type Content, hasSecret, isKnown } from '../kind/content.ts'
+import { yamlForms } from '../option/yaml-form.ts'
 import { type Keyring, MAX_KEY_BYTES, readKeyring } from './openpgp.ts'
 
 const listOf = <T extends z.ZodType<string, string>>(one: T) =>
@@ -18,12 +19,14 @@ const uri = z
 
 const keyUrl = /^https?:\/\/[^\s\p{Cc}'"\\]+$/u
 
-const key = z.custom<string | Content>(
-  (value) =>
-    (typeof value === 'string' && value !== '') ||
-    (contentOption.safeParse(value).success && !hasSecret(asContent(value as Content)) && isKnown(asContent(value as Content))),
-  'must be a URL, the text of a public key, or a file of the project',
-)
+const key = z
+  .custom<string | Content>(
+    (value) =>
+      (typeof value === 'string' && value !== '') ||
+      (contentOption.safeParse(value).success && !hasSecret(asContent(value as Content)) && isKnown(asContent(value as Content))),
+    'must be a URL, the text of a public key, or a file of the project',
+  )
+  .register(yamlForms, { form: 'file' })
 
 const fingerprint = z
   .string()

@@ -7,6 +7,7 @@ import { counted } from '../kind/differences.ts'
 import { defineKind, type KindQuery, type Work } from '../kind/kind.ts'
 import { parentOf } from '../kind/path.ts'
 import { HostRefusal, requireSuccess, type Steps } from '../kind/step.ts'
+import { yamlForms } from '../option/yaml-form.ts'
 import { DEFINE_BLOCKED, executeCommand, ifTableExists, mariadbWithin, queryScript, readRows } from './client.ts'
 import { planUnknown, servers } from './database.ts'
 import { DATA_MS, isLead, sqlText, UNKNOWN } from './mariadb.ts'
@@ -19,7 +20,7 @@ const schema = z
     /** Its name in the project. */
     name: z.string().min(1),
     /** A compressed dump (`.sql.gz`) in the project, such as a decrypted backup. */
-    content: z.custom<LocalFile>(isLocal, 'must be a file of the project'),
+    content: z.custom<LocalFile>(isLocal, 'must be a file of the project').register(yamlForms, { form: 'content' }),
     /** Replace existing tables too; otherwise only missing tables are restored. */
     loseRowsWrittenSince: z.boolean().default(false),
     ...servers,

@@ -1,11 +1,15 @@
 import { z } from 'zod'
 
 /**
- * What YAML has in place of a value that it cannot express. `content`: text, or `source`, a file of the project. `files`: `source`, a
- * directory of the project. `resources`: a list of keys of earlier resources, such as `file:/etc/motd`.
+ * What YAML has in place of a value that it cannot express.
+ * - `content`: text with secrets, or `{ source: PATH }`, a file of the project. At the top of the options, `source` alone fills the first.
+ * - `file`: the same, with text as it is.
+ * - `files`: filled by `source`, a directory of the project.
+ * - `resources`: keys of earlier resources, such as `file:/etc/motd`: a list of them, or one.
+ * - `script`: the text of a shell script.
  */
 export interface YamlForm {
-  readonly form: 'content' | 'files' | 'resources'
+  readonly form: 'content' | 'file' | 'files' | 'resources' | 'script'
 }
 
 /** Options that YAML writes in another form. Every other option is written as its schema describes it. */

@@ -3,6 +3,7 @@ import { sha256Hex } from '../kind/content.ts'
 import { type Certainty, type Change, type Difference, defineKind, isResource, type PlanContext, type Resource } from '../kind/kind.ts'
 import { parentOf } from '../kind/path.ts'
 import { HostRefusal } from '../kind/step.ts'
+import { yamlForms } from '../option/yaml-form.ts'
 import { applyServices } from './apply.ts'
 import { endsAtOnce } from './load.ts'
 import { isActive, isEnabled, observeServices, type ServiceState, SHARED_DIRECTORIES } from './observe.ts'
@@ -155,4 +156,7 @@ const staleCertainty = (
 const isService = (value: unknown): value is Resource<ServiceSpec> => isResource(value) && value.kind.name === service.kind.name
 
 /** Schema of an option that is a service, for kinds that manage one: a member of a cluster, a primary. */
-export const serviceOption = z.custom<Resource<ServiceSpec>>(isService, 'must be a service').transform(({ spec }) => spec)
+export const serviceOption = z
+  .custom<Resource<ServiceSpec>>(isService, 'must be a service')
+  .register(yamlForms, { form: 'resources' })
+  .transform(({ spec }) => spec)

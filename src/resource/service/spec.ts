@@ -40,6 +40,7 @@ export const schema = z.strictObject({
     .meta({ description: 'the set of files that is restored if the service rejects it' }),
   took: z
     .custom<Script>((value) => value instanceof Script, 'must be a script: sh`…`')
+    .register(yamlForms, { form: 'script' })
     .optional()
     .meta({ description: 'a script that must succeed after a load; it verifies that the service accepted its files' }),
   reload: z.enum(['reload', 'restart']).default('reload').meta({ description: '`restart` for a daemon that cannot reload' }),

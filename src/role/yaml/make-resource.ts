@@ -3,6 +3,7 @@ import type { Content, TextPart } from '../../resource/kind/content.ts'
 import type { AnyKind, Resource } from '../../resource/kind/kind.ts'
 import { yamlForms } from '../../resource/option/yaml-form.ts'
 import { isSecret, Secret } from '../../secret/secret.ts'
+import { scriptOf } from '../../shell/script.ts'
 import { shownText } from '../../shown-name.ts'
 import { keysAt, registeredAt } from '../../site/schema/schema-at.ts'
 import { zodProblems } from '../../site/schema/zod.ts'
@@ -45,9 +46,12 @@ export const makeResource = (kind: AnyKind, options: SourceMap, nameable: Nameab
   const convert = (node: SourceNode, path: Path): unknown => {
     if (sourced !== undefined && path.length === 1 && path[0] === sourced.option) return sourced.value
     const form = registeredAt(kind.schema, path, yamlForms)?.form
+    if ((form === 'content' || form === 'file') && isSource(node)) return readSource(node, 'content', nameable)
     if (node.is === 'map') return Object.fromEntries([...node.entries].map(([key, entry]) => [key, convert(entry.node, [...path, key])]))
     if (node.is === 'list')
       return node.items.map((item, i) => (form === 'resources' ? named(item, nameable, problems) : convert(item, [...path, i])))
+    if (form === 'resources') return named(node, nameable, problems)
+    if (form === 'script' && typeof node.value === 'string') return scriptOf(node.value)
     if (form === 'content') return contentOf(node)
     return isSecret(node.value) && node.parts !== undefined ? new Secret(node.value.reveal()) : node.value
   }
@@ -97,15 +101,24 @@ interface Sourced {
   readonly options: SourceMap
 }
 
-const withSource = (kind: AnyKind, options: SourceMap, { files, folder }: Nameable): Sourced | undefined => {
+const withSource = (kind: AnyKind, options: SourceMap, nameable: Nameable): Sourced | undefined => {
   const found = sourceOption(kind)
   const entry = entryOf(options, 'source')
   if (found === undefined || entry === undefined) return undefined
   const { option, form } = found
-  const { node } = entry
   const other = entryOf(options, option)
   if (other !== undefined)
     throw inputProblem(other.key, `\`source\` and \`${option}\` are both set`, `remove one of them: \`source\` is a path of the project`)
+  const rest = omitKeys(options, new Set(['source']))
+  const entries = new Map([...rest.entries, [option, { key: entry.key, node: entry.node }]])
+  return { option, value: readSource(entry.node, form, nameable), options: { ...rest, entries } }
+}
+
+const isSource = (node: SourceNode): boolean => entriesOf(node).length === 1 && entryOf(node, 'source') !== undefined
+
+/** Reads the file or directory that `source` names. */
+const readSource = (given: SourceNode, form: 'content' | 'files', { files, folder }: Files): unknown => {
+  const node = entryOf(given, 'source')?.node ?? given
   if (node.is !== 'scalar' || typeof node.value !== 'string' || node.value === '')
     throw inputProblem(
       node.place,
@@ -113,12 +126,10 @@ const withSource = (kind: AnyKind, options: SourceMap, { files, folder }: Nameab
       `write the path of a ${form === 'content' ? 'file' : 'directory'} of the project`,
     )
   const path = node.value.startsWith('./') ? `${folder === undefined ? '' : `${folder}/`}${node.value.slice(2)}` : node.value
-  const rest = omitKeys(options, new Set(['source']))
-  const entries = new Map([...rest.entries, [option, { key: entry.key, node }]])
-  return { option, value: atPlace(node, () => read(files, path, form)), options: { ...rest, entries } }
+  return atPlace(node, () => read(files, path, form))
 }
 
-const read = (files: Nameable['files'], path: string, form: 'content' | 'files'): unknown =>
+const read = (files: Files['files'], path: string, form: 'content' | 'files'): unknown =>
   form === 'content'
     ? projectFile({ files }, path, 'create it, or correct the path, which begins at the directory of the project')
     : files(path)
