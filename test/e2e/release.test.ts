@@ -134,8 +134,8 @@ describe('a download', () => {
 
   it('is fetched by a bare host, verified, and fetched no more', async () => {
     expect(await host.apply([declared('one')])).toEqual(['create download:/opt/tool'])
-    expect(await host.run('cat /opt/tool; stat -c " %a %U" /opt/tool; ls /var/cache/provision 2>&1 | tail -n 1')).toBe(
-      "/one 755 root\nls: cannot access '/var/cache/provision': No such file or directory\n",
+    expect(await host.run('cat /opt/tool; stat -c " %a %U" /opt/tool; ls /var/cache/provision-fetch 2>&1 | tail -n 1')).toBe(
+      "/one 755 root\nls: cannot access '/var/cache/provision-fetch': No such file or directory\n",
     )
     expect(await host.plan([declared('one')])).toEqual([])
     expect(await host.plan([declared('two')])).toEqual(['update download:/opt/tool: content differs'])

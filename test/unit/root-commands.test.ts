@@ -34,7 +34,7 @@ const ALLOWED: Readonly<Record<string, string>> = {
   'src/resource/guarded/commit-confirm.ts': OURS,
   'src/resource/guarded/login.ts': OURS,
   'src/resource/database/dump.ts': OURS,
-  'src/resource/fetched/fetch.ts': 'in /var/cache/provision, which only root can replace',
+  'src/resource/fetched/fetch.ts': 'in /var/cache/provision-fetch, which only root can replace',
   'src/resource/fetched/archive-apply.ts': GUARDED,
   'src/resource/fetched/download-apply.ts': OURS,
   'src/resource/fetched/tree.ts': GUARDED,

@@ -7,7 +7,7 @@ import { machineOf, type Source } from './source.ts'
  * Working directory of a transfer, on a disk. Account `_apt`, which transfers, can enter it, unlike /var/lib/provision. The start of each run
  * deletes what a killed run left.
  */
-export const FETCH_DIRECTORY = '/var/cache/provision'
+export const FETCH_DIRECTORY = '/var/cache/provision-fetch'
 
 /** Exit status of a script that could not fetch its file. */
 export const NOT_FETCHED = 72

@@ -1,6 +1,8 @@
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { CACHE } from '../../../../src/lab/machine/cache.ts'
 import { download } from '../../../../src/resource/fetched/download.ts'
+import { FETCH_DIRECTORY } from '../../../../src/resource/fetched/fetch.ts'
 import { sha256Hex } from '../../../../src/resource/kind/content.ts'
 import { ABSENT } from '../../../../src/resource/kind/inode.ts'
 import { Secret } from '../../../../src/secret/secret.ts'
@@ -74,6 +76,11 @@ describe('the plan of a download', () => {
     expect(download.kind.observe([spec]).shared?.sizes).toEqual(new Map([['/srv/x', 7]]))
     expect(download.kind.observe([spec]).script.text).toBe('')
   })
+})
+
+// Each run deletes the directory, and the host of a run can be the machine of the lab.
+it('uses a directory that the lab does not use', () => {
+  expect(`${CACHE}/`.startsWith(`${FETCH_DIRECTORY}/`)).toBe(false)
 })
 
 // The host transfers as another account, which only root can use.
