@@ -216,6 +216,47 @@ describe('a repository', () => {
   })
 })
 
+describe('options of a package', () => {
+  const installed = async (): Promise<string> =>
+    host.run(
+      `dpkg-query -W -f '\${Package} \${Version} \${db:Status-Abbrev}\\n' 'opt-*' 2>/dev/null | grep -v ' un' | tr -d ' ' | tr '\\n' ' '`,
+    )
+
+  it('choose a version by its beginning, hold it, add what is recommended, and remove everything again', async () => {
+    const repository = await testRepository()
+    for (const version of ['1.0', '1.1', '2.0'])
+      repository.add('opt-app', version, {
+        ...{ fields: 'Depends: opt-lib\n', files: { 'etc/opt-app.conf': 'x\n' } },
+        control: { conffiles: '/etc/opt-app.conf\n' },
+      })
+    for (const name of ['opt-lib', 'opt-extra']) repository.add(name, '1.0')
+    repository.add('opt-suite', '1.0', { fields: 'Recommends: opt-extra\n' })
+    const key = { key: repository.key(), fingerprint: repository.fingerprint }
+    await host.apply([aptRepository({ name: 'options', uris: repository.url('10.79.3.1'), suites: './', ...key })])
+    await host.run('apt-get -q update')
+    const app = (options: object) => [pkg({ name: 'opt-app', ...options })]
+
+    const first = app({ version: '1.*', hold: true })
+    expect(await host.apply(first)).toEqual(['create package:opt-app'])
+    expect([await installed(), await host.plan(first)]).toEqual(['opt-app1.1hi opt-lib1.0ii ', []])
+    expect((await host.refused(app({ version: '2.0' }))).fix).toContain('apt-mark unhold opt-app')
+
+    const next = [...app({ version: '2.*', hold: true }), pkg({ name: 'opt-suite', recommends: true })]
+    expect(await host.plan(next)).toEqual(['update package:opt-app: version differs', 'create package:opt-suite: not installed'])
+    await host.apply(next)
+    expect([await installed(), await host.plan(next)]).toEqual(['opt-app2.0hi opt-extra1.0ii opt-lib1.0ii opt-suite1.0ii ', []])
+
+    expect(await host.apply(app({ hold: false }))).toEqual(['update package:opt-app'])
+    await host.apply([pkg({ name: 'opt-suite', state: 'absent' })])
+    const gone = app({ state: 'absent', purge: true, autoremove: true })
+    expect(await host.apply(gone)).toEqual(['delete package:opt-app'])
+    expect([await installed(), await host.plan(gone)]).toEqual(['', []])
+    expect(await host.run('ls /etc/opt-app.conf 2>/dev/null || echo gone')).toBe('gone\n')
+    await host.apply([aptRepository({ name: 'options', state: 'absent' })])
+    repository.close()
+  })
+})
+
 describe('a host that refuses a package change', () => {
   it('names a package that no source has', async () => {
     const refusal = await host.refused([pkg({ name: 'nginx-of-tomorrow' })])

@@ -5,11 +5,12 @@ import type { Work } from '../kind/kind.ts'
 import { requireBatch } from '../kind/one-by-one.ts'
 import { type Answer, HostRefusal, requireSuccess, type Steps } from '../kind/step.ts'
 import { CHANGED, IN_STEP } from '../kind/walk.ts'
+import { aptFunctions, BUSY } from './apt-functions.ts'
 import { lockFunctions } from './apt-lock.ts'
 import { holdFunctions } from './hold.ts'
 import { isUnfinished, type PackageState } from './observe.ts'
-import { fixFor, listMinutes, listsAreOld, TRANSACTION_OPTIONS } from './simulate.ts'
-import type { PackageSpec } from './spec.ts'
+import { fixFor, listMinutes, listsAreOld } from './simulate.ts'
+import { isAptNeeded, type PackageSpec } from './spec.ts'
 
 type PackageWork = Work<PackageSpec, PackageState>
 
@@ -19,10 +20,24 @@ export interface WaitLimit {
   readonly times: number
 }
 
-const BUSY = 75
+/** Applies a batch of packages in one apt transaction; those with recommended packages in a second one. */
+export function* installPackages(work: readonly PackageWork[], limit?: WaitLimit): Steps {
+  const done: string[] = []
+  for (const recommends of [false, true]) {
+    const some = work.filter(({ spec }) => spec.recommends === recommends)
+    if (some.length === 0) continue
+    try {
+      yield* inOneTransaction(some, limit)
+    } catch (error) {
+      if (!(error instanceof HostRefusal) || done.length === 0) throw error
+      throw new HostRefusal(error.what, error.why, error.fix, { done, culprit: error.culprit })
+    }
+    done.push(...some.map(({ id }) => id))
+  }
+}
 
-/** Applies a batch of packages in one apt transaction, after finishing an interrupted one. */
-export function* installPackages(work: readonly PackageWork[], { seconds, times }: WaitLimit = { seconds: 60, times: 10 }): Steps {
+/** One apt transaction, after finishing an interrupted one. */
+function* inOneTransaction(work: readonly PackageWork[], { seconds, times }: WaitLimit = { seconds: 60, times: 10 }): Steps {
   const script = transactionScript(work, seconds)
   for (let i = 1; ; i += 1) {
     const answer = yield { do: 'shell', script, doing: doingOf(work), installs: true }
@@ -83,16 +98,23 @@ const check = (work: readonly PackageWork[], answer: Answer): void => {
   )
 }
 
+/** Packages that nothing needs after this removal, as the plan has shown them. */
+const unneededOf = ({ autoremove }: PackageSpec, { simulated }: PackageState): readonly string[] =>
+  autoremove ? (simulated?.unneeded ?? []) : []
+
 const requested = ({ spec }: PackageWork): string => (spec.version === undefined ? spec.name : `${spec.name}=${spec.version}`)
 
 /** The script of the whole transaction. */
 export const transactionScript = (work: readonly PackageWork[], waitSeconds: number): Script => {
   // A package that only carries the host's debt is itself converged.
-  const changing = work.filter(
-    ({ spec, state }) => state.status !== 'installed' || spec.state === 'absent' || (spec.version ?? state.version) !== state.version,
-  )
+  const changing = work.filter(({ spec, state }) => isAptNeeded(spec, state))
   const present = changing.filter(({ spec }) => spec.state === 'present').map(requested)
-  const absent = changing.filter(({ spec }) => spec.state === 'absent').map(({ id }) => id)
+  const absent = new Set(
+    changing.filter(({ spec }) => spec.state === 'absent').flatMap(({ id, spec, state }) => [id, ...unneededOf(spec, state)]),
+  )
+  const held = work.filter(({ spec, state }) => spec.hold !== undefined && state.held).map(({ id }) => id)
+  const hold = work.filter(({ spec }) => spec.hold === true).map(({ id }) => id)
+  const purge = work.filter(({ spec }) => spec.purge).map(({ id }) => id)
   const isCertain = changing.every(({ state, change }) => change.certainty === 'exact' && state.simulated?.isFinal === true)
   return sh`
 export LC_ALL=C DEBIAN_FRONTEND=noninteractive APT_LISTCHANGES_FRONTEND=none NEEDRESTART_SUSPEND=1
@@ -100,10 +122,18 @@ umask 022
 work=$(mktemp -d "$T/XXXXXXXX") || exit 1
 doing() { printf 'provision-doing: %s\\n' "$*" 2>/dev/null; }
 cause() { printf 'provision-cause: %s\\n' "$*"; }
+settle() {
+  ${purge.length === 0 ? sh`` : sh`wait_until_free; dpkg --purge -- ${purge} >"$work/log" 2>&1 </dev/null || { cat "$work/log" >&2; exit 1; }`}
+  ${hold.length === 0 ? sh`` : sh`wait_until_free; apt-mark hold ${hold} >"$work/log" 2>&1 </dev/null || { cat "$work/log" >&2; exit 1; }`}
+  :
+}
 ${lockFunctions}
 ${holdFunctions}
 ${listsAreOld(listMinutes(work.map(({ spec }) => spec)))}
-${aptFunctions(waitSeconds)}
+${aptFunctions(
+  waitSeconds,
+  work.some(({ spec }) => spec.recommends),
+)}
 ${IN_STEP}
 wait_until_free
 trap 'release; rm -rf "$work"' EXIT
@@ -112,8 +142,9 @@ begin
 finish_interrupted
 missing ${present}; install=$found
 ${changing.flatMap(comparison)}
-installed ${absent}; remove=$found
-[ -n "$install$remove" ] || { ! unfinished; exit $?; }
+installed ${[...absent]}; remove=$found
+${held.length === 0 ? sh`` : sh`apt-mark unhold ${held} >"$work/log" 2>&1 </dev/null || { cat "$work/log" >&2; exit 1; }`}
+[ -n "$install$remove" ] || { ! unfinished || exit 1; settle; exit 0; }
 simulate=${isCertain ? '' : 'first'}
 if lists_are_old; then update; fi
 transact && end
@@ -130,86 +161,3 @@ const comparison = ({ spec, state }: PackageWork): readonly Script[] => {
   if (isUnfinished(state.status) || (state.status !== 'installed' && spec.version === undefined)) return []
   return [sh`as_observed ${spec.name} ${state.status === 'installed' ? state.version : ''} ${isPresent ? (spec.version ?? '') : ''}`]
 }
-
-/** Shell functions of the transaction. They use dpkg's words for the state of a package. */
-const aptFunctions = (waitSeconds: number): Script => sh`
-updated= unfetched= finished=
-begin() { [ ! "\${installing-}" ] || : >"$installing.from"; }
-wait_until_free() { until_free ${waitSeconds} || { echo "$who" >&2; exit ${BUSY}; }; }
-states() { dpkg-query -W -f "$1\\n" >"$work/states" || { echo 'dpkg-query could not read the package database' >&2; exit 1; }; }
-unfinished() {
-  set -- /var/lib/dpkg/updates/[0-9]*; [ ! -e "$1" ] || return 0
-  states '\${Status}'; grep -Eqv '^[a-z]+ ok (installed|config-files|not-installed)$' "$work/states"
-}
-installed() {
-  states '\${Package} \${Package}:\${Architecture} \${db:Status-Status}'
-  names=" $(grep -Ev ' (config-files|not-installed)$' "$work/states" | tr '\\n' ' ')"
-  found=; for package do case $names in *" $package "*) found="$found $package-" ;; esac; done
-}
-missing() {
-  states '\${Package} \${Package}:\${Architecture} \${Package}=\${Version} \${Package}:\${Architecture}=\${Version} \${Status}'
-  names=" $(sed -n 's/ [a-z]* ok installed$//p' "$work/states" | tr '\\n' ' ')"
-  found=; for package do case $names in *" $package "*) ;; *) found="$found $package" ;; esac; done
-}
-# Whether NAME has the OBSERVED or the WANTED version, by the names of \`missing\`; an empty word stands for no package. dpkg writes the list
-# of its files with each version.
-by_this_run() { in_step "$1" || in_install "$1" || { [ "$finished" ] && [ "$1" -nt "\${installing-}.from" ]; }; }
-as_observed() {
-  case $names in *" $1 "*) ;; *) [ "$2" ] && [ "$3" ] && ! by_this_run /var/lib/dpkg/info || return 0; changed "$1" 'is not installed any more' ;; esac
-  case $names in *" $1=$2 "*|*" $1=$3 "*) return ;; esac
-  for list in "/var/lib/dpkg/info/\${1%%:*}.list" "/var/lib/dpkg/info/\${1%%:*}":*.list; do ! by_this_run "$list" || return 0; done
-  changed "$1" "has another version"
-}
-changed() { printf 'culprit\\0%s\\0' "$1"; echo "package $1 is not as it was observed: it $2" >&2; exit ${CHANGED}; }
-apt() {
-  { apt-get ${TRANSACTION_OPTIONS} -o APT::Status-Fd=5 -o DPkg::Lock::Timeout=60 -o Acquire::Retries=2 -o Acquire::http::Timeout=20 \\
-      -o Acquire::https::Timeout=20 -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold "$@" \\
-      5>&1 >"$work/log" 2>&1 </dev/null; printf '\\nprovision-ended:%s\\n' $?; } | {
-    last=
-    while IFS=: read -r kind item _ words; do
-      case $kind in
-        pmstatus|dlstatus) [ "$kind$item" = "$last" ] || doing "$words"; last=$kind$item ;;
-        provision-ended) exit "$item" ;;
-      esac
-    done
-  }
-}
-update() {
-  doing 'fetching package lists'; wait_until_free; updated=1 unfetched=
-  if apt update -o APT::Update::Error-Mode=any; then mkdir -p -m 700 /var/lib/provision; : >/var/lib/provision/apt-updated
-  else unfetched=1; grep -E '^[EW]:' "$work/log" | tail -n 5 >"$work/update"; fi
-}
-finish_interrupted() {
-  unfinished || return
-  finished=1; doing 'finishing an interrupted installation'
-  dpkg --configure -a --force-confdef --force-confold >"$work/log" 2>&1 </dev/null
-  ! unfinished || apt install -f
-}
-transact() {
-  wait_until_free
-  keep=; [ -n "$remove" ] || keep=--no-remove
-  [ -z "$simulate$remove" ] || simulated || return
-  apt install $keep $install $remove
-}
-simulated() {
-  apt install -s $keep $install $remove || return
-  names=" $(sed -En 's/^(Inst|Conf) ([^ :]*).*/\\2/p' "$work/log" | tr '\\n' ' ')"
-  for package in $install; do
-    name=\${package%%=*}; case $names in *" \${name%%:*} "*) continue ;; esac
-    cause instead "$name"; grep '^Note, ' "$work/log" >&2; exit 1
-  done
-  also=$(sed -n 's/^Remv \\([^ ]*\\) .*/\\1/p' "$work/log" | while read -r package; do case " $remove " in *" $package- "*|*" $package:"*) ;; *) printf '%s ' "$package" ;; esac; done)
-  [ -z "$also" ] || { cause removes "$also"; return 1; }
-}
-end() {
-  missing $install; [ -n "$found" ] || exit 0
-  for package in $found; do cause virtual "$package"; done; tail -n 15 "$work/log" >&2; exit 1
-}
-report_failure() {
-  for directory in /var/cache/apt/archives /var/lib/dpkg /usr /boot; do
-    df -kP "$directory" | { read -r _; read -r _ _ _ available _ mount; [ "$available" -gt 20480 ] || cause full "$mount"; }
-  done
-  [ -z "$unfetched" ] || cause unfetched
-  { [ ! -s "$work/update" ] || { echo 'While it fetched package lists, apt reported:'; sed 's/^/  /' "$work/update"; }; tail -n 15 "$work/log"; } >&2
-  exit 1
-}`

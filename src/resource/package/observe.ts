@@ -2,7 +2,7 @@ import type { Script } from '../../shell/script.ts'
 import { sh } from '../../shell/sh.ts'
 import type { KindQuery } from '../kind/kind.ts'
 import { HOLD } from './hold.ts'
-import { readSimulation, type Simulated, simulationScript } from './simulate.ts'
+import { readSimulations, type Simulated, simulationScript } from './simulate.ts'
 import type { PackageSpec } from './spec.ts'
 
 /** A package in dpkg's database: version and status (`installed`, `half-configured`, `config-files`…). */
@@ -12,6 +12,8 @@ export interface PackageState {
   readonly version: string
   /** Held by the administrator (`apt-mark hold`). */
   readonly held: boolean
+  /** Removed, with its configuration files left. Observed only for a package that is to be purged. */
+  readonly residual?: true
   /** Unfinished work of an interrupted apt or run on this host. One resource carries it for all, so it is reported once. */
   readonly debt?: string
   /** The answer of apt to the transaction, simulated. Undefined if no package of the host changes. */
@@ -45,9 +47,12 @@ export const observePackages = (
     const names = specs.map(({ name }) => name)
     const rest = lines.slice(end + 1)
     const isSettled = !rest.includes('journal') && !installed.some(({ status }) => isUnfinished(status))
-    const simulated = readSimulation(rest, isSettled)
+    const simulations = readSimulations(rest, isSettled, heldByOthers(specs, installed))
     const found = new Map<string, PackageState>(
-      names.map((name) => [name, { ...stateOf(name, installed), ...(simulated !== undefined && { simulated }) }]),
+      specs.map((spec) => {
+        const simulated = simulations.get(spec.recommends)
+        return [spec.name, { ...stateOf(spec, installed), ...(simulated !== undefined && { simulated }) }]
+      }),
     )
     const debt = debtOf(names, installed, rest)
     const carrier = [...found].find(([name, state]) => isConverged(name, state))
@@ -80,11 +85,18 @@ const readLine = (line: string): Line => {
 const NOT_INSTALLED: PackageState = { status: 'not-installed', version: '', held: false }
 
 // If a package has several architectures, the installed one counts.
-const stateOf = (requested: string, installed: readonly Line[]): PackageState => {
+const stateOf = ({ name: requested, purge }: PackageSpec, installed: readonly Line[]): PackageState => {
   const [name, architecture] = requested.split(':')
   const lines = installed.filter((line) => line.name === name && (architecture === undefined || line.architecture === architecture))
   const line = lines.find(({ status }) => status === 'installed') ?? lines.find(({ status }) => isUnfinished(status))
-  return line === undefined ? NOT_INSTALLED : { status: line.status, version: line.version, held: line.held }
+  if (line !== undefined) return { status: line.status, version: line.version, held: line.held }
+  return purge && lines.some(({ status }) => status === 'config-files') ? { ...NOT_INSTALLED, residual: true } : NOT_INSTALLED
+}
+
+/** Packages that the administrator put on hold, by name: a transaction must not change them. */
+const heldByOthers = (specs: readonly PackageSpec[], installed: readonly Line[]): readonly string[] => {
+  const declared = new Set(specs.filter(({ hold }) => hold !== undefined).map(({ name }) => name.split(':')[0]))
+  return installed.filter(({ name, held }) => held && !declared.has(name)).map(({ name }) => name)
 }
 
 const debtOf = (names: readonly string[], installed: readonly Line[], rest: readonly string[]): string | undefined => {

@@ -1,9 +1,10 @@
 import { MADE_IN_THIS_RUN } from '../kind/content.ts'
-import { type Certainty, type Change, defineKind, type PlanContext } from '../kind/kind.ts'
+import { describeDifferences } from '../kind/differences.ts'
+import { type Certainty, type Change, type Difference, defineKind, type PlanContext } from '../kind/kind.ts'
 import { installPackages } from './apply.ts'
 import { isUnfinished, observePackages, type PackageState } from './observe.ts'
 import { impossibilityOf, shutOut } from './simulate.ts'
-import { type PackageSpec, schema } from './spec.ts'
+import { isAptNeeded, isVersion, type PackageSpec, schema } from './spec.ts'
 
 /** A Debian package. Its installation starts no services: the kind `service` starts them, with our configuration. */
 export const pkg = defineKind({
@@ -28,7 +29,7 @@ export const pkg = defineKind({
 
   forbids: (spec, state, context) => {
     const { simulated } = state
-    if (simulated === undefined || changeOf(spec, state) === undefined) return undefined
+    if (simulated === undefined || changeOf(spec, state) === undefined || !isAptNeeded(spec, state)) return undefined
     const shut = shutOut(spec, simulated)
     if (shut !== undefined || !simulated.isFinal || changesSources(context) || context.opaquePending === true) return shut
     return impossibilityOf(spec, simulated)
@@ -48,35 +49,51 @@ const changesSources = ({ changes, changesBelow }: PlanContext): boolean =>
   changes('file:/etc/apt/sources.list') || SOURCES.some((directory) => changesBelow?.(directory) === true)
 
 /** `exact` if apt said that it can, with the package lists that it will use. */
-const certaintyOf = (spec: PackageSpec, { simulated, status }: PackageState, context: PlanContext): Certainty => {
-  if (isUnfinished(status)) return 'exact'
+const certaintyOf = (spec: PackageSpec, state: PackageState, context: PlanContext): Certainty => {
+  const { simulated, status } = state
+  if (isUnfinished(status) || !isAptNeeded(spec, state)) return 'exact'
   const isPossible = simulated?.isPossible === true && impossibilityOf(spec, simulated) === undefined
   return isPossible && !changesSources(context) ? 'exact' : 'dependent'
 }
 
 /** The candidate of a new package is not known before the lists of a new repository are read. */
 const withCandidate = ({ version }: PackageSpec, { action, differences }: Change, context: PlanContext): Change['differences'] =>
-  action === 'create' && version === undefined && changesSources(context) ? [{ key: 'version', to: MADE_IN_THIS_RUN }] : differences
+  action === 'create' && (version === undefined || version.endsWith('*')) && changesSources(context)
+    ? [{ key: 'version', to: MADE_IN_THIS_RUN }, ...differences.filter(({ key }) => key !== 'version')]
+    : differences
 
 const changeOf = (spec: PackageSpec, state: PackageState): Change | undefined => {
   const { version } = spec
   const isAbsent = spec.state === 'absent'
-  const versions = version === undefined ? [] : [{ key: 'version', from: state.version, to: version }]
   if (isUnfinished(state.status)) {
     const action = isAbsent ? 'delete' : 'update'
     return { action, certainty: 'exact', reason: `installation interrupted (${state.status})`, differences: [], debt: true }
   }
-  if (state.status !== 'installed')
-    return isAbsent
-      ? undefined
-      : {
-          action: 'create',
-          certainty: 'exact',
-          reason: 'not installed',
-          differences: version === undefined ? [] : [{ key: 'version', to: version }],
-        }
+  const hold = spec.hold === undefined || spec.hold === state.held ? [] : [{ key: 'hold', from: yesNo(state.held), to: yesNo(spec.hold) }]
+  const candidate = version?.endsWith('*') === true ? candidateOf(spec, state) : version
+  if (state.status !== 'installed') {
+    const versions = candidate === undefined ? [] : [{ key: 'version', to: candidate }]
+    if (isAbsent) return state.residual === true ? { ...DELETE, reason: 'its configuration files are left', differences: [] } : undefined
+    return { action: 'create', certainty: 'exact', reason: 'not installed', differences: [...versions, ...hold] }
+  }
   if (isAbsent)
-    return { action: 'delete', certainty: 'exact', reason: 'declared absent', differences: [{ key: 'version', from: state.version }] }
-  if (version === undefined || version === state.version) return undefined
-  return { action: 'update', certainty: 'exact', reason: 'version differs', differences: versions }
+    return { ...DELETE, reason: 'declared absent', differences: [{ key: 'version', from: state.version }, ...goesToo(spec, state)] }
+  const isCurrent = version === undefined || isVersion(version, state.version)
+  if (isCurrent && hold.length === 0) return undefined
+  const versions = isCurrent ? [] : [{ key: 'version', from: state.version, to: candidate ?? version }]
+  const differences = [...versions, ...hold]
+  return { action: 'update', certainty: 'exact', reason: describeDifferences(differences), differences }
 }
+
+const DELETE = { action: 'delete', certainty: 'exact' } as const
+const yesNo = (value: boolean): string => (value ? 'yes' : 'no')
+
+/** The version that apt has chosen for the beginning of one. */
+const candidateOf = ({ name, version }: PackageSpec, { simulated }: PackageState): string | undefined =>
+  simulated?.versions?.get(name) ?? simulated?.versions?.get(name.split(':')[0] ?? '') ?? version
+
+/** What the removal of a package removes beside it. */
+const goesToo = ({ purge, autoremove }: PackageSpec, { simulated }: PackageState): readonly Difference[] => [
+  ...(purge ? [{ key: 'configuration files', to: 'deleted' }] : []),
+  ...(autoremove && simulated?.unneeded !== undefined ? [{ key: 'needed no more', to: `${simulated.unneeded.join(', ')}: removed` }] : []),
+]

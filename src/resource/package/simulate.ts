@@ -9,6 +9,10 @@ export interface Simulated {
   readonly isPossible: boolean
   /** Packages that apt would install, without their architecture unless it is a foreign one. */
   readonly installs: readonly string[]
+  /** Their versions, where the answer has them. */
+  readonly versions?: ReadonlyMap<string, string>
+  /** Packages that were installed automatically and that no package would need any more. */
+  readonly unneeded?: readonly string[]
   /** Packages that apt would remove although nobody asked for it. */
   readonly removes: readonly string[]
   /** The output of apt, without the list of its actions. */
@@ -20,7 +24,8 @@ export interface Simulated {
 }
 
 /** Options of apt that decide whether a transaction is possible. */
-export const TRANSACTION_OPTIONS = '-y -q --no-install-recommends --allow-downgrades -o APT::Cmd::Pattern-Only=true'.split(' ')
+export const transactionOptions = (recommends: boolean): readonly string[] =>
+  `-y -q ${recommends ? '--install-recommends' : '--no-install-recommends'} --allow-downgrades -o APT::Cmd::Pattern-Only=true`.split(' ')
 
 /** Architectures of Debian: dpkg's output has one of them before each version. */
 const ARCHITECTURES = 'all amd64 arm64 armel armhf i386 mips64el ppc64el riscv64 s390x'.split(' ')
@@ -44,56 +49,114 @@ export const listMinutes = (specs: readonly PackageSpec[]): number =>
   Math.floor(Math.min(...specs.map(({ cacheHours }) => cacheHours)) * 60)
 
 /**
- * Asks apt whether it can change these packages, and only if one of them has to change. It uses `$installed`. A package that dpkg has
- * installed has a file in its database, except for a few old ones, which are looked up in the list.
+ * Asks apt whether it can change these packages, and only if one of them has to change: once for those with and once for those without
+ * recommended packages. It uses `$installed`. A package that dpkg has installed has a file in its database, except for a few old ones,
+ * which are looked up in the list. A package on hold whose hold is declared may change.
  */
-export const simulationScript = (specs: readonly PackageSpec[]): Script => {
-  const named = (present: boolean, pinned: boolean) =>
-    specs.filter(({ state, version }) => (state === 'present') === present && (version !== undefined) === pinned)
-  const plain = named(true, false).map(({ name }) => name)
-  const absent = [...named(false, false), ...named(false, true)].map(({ name }) => name)
-  const pinned = named(true, true).map(({ name, version }) => `${name}=${version}`)
-  return sh`${listsAreOld(listMinutes(specs))}
+export const simulationScript = (specs: readonly PackageSpec[]): Script => sh`${listsAreOld(listMinutes(specs))}
 tab='	' newline='
 '; all=$newline$installed$newline
 listed() { case $all in *"$newline""installed$tab$1$tab"*) ;; *) return 1 ;; esac; }
 has() {
   case $1 in *:*) listed "\${1%%:*}$tab\${1#*:}" ;; *) [ -e "/var/lib/dpkg/info/$1.md5sums" ] || listed "$1" ;; esac
 }
+begins() { case $all in *"$newline""installed$tab$1"*) ;; *) return 1 ;; esac; }
 has_version() {
-  name=\${1%%=*}; case $name in *:*) listed "\${name%%:*}$tab\${name#*:}$tab\${1#*=}"; return ;; esac
-  for architecture in ${ARCHITECTURES}; do ! listed "$name$tab$architecture$tab\${1#*=}" || return 0; done; return 1
+  name=\${1%%=*} version=\${1#*=}
+  case $version in *'*') found=begins version=\${version%?} ;; *) found=listed ;; esac
+  case $name in *:*) "$found" "\${name%%:*}$tab\${name#*:}$tab$version"; return ;; esac
+  for architecture in ${ARCHITECTURES}; do ! "$found" "$name$tab$architecture$tab$version" || return 0; done; return 1
 }
-set --
+is_held() { case $all in *"$newline""installed$tab$1$tab"*) rest=\${all#*"$newline""installed$tab$1$tab"}; case \${rest%%"$newline"*} in *"$tab"'hold ok') return 0 ;; esac ;; esac; return 1; }
+simulate() {
+  status=0; apt-get -s "$@" >"$T/simulated" 2>&1 || status=$?
+  case $status in 0|100) ;; 127) status=100; echo 'E: apt-get is not installed' >"$T/simulated" ;; *) cat "$T/simulated" >&2; exit "$status" ;; esac
+}
+${[false, true].map((recommends) =>
+  simulationOf(
+    specs.filter((spec) => spec.recommends === recommends),
+    recommends,
+  ),
+)}`
+
+const simulationOf = (specs: readonly PackageSpec[], recommends: boolean): Script => {
+  if (specs.length === 0) return sh``
+  const named = (present: boolean, pinned: boolean) =>
+    specs.filter(({ state, version }) => (state === 'present') === present && (version !== undefined) === pinned)
+  const plain = named(true, false).map(({ name }) => name)
+  const absent = [...named(false, false), ...named(false, true)].map(({ name }) => name)
+  const pinned = named(true, true).map(({ name, version }) => `${name}=${version}`)
+  const held = specs.filter(({ hold }) => hold !== undefined).map(({ name }) => name.split(':')[0] ?? name)
+  const options = [
+    ...transactionOptions(recommends),
+    ...'-o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= -o Debug::NoLocking=1 -o APT::Get::Show-User-Simulation-Note=no'.split(' '),
+  ]
+  const allow =
+    held.length === 0 ? sh`` : sh`for one in ${held}; do ! is_held "$one" || { set -- --allow-change-held-packages "$@"; break; }; done`
+  return sh`set --
 for one in ${plain}; do has "$one" || set -- "$@" "$one"; done
 for one in ${pinned}; do has_version "$one" || set -- "$@" "$one"; done
 for one in ${absent}; do ! has "$one" || set -- "$@" "$one-"; done
-if [ $# != 0 ]; then
-  status=0; apt-get -s ${TRANSACTION_OPTIONS} -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= -o Debug::NoLocking=1 -o APT::Get::Show-User-Simulation-Note=no install "$@" >"$T/simulated" 2>&1 || status=$?
-  case $status in 0|100) ;; 127) status=100; echo 'E: apt-get is not installed' >"$T/simulated" ;; *) cat "$T/simulated" >&2; exit "$status" ;; esac
+if [ $# != 0 ]; then asked=$*
+  ${allow}
+  simulate ${options} install "$@"
   if lists_are_old; then lists=old; else lists=read; fi
-  printf 'simulated %s %s %s\\n' "$status" "$lists\${SUDO_USER:+,sudo}" "$*"
-  sed -e 's/^\\(Inst\\|Remv\\) \\([^ ]*\\).*/\\1 \\2/' -e '/^Conf /d' -e 's/^/apt /' "$T/simulated"
+  printf 'simulated %s %s %s\\n' "$status" "$lists\${SUDO_USER:+,sudo}"${recommends ? ',recommends' : ''} "$asked"
+  sed -e 's/^Inst \\([^ ]*\\) .*(\\([^ ]*\\).*/Inst \\1 \\2/' -e 's/^Remv \\([^ ]*\\).*/Remv \\1/' -e '/^Conf /d' -e 's/^/apt /' "$T/simulated"
 fi`
 }
 
-/** Parses the lines of `simulationScript`. Undefined if nothing was simulated. */
-export const readSimulation = (lines: readonly string[], isSettled: boolean): Simulated | undefined => {
-  const [, status, lists, sudo, asked = ''] =
-    lines.map((line) => /^simulated (\d+) (old|read)(,sudo)? (.*)$/.exec(line)).find((found) => found !== null) ?? []
+const SIMULATED = /^simulated (\d+) (old|read)(,sudo)?(,recommends)? (.*)$/
+
+/** Parses the lines of `simulationScript`: the answers for packages with and without what they recommend. `held` must not change. */
+export const readSimulations = (
+  lines: readonly string[],
+  isSettled: boolean,
+  held: readonly string[] = [],
+): ReadonlyMap<boolean, Simulated> => {
+  const starts = lines.flatMap((line, i) => (SIMULATED.test(line) ? [i] : []))
+  return new Map(
+    starts.flatMap((start, i) => {
+      const found = readSimulation(lines.slice(start, starts[i + 1]), isSettled, held)
+      return found === undefined ? [] : [[lines[start]?.includes(',recommends ') === true, found] as const]
+    }),
+  )
+}
+
+/** Parses the lines of one simulation. Undefined if nothing was simulated. */
+export const readSimulation = (lines: readonly string[], isSettled: boolean, held: readonly string[] = []): Simulated | undefined => {
+  const [, status, lists, sudo, , asked = ''] = lines.map((line) => SIMULATED.exec(line)).find((found) => found !== null) ?? []
   if (status === undefined) return undefined
   const words = lines.flatMap((line) => (line.startsWith('apt ') ? [line.slice('apt '.length)] : []))
-  const actions = (verb: string): readonly string[] =>
-    words.flatMap((line) => (line.startsWith(`${verb} `) ? [line.slice(verb.length + 1)] : []))
+  const actions = (verb: string): readonly (readonly string[])[] =>
+    words.flatMap((line) => (line.startsWith(`${verb} `) ? [line.slice(verb.length + 1).split(' ')] : []))
+  const namesOf = (verb: string): readonly string[] => actions(verb).map(([name = '']) => name)
   const removing = new Set(asked.split(' ').flatMap((word) => (word.endsWith('-') ? [word.slice(0, -1)] : [])))
+  const versions = new Map(actions('Inst').flatMap(([name = '', version]) => (version === undefined ? [] : [[name, version] as const])))
+  const unneeded = unneededIn(words)
+  const changed = [...namesOf('Inst'), ...namesOf('Remv')].filter((name) => held.includes(name.split(':')[0] ?? ''))
+  const refusal = changed.length === 0 ? [] : [`E: Held packages were changed: '${changed.join("', '")}'`]
   return {
-    isPossible: status === '0',
-    installs: actions('Inst'),
-    removes: actions('Remv').filter((name) => !removing.has(name) && !removing.has(name.split(':')[0] ?? '')),
-    words: words.filter((line) => line !== '' && !/^((Inst|Remv) |(Reading|Building) .*\.\.\.$)/.test(line)),
+    isPossible: status === '0' && changed.length === 0,
+    installs: namesOf('Inst'),
+    ...(versions.size > 0 && { versions }),
+    ...(unneeded.length > 0 && { unneeded }),
+    removes: namesOf('Remv').filter((name) => !removing.has(name) && !removing.has(name.split(':')[0] ?? '')),
+    words: [...words.filter((line) => line !== '' && !/^((Inst|Remv) |(Reading|Building) .*\.\.\.$)/.test(line)), ...refusal],
     ...(sudo !== undefined && { usesSudo: true }),
     isFinal: isSettled && lists === 'read',
   }
+}
+
+/** The indented lines below this sentence of apt. */
+const unneededIn = (words: readonly string[]): readonly string[] => {
+  const start = words.findIndex((line) =>
+    /^The following packages? (was|were) automatically installed and (is|are) no longer required:/.test(line),
+  )
+  if (start < 0) return []
+  const rest = words.slice(start + 1)
+  const end = rest.findIndex((line) => !line.startsWith('  '))
+  return rest.slice(0, end < 0 ? rest.length : end).flatMap((line) => line.trim().split(/\s+/))
 }
 
 /** Whether apt installs the package itself. Otherwise its name is virtual, and another package provides it. */
@@ -102,11 +165,12 @@ const isInstalledBy = ({ installs }: Simulated, name: string): boolean =>
 
 /** Returns the refusal of a change that would shut out the run: a removal, or one that apt makes with this change. */
 export const shutOut = (
-  { name, state }: PackageSpec,
-  { usesSudo, removes }: Pick<Simulated, 'usesSudo' | 'removes'>,
+  { name, state, autoremove }: Pick<PackageSpec, 'name' | 'state' | 'autoremove'>,
+  { usesSudo, removes, unneeded = [] }: Pick<Simulated, 'usesSudo' | 'removes' | 'unneeded'>,
 ): HostRefusal | undefined => {
   const needed = loginPackages(usesSudo === true)
-  const lost = state === 'absent' && needed.includes(name) ? name : removes.find((one) => needed.includes(one.split(':')[0] ?? ''))
+  const also = autoremove ? [...removes, ...unneeded] : removes
+  const lost = state === 'absent' && needed.includes(name) ? name : also.find((one) => needed.includes(one.split(':')[0] ?? ''))
   if (lost === undefined) return undefined
   return new HostRefusal(
     `${lost === name ? `removal of package ${name}` : `change of package ${name}`} would shut out the account that this run uses`,

@@ -4,7 +4,16 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync }
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
+
+interface PackageFiles {
+  /** Further fields, such as `Depends: other\n`. */
+  readonly fields?: string
+  /** Scripts of dpkg and lists, by name. */
+  readonly control?: Readonly<Record<string, string>>
+  /** Files of the package, by path without the first slash. */
+  readonly files?: Readonly<Record<string, string>>
+}
 
 /** A signed repository of empty packages, served by this machine. */
 export interface TestRepository {
@@ -14,7 +23,7 @@ export interface TestRepository {
   key(which?: 'repo' | 'other'): string
   fingerprintOf(which: 'repo' | 'other'): string
   /** Adds a package, and signs the lists again. */
-  add(name: string, version: string, control?: string, scripts?: Readonly<Record<string, string>>): void
+  add(name: string, version: string, more?: PackageFiles): void
   /** Paths that were requested. */
   readonly requests: readonly string[]
   close(): void
@@ -50,7 +59,7 @@ export const aptRepository = async (): Promise<TestRepository> => {
   for (const which of ['repo', 'other'] as const) writeFileSync(join(files, which === 'repo' ? 'key.asc' : 'other.asc'), key(which))
   const requests: string[] = []
   const server = createServer((request, response) => {
-    const path = (request.url ?? '/').replace(/^\/(\.\/)?/, '')
+    const path = (request.url ?? '/').replace(/^\/[^/]*\/(\.\/)?/, '')
     requests.push(path)
     try {
       response.end(readFileSync(join(files, path.replaceAll('..', ''))))
@@ -61,14 +70,20 @@ export const aptRepository = async (): Promise<TestRepository> => {
   await new Promise<void>((listening) => server.listen(0, '0.0.0.0', listening))
   const { port } = server.address() as AddressInfo
   return {
-    url: (address) => `http://${address}:${port}/`,
+    // The proxy of a lab keeps files by their path alone, so no two repositories have the same paths.
+    url: (address) => `http://${address}:${port}/${basename(root)}/`,
     ...{ key, fingerprintOf, fingerprint: fingerprintOf('repo'), requests },
-    add: (name, version, control = '', scripts = {}) => {
+    add: (name, version, { fields: more = '', control = {}, files: content = {} } = {}) => {
       const build = join(root, `${name}_${version}`)
       mkdirSync(join(build, 'DEBIAN'), { recursive: true })
-      const fields = `Package: ${name}\nVersion: ${version}\nArchitecture: all\nMaintainer: test <test@example.test>\nDescription: test\n${control}`
+      const fields = `Package: ${name}\nVersion: ${version}\nArchitecture: all\nMaintainer: test <test@example.test>\nDescription: test\n${more}`
       writeFileSync(join(build, 'DEBIAN/control'), fields)
-      for (const [script, text] of Object.entries(scripts)) writeFileSync(join(build, 'DEBIAN', script), text, { mode: 0o755 })
+      for (const [path, text] of Object.entries(content)) {
+        mkdirSync(dirname(join(build, path)), { recursive: true })
+        writeFileSync(join(build, path), text)
+      }
+      for (const [script, text] of Object.entries(control))
+        writeFileSync(join(build, 'DEBIAN', script), text, { mode: script === 'conffiles' || script === 'templates' ? 0o644 : 0o755 })
       const deb = `${name}_${version}.deb`
       execFileSync('dpkg-deb', ['--root-owner-group', '-Znone', '-b', build, join(files, deb)], { stdio: 'ignore' })
       const sum = createHash('sha256')
