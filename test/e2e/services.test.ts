@@ -1,11 +1,21 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { queryHost } from '../../src/engine/observe/host-query.ts'
+import { user } from '../../src/resource/account/user.ts'
+import { debconf } from '../../src/resource/apt/debconf.ts'
 import { file } from '../../src/resource/file/file.ts'
 import type { Resource } from '../../src/resource/kind/kind.ts'
 import { pkg } from '../../src/resource/package/package.ts'
 import { newWorker } from '../../src/resource/service/load.ts'
 import { service } from '../../src/resource/service/service.ts'
 import { dropin, unit } from '../../src/resource/service/unit.ts'
+import { alternatives } from '../../src/resource/system/alternatives.ts'
+import { cron } from '../../src/resource/system/cron.ts'
+import { hostname } from '../../src/resource/system/hostname.ts'
+import { limits } from '../../src/resource/system/limits.ts'
+import { logrotate } from '../../src/resource/system/logrotate.ts'
+import { mount } from '../../src/resource/system/mount.ts'
+import { sudoers } from '../../src/resource/system/sudoers.ts'
+import { timezone } from '../../src/resource/system/timezone.ts'
 import { type TestHost, testHost } from './support/test-host.ts'
 
 let host: TestHost
@@ -279,5 +289,75 @@ describe('many packages and services', () => {
         .split('\n')
         .map((path) => path.replace(/.*\//, '')),
     ).toEqual(['sh', 'find', 'grep', 'systemctl', 'dpkg-query'])
+  })
+})
+
+describe('settings of the system', () => {
+  const CACHE = { path: '/srv/cache', source: 'tmpfs', type: 'tmpfs' }
+  const all = (state: 'a' | 'b') => [
+    pkg({ name: 'cron' }),
+    pkg({ name: 'logrotate' }),
+    user({ name: 'shop' }),
+    debconf({ package: 'postfix', answers: [{ question: 'postfix/mailname', value: `${state}.example.test` }] }),
+    mount({ ...CACHE, options: state === 'a' ? ['noexec', 'size=1m'] : ['nosuid', 'size=2m'] }),
+    mount({ path: '/srv/bound', source: '/usr/share', type: 'none', options: ['bind', 'ro'] }),
+    alternatives({ name: 'awk', ...(state === 'a' ? { automatic: true } : { path: '/usr/bin/mawk' }) }),
+    hostname({ name: `shop-${state}.example.test` }),
+    ...timezone(state === 'a' ? 'Europe/Berlin' : 'Etc/UTC'),
+    cron({ name: 'shop', jobs: [{ schedule: '* * * * *', user: 'shop', command: `echo ${state} 100%` }] }),
+    sudoers({ name: 'shop', users: ['shop'], commands: [`/usr/bin/id -${state === 'a' ? 'u' : 'g'}`], password: false }),
+    limits({ name: 'shop', limits: [{ domain: 'shop', item: 'nofile', value: state === 'a' ? 1024 : 2048 }] }),
+    logrotate({ name: 'shop', paths: ['/var/log/shop/*.log'], keep: state === 'a' ? 1 : 2, su: { user: 'shop', group: 'shop' } }),
+  ]
+
+  it('are made as planned, and then there is nothing to do', async () => {
+    const flags: string[] = []
+    for (const state of ['a', 'b', 'a'] as const) {
+      const planned = (await host.plan(all(state))).map((line) => line.split(': ')[0])
+      expect(await host.apply(all(state))).toEqual(planned)
+      expect(await host.plan(all(state))).toEqual([])
+      flags.push((await host.run('findmnt -no OPTIONS /srv/cache | grep -oE "noexec|nosuid"')).trim())
+    }
+    expect(flags).toEqual(['noexec', 'nosuid', 'noexec'])
+    expect(await host.run('hostname; cat /etc/hostname; getent hosts shop-a.example.test; date +%Z; cat /etc/timezone')).toMatch(
+      /^shop-a\nshop-a\n127.0.1.1 +shop-a.example.test shop-a\nCES?T\nEurope\/Berlin\n$/,
+    )
+    expect(await host.run('findmnt -no OPTIONS /srv/cache; findmnt -no OPTIONS /srv/bound; sudo -u shop sudo -n id -u')).toMatch(
+      /noexec.*size=1024k.*\nro.*\n0\n$/,
+    )
+    expect(await host.run('findmnt --verify 2>&1 | tail -1; echo get postfix/mailname | debconf-communicate')).toMatch(
+      /\n0 a.example.test\n$/,
+    )
+    expect(await host.run('sudo -u shop sh -c "ulimit -n"')).toBe('1024\n')
+  })
+
+  it('are refused where the host would not accept them', async () => {
+    const busy = [mount({ path: '/srv/cache', state: 'absent' })]
+    await host.run('sleep 300 </dev/null >/srv/cache/x 2>&1 & echo $! >/run/busy')
+    expect(await host.refused(busy)).toMatchObject({
+      why: expect.stringContaining('target is busy'),
+      fix: expect.stringContaining('stop the programs that use it'),
+    })
+    await host.run('kill $(cat /run/busy); rm /run/busy')
+    expect(await host.apply(busy)).toEqual(['delete mount:/srv/cache'])
+    const unknown = logrotate({ name: 'other', paths: ['/var/log/x.log'], su: { user: 'nobody-here', group: 'adm' } })
+    expect((await host.refused([unknown])).why).toContain('nobody-here')
+    expect((await host.refused([file({ path: '/etc/sudoers.d/x', content: 'shop ALL=(root NOPASSWD\n', mode: '440' })])).what).toContain(
+      'visudo',
+    )
+  })
+
+  it('are deleted again', async () => {
+    const gone = [
+      ...(['cron', 'sudoers', 'limits', 'logrotate'] as const).map((name) =>
+        ({ cron, sudoers, limits, logrotate })[name]({ name: 'shop', state: 'absent' }),
+      ),
+      mount({ path: '/srv/bound', state: 'absent' }),
+    ]
+    expect(await host.apply(gone)).toHaveLength(5)
+    expect(await host.plan(gone)).toEqual([])
+    expect(
+      await host.run('ls /etc/cron.d/shop /etc/sudoers.d/shop /etc/logrotate.d/shop 2>/dev/null | wc -l; grep -c srv /etc/fstab || :'),
+    ).toBe('0\n0\n')
   })
 })

@@ -1,5 +1,5 @@
 import type { z } from 'zod'
-import { type Change, defineKind, type Kind, type PlanContext, type Work } from '../kind/kind.ts'
+import { type Change, defineKind, type Kind, type NeededAccounts, type PlanContext, type Work } from '../kind/kind.ts'
 import type { OrphanPolicy } from '../kind/orphan-policy.ts'
 import { HostRefusal, type Steps } from '../kind/step.ts'
 import { file } from './file.ts'
@@ -16,6 +16,8 @@ export interface FileKind<Input, Spec> {
   check?(specs: readonly Spec[]): Steps
   forbids?(spec: Spec, state: FileState, context: PlanContext): HostRefusal | undefined
   notices?(spec: Spec, state: FileState, context: PlanContext): readonly string[]
+  /** Accounts that the content needs. */
+  accounts?(spec: Spec): NeededAccounts
   readonly orphan?: OrphanPolicy
 }
 
@@ -49,6 +51,8 @@ export const defineFileKind = <Input, Spec>(kind: FileKind<Input, Spec>): Return
     plan: (spec, state, context): Change | undefined => file.kind.plan(fileOf(spec), state, context),
     forbids: (spec, state, context) => kind.forbids?.(spec, state, context) ?? file.kind.forbids?.(fileOf(spec), state, context),
     ...(kind.notices !== undefined && { notices: kind.notices }),
+    ...(kind.accounts !== undefined && { accounts: kind.accounts }),
+    directories: (spec) => file.kind.directories?.(fileOf(spec)) ?? [],
     effects: (spec) => file.kind.effects?.(fileOf(spec)) ?? [],
     contained: true,
 

@@ -103,6 +103,10 @@ export const SAMPLES: Readonly<Record<string, Sample>> = {
   directory: { options: (i) => ({ path: `/srv/sample${i}` }), asWanted: () => inode('d', '755') },
   link: { options: (i) => ({ path: `/srv/sample${i}`, target: '/srv' }), asWanted: () => inode('l', '777', { target: '/srv' }) },
   package: { options: (i) => ({ name: `sample${i}` }), asWanted: () => ({ status: 'installed', version: '1', held: false }) },
+  debconf: {
+    options: (i) => ({ package: `sample${i}`, answers: [{ question: `sample${i}/name`, value: 'x' }] }),
+    asWanted: (i) => ({ isInstalled: false, answers: new Map([[`sample${i}/name`, 'x']]) }),
+  },
   'apt-repository': {
     options: repository,
     asWanted: (i) => {
@@ -178,6 +182,22 @@ export const SAMPLES: Readonly<Record<string, Sample>> = {
     },
   },
   sysctl: { options: (i) => ({ key: `kernel.sample${i}`, value: 1 }), asWanted: () => ({ live: '1', boot: '1' }) },
+  mount: {
+    options: (i) => ({ path: `/srv/sample${i}`, source: 'tmpfs', type: 'tmpfs' }),
+    asWanted: (i) => ({
+      entries: [{ source: 'tmpfs', path: `/srv/sample${i}`, type: 'tmpfs', options: 'defaults', pass: 0 }],
+      live: { source: 'tmpfs', path: `/srv/sample${i}`, type: 'tmpfs', options: ['rw'] },
+      isSource: true,
+    }),
+  },
+  alternatives: {
+    options: (i) => ({ name: `sample${i}`, path: `/usr/bin/sample${i}` }),
+    asWanted: (i) => ({ path: `/usr/bin/sample${i}`, mode: 'manual', known: [`/usr/bin/sample${i}`] }),
+  },
+  hostname: {
+    options: (i) => ({ name: `sample${i}` }),
+    asWanted: (i) => ({ live: `sample${i}`, boot: `sample${i}`, hosts: [`sample${i}`], cloud: undefined }),
+  },
   command: {
     options: (i) => ({ name: `sample${i}`, run: `touch /srv/sample${i}`, creates: `/srv/sample${i}` }),
     asWanted: () => ({ missing: false }),
@@ -295,6 +315,10 @@ export const seenNothing = (kind: string): unknown => {
   if (kind === 'group') return NO_GROUP
   if (['line', 'block', 'setting'].includes(kind)) return { file: 'absent' }
   if (kind === 'unit') return { file: 'absent', stale: false }
+  if (kind === 'mount') return { entries: [], live: undefined, isSource: false }
+  if (kind === 'alternatives') return { path: undefined, mode: undefined, known: [] }
+  if (kind === 'hostname') return { live: '', boot: undefined, hosts: [], cloud: undefined }
+  if (kind === 'debconf') return { isInstalled: false, answers: new Map() }
   if (kind === 'apt-repository') return { source: 'absent', key: 'absent' }
   if (kind === 'archive') return { inode: 'absent', tree: { ...unpacked, is: 'absent', head: '' }, staged: false }
   if (kind === 'release') return { ...seenRelease(7), current: 'absent', tree: new Map() }

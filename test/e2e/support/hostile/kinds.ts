@@ -54,10 +54,18 @@ const ROOTS = 'none of its paths can belong to an account'
 /** Kinds that are not attacked, with the reason. */
 export const EXEMPT: Readonly<Record<string, string>> = {
   package: `${ROOTS}: apt's and dpkg's own`,
+  debconf: `${ROOTS}: /var/cache/debconf`,
   'apt-pin': `${ROOTS}: /etc/apt`,
   'apt-repository': `${ROOTS}: /etc/apt`,
   unit: `${ROOTS}: /etc/systemd/system`,
   group: `${ROOTS}: /etc/group and /etc/gshadow`,
+  mount: 'a mount point below a directory of an account is refused by `guardScript`',
+  alternatives: `${ROOTS}: /etc/alternatives`,
+  hostname: `${ROOTS}: /etc`,
+  cron: `${ROOTS}: /etc/cron.d`,
+  sudoers: `${ROOTS}: /etc/sudoers.d`,
+  limits: `${ROOTS}: /etc/security/limits.d`,
+  logrotate: `${ROOTS}: /etc/logrotate.d`,
   sysctl: `${ROOTS}: /etc/sysctl.d and /proc/sys`,
   nftables: `${ROOTS}: /etc/provision/nftables and /var/lib/provision`,
   sshd: `${ROOTS}: /etc/ssh/sshd_config.d and /var/lib/provision`,
