@@ -44,6 +44,7 @@ const ALLOWED: Readonly<Record<string, string>> = {
   'src/resource/file/directory.ts': WALK,
   'src/resource/ownership/drained.ts': OURS,
   'src/resource/file/apply.ts': OURS,
+  'src/resource/file/backup.ts': GUARDED,
   'src/resource/file/candidate.ts': OURS,
   'src/resource/file/link.ts': OURS,
   'src/resource/file/sudoers.ts': OURS,

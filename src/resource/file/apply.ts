@@ -9,9 +9,10 @@ import { requireBatch } from '../kind/one-by-one.ts'
 import { parentOf } from '../kind/path.ts'
 import { HostRefusal, type Steps } from '../kind/step.ts'
 import { PARTLY } from '../kind/walk.ts'
+import { backupScript } from './backup.ts'
 import { candidatesScript, requireAccepted } from './candidate.ts'
 import { filesAsInput, layOverScript, type PlacedFile, placeScript } from './place.ts'
-import type { FileSpec, FileState } from './spec.ts'
+import { type FileSpec, type FileState, keeping } from './spec.ts'
 import { checkSudoers, isReadBySudo, requireSudoers } from './sudoers.ts'
 import { restoreScript, saveScript } from './undo.ts'
 
@@ -59,7 +60,7 @@ function* replace(work: readonly FileWork[], before: readonly string[]): Steps {
         ? `writing ${paths.length === 1 ? paths[0] : `${paths.length} files`}`
         : `checking the new configuration of ${set.name}`,
     script: sh`set -u; mkdir -p -m 700 ${[STATE, ...new Set(paths.map(parentOf).filter((path) => path.startsWith(`${STATE}/`)))]} || exit 1
-${areChecked ? candidatesScript(work) : sh``}${areRules ? checkSudoers(work) : sh``}${areOfLogin ? loginScript(work) : sh``}
+${backupScript(work)}${areChecked ? candidatesScript(work) : sh``}${areRules ? checkSudoers(work) : sh``}${areOfLogin ? loginScript(work) : sh``}
 ${set === undefined ? sh`` : sh`${checkScript(set)}\n( set -e; ${saveScript(set.name, paths, digestsOf(work))} ) </dev/null || exit 1`}
 ${placeScript({ alone: set !== undefined || areRules || areOfLogin || areChecked })}${
   set === undefined
@@ -106,7 +107,7 @@ const checkerOf = ({ name, check }: NonNullable<FileSpec['set']>): string | unde
 
 /** A file with its state: the host compares first. */
 const placed = ({ spec, state }: FileWork): PlacedFile => ({
-  ...spec,
+  ...keeping(spec, state),
   inode: state,
   // The digest of a link is that of the file behind it, which is not replaced.
   ...(state !== ABSENT && state.type === 'f' && state.sha256 !== undefined && { observed: state.sha256 }),

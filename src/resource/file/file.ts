@@ -5,9 +5,10 @@ import { ABSENT, planAbsent, planUnreached, typeName } from '../kind/inode.ts'
 import { type Difference, defineKind } from '../kind/kind.ts'
 import { parentOf } from '../kind/path.ts'
 import { type Answers, inodeAt } from '../kind/queries.ts'
+import { HostRefusal } from '../kind/step.ts'
 import { excerptScript, readExcerpts } from '../kind/walk-read.ts'
 import { applyFiles } from './apply.ts'
-import { type FileSpec, type FileState, isWorldReadable, schema } from './spec.ts'
+import { type FileSpec, type FileState, isWorldReadable, keeping, schema } from './spec.ts'
 import { wrongType } from './wrong-type.ts'
 
 /** A regular file: content, mode and owner. Its directory is a separate resource. */
@@ -25,10 +26,12 @@ export const file = defineKind({
     }
   },
 
-  plan: (spec, state, { packagesPending }) => {
+  plan: (declared, state, { packagesPending }) => {
     const unreached = planUnreached(state)
     if (unreached !== undefined) return unreached
-    if (spec.state === 'absent') return planAbsent(state, packagesPending)
+    if (declared.state === 'absent') return planAbsent(state, packagesPending)
+    if (declared.isOnlyCreated && state !== ABSENT && 'fl'.includes(state.type)) return undefined
+    const spec = keeping(declared, state)
     const known = isKnown(spec.content)
     const certainty = known ? 'exact' : 'dependent'
     if (state === ABSENT) return { action: 'create', certainty, reason: 'missing', differences: hidden(spec) }
@@ -38,24 +41,29 @@ export const file = defineKind({
 
   accounts: (spec) => (spec.state === 'absent' ? {} : { users: [spec.owner], groups: [spec.group] }),
   directories: ({ path }) => [parentOf(path)],
-  effects: ({ path, state, content, mode, owner, group }) => {
+  effects: ({ path, state, content, mode, owner, group, keepsMode, keepsOwner, isOnlyCreated }) => {
+    // What an existing file keeps is unknown here.
+    if (isOnlyCreated) return [{ path, becomes: { type: 'f' } }]
+    const access = { ...(!keepsMode && { mode }), ...(!keepsOwner && { owner, group }) }
     const text = hasSecret(content) || content.type === 'local' || !isKnown(content) ? undefined : asText(bytesOf(content))
-    return [{ path, becomes: state === 'absent' ? 'absent' : { type: 'f', mode, owner, group, ...(text !== undefined && { text }) } }]
+    return [{ path, becomes: state === 'absent' ? 'absent' : { type: 'f', ...access, ...(text !== undefined && { text }) } }]
   },
   contained: true,
-  forbids: (spec, state, context) => wrongType(spec.path, state, { what: 'a file', types: 'fl', state: spec.state }, context),
+  forbids: (spec, state, context) =>
+    wrongType(spec.path, state, { what: 'a file', types: 'fl', state: spec.state }, context) ?? exposing(keeping(spec, state)),
   apply: applyFiles,
 
   before: (work) => ({
     script: excerptScript({
-      paths: work.filter(({ spec, state }) => isReadable(spec, state)).map(({ id }) => id),
+      paths: work.filter(({ spec, state }) => isReadable(keeping(spec, state), state)).map(({ id }) => id),
       // One more shows that the file is longer.
       bytes: MAX_SHOWN_BYTES + 1,
     }),
     read: readExcerpts,
   }),
 
-  diff: ({ spec, state, change }, before) => {
+  diff: ({ spec: declared, state, change }, before) => {
+    const spec = keeping(declared, state)
     if (hasSecret(spec.content) || !isWorldReadable(spec.mode) || !isReadable(spec, state, true)) return undefined
     if (change.action !== 'delete' && !change.differences.some(({ key }) => key === 'content') && state !== ABSENT) return undefined
     const old = state === ABSENT ? '' : before && isShort(before.length) ? asText(before) : undefined
@@ -65,8 +73,20 @@ export const file = defineKind({
 
   orphan: { delete: 'file' },
   content: ({ content }) => content,
-  files: ({ path, state, content }) => [{ path, sha256: state === 'absent' ? 'absent' : (sha256Of(content) ?? 'later') }],
+  files: ({ path, state, content, isOnlyCreated }) => [
+    { path, sha256: state === 'absent' ? 'absent' : isOnlyCreated ? 'disk' : (sha256Of(content) ?? 'later') },
+  ],
 })
+
+/** The refusal of a secret in a file that keeps a mode with which every account can read it. */
+const exposing = ({ path, state, content, mode }: FileSpec): HostRefusal | undefined =>
+  state === 'absent' || !hasSecret(content) || !isWorldReadable(mode)
+    ? undefined
+    : new HostRefusal(
+        `${path} would show a secret`,
+        `every account can read it (mode ${mode}), and it keeps its mode`,
+        'leave keepMode out, or change its mode on the host',
+      )
 
 /** Limit of a file in a diff, in bytes. */
 const MAX_SHOWN_BYTES = 65_536

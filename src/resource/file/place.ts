@@ -13,7 +13,7 @@ export const STAGED_LIST = '/var/lib/provision/staged'
 export const stagedName = (path: string, what = ''): string => `.${sha256Hex(path).slice(0, 16)}${what}.provision-new`
 
 /** A file to put in place. */
-export type PlacedFile = Pick<FileSpec, 'path' | 'state' | 'mode' | 'owner' | 'group' | 'content' | 'isDerived'> & {
+export type PlacedFile = Pick<FileSpec, 'path' | 'state' | 'mode' | 'owner' | 'group' | 'content' | 'isDerived' | 'isOnlyCreated'> & {
   /** Observed digest, or `absent`. A file that changed since is not replaced. */
   readonly observed?: string | undefined
   /** Observed type, mode, owner and group, if they are compared too. */
@@ -21,8 +21,11 @@ export type PlacedFile = Pick<FileSpec, 'path' | 'state' | 'mode' | 'owner' | 'g
 }
 
 /** The words before the length and the bytes of a file in the input of the programs below. */
-export const wordsOf = ({ path, mode, owner, group, observed = '', inode, isDerived }: PlacedFile, sha256: string): readonly string[] => [
-  ...[isDerived ? 'edit' : 'file', path, observed, inodeWord(inode)],
+export const wordsOf = (
+  { path, mode, owner, group, observed = '', inode, isDerived, isOnlyCreated }: PlacedFile,
+  sha256: string,
+): readonly string[] => [
+  ...[isOnlyCreated ? 'once' : isDerived ? 'edit' : 'file', path, observed, inodeWord(inode)],
   ...[stagedName(path), mode, owner, group, sha256],
 ]
 
@@ -54,8 +57,11 @@ until (eof STDIN) {
   if ($what eq 'gone') { push @gone, { %place }; next }
   my ($staged, $mode, $owner, $group, $digest, $size) = map { word() } 1 .. 6;
   my %wanted = (mode => oct $mode, uid => uid_of($owner), gid => gid_of($group), digest => $digest, size => $size);
-  push @new, { %place, %wanted, staged => $staged, at => tell STDIN };
+  my $at = tell STDIN;
   seek STDIN, $size, 1;
+  # A package of this run may have created what is only to be created.
+  if ($what eq 'once' && enter($dir) && lstat $name) { done($path); next }
+  push @new, { %place, %wanted, staged => $staged, at => $at };
 }
 # Skip the walk if the next file is in the same directory.
 my $here = '?';

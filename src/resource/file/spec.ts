@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { isSecret, type Secret } from '../../secret/secret.ts'
 import { asContent, type Content, hasSecret } from '../kind/content.ts'
-import type { InodeState } from '../kind/inode.ts'
+import { ABSENT, type InodeState } from '../kind/inode.ts'
 import { absolutePath, fileMode, ownership } from '../kind/path.ts'
 import { yamlForms } from '../option/yaml-form.ts'
 
@@ -44,12 +44,35 @@ export const schema = z
     ...ownership,
     set: configurationSet.optional(),
     check: checkCommand.optional(),
+    overwrite: z
+      .boolean()
+      .default(true)
+      .meta({ description: 'false: only create the file; one that exists stays as it is, with its content, mode and owner' }),
+    keepMode: z.boolean().default(false).meta({ description: 'an existing file keeps its mode; `mode` is for a new one' }),
+    keepOwner: z
+      .boolean()
+      .default(false)
+      .meta({ description: 'an existing file keeps its owner and group; `owner` and `group` are for a new one' }),
+    backups: z
+      .int()
+      .min(0)
+      .max(100)
+      .default(0)
+      .meta({ description: 'number of replaced versions that the host keeps in /var/backups/provision', examples: [3] }),
+  })
+  .refine(({ overwrite, keepMode, keepOwner }) => overwrite || (!keepMode && !keepOwner), {
+    message: 'must not be given with keepMode or keepOwner: it keeps both',
+    path: ['overwrite'],
   })
   .refine(definedContent, { message: UNDEFINED, path: ['content'] })
-  .transform(({ content = '', check, ...rest }) => ({
+  .transform(({ content = '', check, overwrite, keepMode, keepOwner, backups, ...rest }) => ({
     ...rest,
     content: asContent(content),
     ...(check !== undefined && { checks: [check] }),
+    ...(!overwrite && { isOnlyCreated: true as const }),
+    ...(keepMode && { keepsMode: true as const }),
+    ...(keepOwner && { keepsOwner: true as const }),
+    ...(backups > 0 && { backups }),
   }))
   .refine(({ path, set }) => set === undefined || path.startsWith(`${set.root}/`), 'must be below the root of its set')
   .refine(({ content, mode }) => !hasSecret(content) || !isWorldReadable(mode), {
@@ -76,6 +99,20 @@ export interface FileSpec {
   readonly checks?: readonly (readonly string[])[] | undefined
   /** The content was derived from the observed one: nothing else is replaced, also not what this run has made of it since. */
   readonly isDerived?: true
+  /** A file that exists stays as it is. */
+  readonly isOnlyCreated?: true
+  /** A file that exists keeps its mode; its owner and group. */
+  readonly keepsMode?: true
+  readonly keepsOwner?: true
+  /** Number of replaced versions to keep. */
+  readonly backups?: number
+}
+
+/** Returns the desired values where a file keeps some of the present ones. */
+export const keeping = (spec: FileSpec, state: FileState): FileSpec => {
+  if (state === ABSENT || state.type !== 'f') return spec
+  const { mode, owner, group } = state
+  return { ...spec, ...(spec.keepsMode && { mode }), ...(spec.keepsOwner && { owner, group }) }
 }
 
 /** A file on a host. Only regular files have a digest. */
