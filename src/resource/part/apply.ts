@@ -5,13 +5,13 @@ import { type Answer, HostRefusal, requireSuccess, type Step, type Steps } from 
 import { isFault } from './edit.ts'
 import { editPart, type PartSpec } from './edits.ts'
 import { journalPath } from './journal.ts'
-import { type PartState, type ReadFile, readFiles, readScript } from './observe.ts'
+import { type NoFile, type PartState, type ReadFile, readFiles, readScript } from './observe.ts'
 import { exposed, journalAfter } from './plan.ts'
 import { isSameText } from './text.ts'
 import { beforeOf, type EditedFile, journalOf, type PartEdit, writeEdited } from './write.ts'
 
 type PartWork = Work<PartSpec, PartState>
-type Read = ReadonlyMap<string, ReadFile | 'absent'>
+type Read = ReadonlyMap<string, ReadFile | NoFile>
 
 /**
  * Applies the parts of a batch: each file is written once, with all its parts. A file that a package or a script of this run may have
@@ -48,19 +48,20 @@ const editedFile = (path: string, parts: readonly PartWork[], read: Read | undef
   return { ...before, created, edits: parts.map(editOf), set: spec.set, checks: checks.size === 0 ? undefined : [...checks.values()] }
 }
 
-const currentOf = (path: string, read: Read): Pick<EditedFile, 'path' | 'file' | 'journal' | 'unread'> => {
+const currentOf = (path: string, read: Read): Pick<EditedFile, 'path' | 'file' | 'journal' | 'unread' | 'account'> => {
   const [now, log] = [read.get(path), read.get(journalPath(path))]
   if (now === undefined || log === undefined) throw new HostRefusal(`${path} was not read`, 'the host did not report it')
-  const journal = journalOf(log === 'absent' ? undefined : log.bytes)
-  if (now === 'absent') return { path, file: { inode: ABSENT, bytes: undefined }, journal }
+  const journal = journalOf('bytes' in log ? log.bytes : undefined)
+  const { account } = now
+  if (!('owner' in now)) return { path, file: { inode: ABSENT, bytes: undefined }, journal, account }
   const { mode, owner, group, bytes, unread } = now
-  return { path, file: { inode: { type: 'f', mode, owner, group, target: '' }, bytes }, journal, unread }
+  return { path, file: { inode: { type: 'f', mode, owner, group, target: '' }, bytes }, journal, unread, account }
 }
 
 const editOf = ({ id, spec }: PartWork): PartEdit => ({
   id,
-  edit: ({ text, log }, inode) => {
-    const refuse = (what: string, why: string, fix?: string): HostRefusal => new HostRefusal(what, why, fix, { culprit: id })
+  edit: ({ text, log }, { inode, account }) => {
+    const refuse = (what: string, why: string, fix?: string): HostRefusal => new HostRefusal(what, why, fix, { culprit: id, account })
     if (inode === ABSENT && spec.state === 'present' && !spec.create)
       throw refuse(`${spec.path} does not exist`, 'nothing in this run has created it', 'correct the path, or set create: true')
     const shown = exposed(spec, { file: inode })

@@ -1,7 +1,7 @@
 import type { Script } from '../../shell/script.ts'
 import { sh } from '../../shell/sh.ts'
 import { argumentLists } from '../kind/chunks.ts'
-import { type InodeState, PATHS_AT_ONCE } from '../kind/inode.ts'
+import { ABSENT, type InodeState, PATHS_AT_ONCE } from '../kind/inode.ts'
 import type { KindQuery } from '../kind/kind.ts'
 import { inodeAt } from '../kind/queries.ts'
 import { walk } from '../kind/walk.ts'
@@ -23,15 +23,25 @@ export interface PartState {
   readonly unread?: string
   /** The journal of its parts. */
   readonly journal?: Uint8Array
+  /** The account other than root that owns the file, or controls its directory. */
+  readonly account?: string
 }
 
-/** What a host reported of one path. */
+/** What a host reported of a file. */
 export interface ReadFile {
+  /** `PartState.account` */
+  readonly account?: string
   readonly mode: string
   readonly owner: string
   readonly group: string
   readonly bytes?: Uint8Array
   readonly unread?: string
+}
+
+/** What a host reported of a path without a file. */
+export interface NoFile {
+  readonly mode: typeof ABSENT
+  readonly account?: string
 }
 
 /** Observes files by one program for all of them, whichever account controls their directories. */
@@ -42,15 +52,15 @@ export const observeParts = (specs: readonly { readonly path: string; readonly i
     script: readScript([...paths, ...paths.map(journalPath)]),
     parse: (stdout, answers) => {
       const read = readFiles(stdout)
-      const found = (path: string): ReadFile | undefined => {
+      const found = (path: string): { readonly bytes?: Uint8Array; readonly unread?: string; readonly account?: string } => {
         const one = read.get(path)
         if (one === undefined) throw new Error(`the host did not report the content of ${path}`)
-        return one === 'absent' ? undefined : one
+        return one
       }
       return new Map(
         specs.map(({ path, id }): [string, PartState] => {
-          const { bytes, unread } = found(path) ?? {}
-          const journal = found(journalPath(path))?.bytes
+          const { bytes, unread, account } = found(path)
+          const journal = found(journalPath(path)).bytes
           const file = inodeAt(answers, path)
           return [
             id,
@@ -59,6 +69,7 @@ export const observeParts = (specs: readonly { readonly path: string; readonly i
               ...(bytes !== undefined && { bytes }),
               ...(unread !== undefined && { unread }),
               ...(journal !== undefined && { journal }),
+              ...(account !== undefined && { account }),
             },
           ]
         }),
@@ -70,7 +81,7 @@ export const observeParts = (specs: readonly { readonly path: string; readonly i
 /** The end of an answer. A path begins with a slash. */
 const END = 'end'
 
-/** Prints files: path, `absent`, or mode, owner, group and the reason why the file is not read, or its length and content. */
+/** Prints files: path, `absent` and account; or path, mode, owner, group, the reason why the file is not read, account, length and content. */
 export const readScript = (paths: readonly string[]): Script =>
   sh`${argumentLists(paths, PATHS_AT_ONCE).map((some) => walk(READ, String(MAX_BYTES), String(MAX_BYTES_IN_ALL), ...some))}`
 
@@ -92,16 +103,17 @@ sub content_of {
 for my $path (@paths) {
   my ($dir, $name) = parted($path);
   my @s = enter($dir) ? lstat $name : ();
-  if (!@s) { print "$path\0absent\0"; next }
+  my $account = ($other // '') ne '' ? $other : @s && $s[4] != 0 ? account($s[4]) : '';
+  if (!@s) { print "$path\0absent\0$account\0"; next }
   my ($text, $why) = content_of($path, $name);
-  print join("\0", $path, sprintf('%o', $s[2] & 07777), getpwuid($s[4]) // $s[4], getgrgid($s[5]) // $s[5], defined $text ? '' : $why, length($text // ''), $text // '');
+  print join("\0", $path, sprintf('%o', $s[2] & 07777), getpwuid($s[4]) // $s[4], getgrgid($s[5]) // $s[5], defined $text ? '' : $why, $account, length($text // ''), $text // '');
 }
 print '${END}';
 `
 
 /** Reads the output of `readScript`. Throws for an incomplete answer. */
-export const readFiles = (stdout: Buffer): ReadonlyMap<string, ReadFile | 'absent'> => {
-  const found = new Map<string, ReadFile | 'absent'>()
+export const readFiles = (stdout: Buffer): ReadonlyMap<string, ReadFile | NoFile> => {
+  const found = new Map<string, ReadFile | NoFile>()
   let at = 0
   const word = (): string => {
     const end = stdout.indexOf(0, at)
@@ -118,13 +130,15 @@ export const readFiles = (stdout: Buffer): ReadonlyMap<string, ReadFile | 'absen
       continue
     }
     const [path, mode] = [word(), word()]
-    if (mode === 'absent') {
-      found.set(path, 'absent')
+    const controlledBy = (account: string): { readonly account?: string } => (account === '' ? {} : { account })
+    if (mode === ABSENT) {
+      found.set(path, { mode, ...controlledBy(word()) })
       continue
     }
-    const [owner, group, unread, size] = [word(), word(), word(), Number(word())]
+    const [owner, group, unread, account, size] = [word(), word(), word(), word(), Number(word())]
     if (!Number.isSafeInteger(size) || size < 0 || at + size > stdout.length) throw new Error('the host sent incomplete files')
-    found.set(path, { mode, owner, group, ...(unread === '' ? { bytes: stdout.subarray(at, at + size) } : { unread }) })
+    const content = unread === '' ? { bytes: stdout.subarray(at, at + size) } : { unread }
+    found.set(path, { mode, owner, group, ...controlledBy(account), ...content })
     at += size
   }
   if (!isWhole) throw new Error('the host sent incomplete files')

@@ -18,8 +18,16 @@ interface Finding {
 
 const NOTHING: Finding = { change: undefined }
 
-/** Plans a part with the earlier changes of the file. Pure: `plan` returns its change, and `forbids` its refusal. */
+/**
+ * Plans a part with the earlier changes of the file. Pure: `plan` returns its change, and `forbids` its refusal. Where another account
+ * controls the file, only the change itself is refused: an account must not keep the run from changing the host.
+ */
 export const findingOf = (part: Part, state: PartState, context: PlanContext): Finding => {
+  const found = examined(part, state, context)
+  return state.account === undefined ? found : { change: found.change }
+}
+
+const examined = (part: Part, state: PartState, context: PlanContext): Finding => {
   const { spec } = part
   const unreached = planUnreached(state.file)
   if (unreached !== undefined) return { change: unreached }

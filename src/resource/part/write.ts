@@ -3,7 +3,7 @@ import type { FileSpec, FileState } from '../file/spec.ts'
 import { sha256Hex } from '../kind/content.ts'
 import { ABSENT, type Inode, typeName } from '../kind/inode.ts'
 import type { Change, FileEdit, Work } from '../kind/kind.ts'
-import { HostRefusal, type Steps } from '../kind/step.ts'
+import { HostRefusal, type RefusedBatch, type Steps } from '../kind/step.ts'
 import { journalPath } from './journal.ts'
 import type { PartState } from './observe.ts'
 import { bytesOfText, EMPTY, readTextFile, type TextFile } from './text.ts'
@@ -25,7 +25,7 @@ export interface Texts {
 /** One edit of a file: the identity of its resource, and its function. It throws a `HostRefusal`. */
 export interface PartEdit {
   readonly id: string
-  edit(texts: Texts, inode: Current['inode']): Texts
+  edit(texts: Texts, file: { readonly inode: Current['inode']; readonly account: string | undefined }): Texts
 }
 
 /** A file with its journal, and the edits to make, in their order. */
@@ -40,6 +40,8 @@ export interface EditedFile {
   readonly checks?: FileSpec['checks']
   /** Why the file was not read. */
   readonly unread?: string | undefined
+  /** `PartState.account`: the file fails alone. */
+  readonly account?: string | undefined
 }
 
 export const JOURNAL_INODE: Inode = { type: 'f', mode: '600', owner: 'root', group: 'root', target: '' }
@@ -74,14 +76,14 @@ export function* writeEdited(files: readonly EditedFile[]): Steps {
 
 /** The file and its journal after all edits, if they change. */
 const workOf = (one: EditedFile): { readonly journals: readonly FileWork[]; readonly files: readonly FileWork[] } => {
-  const { path, file, journal, edits, created = JOURNAL_INODE, set, checks } = one
+  const { path, file, journal, edits, created = JOURNAL_INODE, set, checks, account } = one
   const fault = faultOf(one)
-  const culprit = edits[0]?.id
-  if (fault !== undefined) throw unreadable(path, fault, culprit)
+  const batch = { culprit: edits[0]?.id, account }
+  if (fault !== undefined) throw unreadable(path, fault, batch)
   const text = file.bytes === undefined ? EMPTY : readTextFile(file.bytes)
-  if (text === undefined) throw unreadable(path, 'it is not a text file: it has NUL bytes', culprit)
+  if (text === undefined) throw unreadable(path, 'it is not a text file: it has NUL bytes', batch)
   let texts: Texts = { text, log: journal.bytes }
-  for (const { edit } of edits) texts = edit(texts, file.inode)
+  for (const { edit } of edits) texts = edit(texts, { inode: file.inode, account })
   const bytes = bytesOfText(texts.text)
   const inode = file.inode === ABSENT ? created : file.inode
   // A candidate is checked and written in one request, with the journal. A set has files below its root only.
@@ -102,8 +104,8 @@ const faultOf = ({ file: { inode, bytes }, unread }: EditedFile): string | undef
   return bytes === undefined ? `it ${unread ?? 'was not read'}` : undefined
 }
 
-const unreadable = (path: string, why: string, culprit: string | undefined): HostRefusal =>
-  new HostRefusal(`${path} was not edited`, why, 'declare the whole file, or correct the path', { culprit })
+const unreadable = (path: string, why: string, batch: RefusedBatch): HostRefusal =>
+  new HostRefusal(`${path} was not edited`, why, 'declare the whole file, or correct the path', batch)
 
 /** A file as work of the kind `file`, which writes it. Nothing but the observed content is replaced. */
 const fileWork = (path: string, before: Current, after: Current, more: Pick<FileSpec, 'set' | 'checks'> = {}): FileWork => {
@@ -130,9 +132,10 @@ export const beforeOf = (
   path: string,
   state: PartState,
   { changes, created }: { readonly changes: readonly Change[]; readonly created?: Inode },
-): Pick<EditedFile, 'path' | 'file' | 'journal' | 'unread'> => {
+): Pick<EditedFile, 'path' | 'file' | 'journal' | 'unread' | 'account'> => {
   const bytes = plannedBytes(path, changes, state.bytes)
   // An earlier change of this run creates it.
   const inode = state.file === ABSENT && bytes !== undefined && created !== undefined ? created : state.file
-  return { path, file: { inode, bytes }, journal: journalOf(plannedBytes(journalPath(path), changes, state.journal)), unread: state.unread }
+  const { unread, account } = state
+  return { path, file: { inode, bytes }, journal: journalOf(plannedBytes(journalPath(path), changes, state.journal)), unread, account }
 }

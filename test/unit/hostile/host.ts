@@ -161,7 +161,7 @@ const parts = (d: Dice): string => {
   const paths = ['/etc/faults/others', '/etc/faults/settings'].flatMap((path) => [path, journalPath(path)])
   const file = (path: string): string => {
     const text = d.mostly([d.some(4, () => `${word(d)}\n`).join(''), '{"parts":{"line:x":[{"wrote":[{"sha256":"x","lines":1}]}]}}'], [''])
-    return `${path}\0${d.mostly([`644\0root\0root\0\0${Buffer.byteLength(text)}\0${text}`, 'absent\0'], [`600\0x\0x\0is large\0${number(d)}\0`])}`
+    return `${path}\0${d.mostly([`644\0root\0root\0\0\0${Buffer.byteLength(text)}\0${text}`, 'absent\0x\0'], [`600\0x\0x\0is large\0x\0${number(d)}\0`])}`
   }
   return `${paths.map(file).join('')}${d.mostly(['end'], ['', 'x'])}`
 }

@@ -153,6 +153,51 @@ describe('a line', () => {
   })
 })
 
+describe('a line in a file that another account controls', () => {
+  it.each([
+    ['a file with NUL bytes', 'a\0', {}, 'it is not a text file: it has NUL bytes'],
+    ['a file without the place', 'a\n', { after: '^x' }, 'no line matches after: ^x; none of 1 lines matches it'],
+    ['a file of 1 MiB', 'a\n'.repeat(600_000), {}, 'it has more than 1048576 bytes'],
+  ])('fails alone: %s keeps no other change from the host', (_, content, options, why) => {
+    const path = host.write('conf', content)
+    host.sh(`chown 1:1 ${path}`)
+    const one = line({ path, line: 'b', ...options })
+    expect(host.refusals(one)).toEqual([])
+    expect(host.converge(one)).toMatchObject({ what: `${path} was not edited`, why, culprit: one.id, account: 'daemon' })
+  })
+
+  it('fails alone if the account has deleted the file, or made it a link', () => {
+    host.sh('mkdir theirs; chown 1:1 theirs')
+    const one = line({ path: at('theirs/conf'), line: 'b' })
+    expect(host.refusals(one)).toEqual([])
+    expect(host.converge(one)).toMatchObject({ what: `${at('theirs/conf')} does not exist`, account: 'daemon' })
+    host.sh('ln -s /etc/passwd theirs/conf')
+    expect(host.converge(one)).toMatchObject({ why: 'it is a symbolic link', account: 'daemon' })
+  })
+
+  it('is written with the owner of the file, and never through a link that comes meanwhile', () => {
+    host.sh('mkdir theirs; echo a >theirs/conf; chown -R 1:1 theirs')
+    const one = line({ path: at('theirs/conf'), line: 'b' })
+    expect(host.converge(one)).toBe(1)
+    expect([host.read('theirs/conf'), statSync(at('theirs/conf')).uid]).toEqual(['a\nb\n', 1])
+    const two = line({ path: at('theirs/conf'), line: 'c' })
+    const work = host.pending(two).map(({ resource, state, change }) => ({ id: resource.id, spec: resource.spec, state, change }))
+    host.write('victim', 'a\nb\n')
+    host.sh('ln -sf ../victim theirs/conf')
+    expect(host.apply(work, line.kind)).toMatchObject({ why: expect.stringContaining('is not as it was observed'), account: 'daemon' })
+    expect(host.read('victim')).toBe('a\nb\n')
+  })
+
+  it('does not read a hard link to a file of a third account', () => {
+    host.sh('mkdir theirs; echo secret >victim; chmod 600 victim; ln victim theirs/conf; chown 1:1 theirs')
+    const one = line({ path: at('theirs/conf'), line: 'b' })
+    expect(host.converge(one)).toMatchObject({
+      why: 'it cannot be read, or is a hard link to a file of another account',
+      account: 'daemon',
+    })
+  })
+})
+
 describe('several lines of one file', () => {
   it('are one write, in the order of declaration, and the later ones see the earlier', () => {
     const path = host.write('conf', 'a\n')
