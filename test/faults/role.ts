@@ -35,6 +35,7 @@ import {
   sysctl,
   unit,
   user,
+  userPassword,
   z,
 } from 'provision'
 
@@ -154,6 +155,7 @@ export default defineRole({
       link({ path: `${ROOT}/link`, target: isA ? 'plain' : 'other' }),
       group({ name: 'faultless', state: isA ? 'present' : 'absent' }),
       user({ name: 'faulty', uid: 2001, shell: isA ? '/bin/sh' : '/bin/bash', groups: isA ? [] : ['staff'] }),
+      userPassword({ user: 'faulty', password: `password of state ${state}`, maxDays: isA ? 90 : 99 }),
       authorizedKeys({ user: 'faulty', keys: [KEYS[state]] }),
       spare,
       // In state b, the chain in use is kept for a name that no certificate has.

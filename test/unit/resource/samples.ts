@@ -190,6 +190,10 @@ export const SAMPLES: Readonly<Record<string, Sample>> = {
       isSource: true,
     }),
   },
+  'user-password': {
+    options: (i) => ({ user: `sample${i}`, expires: '2030-01-01' }),
+    asWanted: () => ({ nonce: 'n', isRunAccount: false, entry: { digest: '', minDays: '', maxDays: '', warnDays: '', expires: '21915' } }),
+  },
   alternatives: {
     options: (i) => ({ name: `sample${i}`, path: `/usr/bin/sample${i}` }),
     asWanted: (i) => ({ path: `/usr/bin/sample${i}`, mode: 'manual', known: [`/usr/bin/sample${i}`] }),
@@ -316,6 +320,7 @@ export const seenNothing = (kind: string): unknown => {
   if (['line', 'block', 'setting'].includes(kind)) return { file: 'absent' }
   if (kind === 'unit') return { file: 'absent', stale: false }
   if (kind === 'mount') return { entries: [], live: undefined, isSource: false }
+  if (kind === 'user-password') return { nonce: 'n', entry: undefined, isRunAccount: false }
   if (kind === 'alternatives') return { path: undefined, mode: undefined, known: [] }
   if (kind === 'hostname') return { live: '', boot: undefined, hosts: [], cloud: undefined }
   if (kind === 'debconf') return { isInstalled: false, answers: new Map() }

@@ -59,6 +59,7 @@ export const EXEMPT: Readonly<Record<string, string>> = {
   'apt-repository': `${ROOTS}: /etc/apt`,
   unit: `${ROOTS}: /etc/systemd/system`,
   group: `${ROOTS}: /etc/group and /etc/gshadow`,
+  'user-password': `${ROOTS}: /etc/shadow`,
   mount: 'a mount point below a directory of an account is refused by `guardScript`',
   alternatives: `${ROOTS}: /etc/alternatives`,
   hostname: `${ROOTS}: /etc`,
