@@ -169,7 +169,7 @@ export default defineRole({
       main,
       more,
       service({ unit: 'faults.service', loads: [main, more, spare, pair], restarts: [text], set: 'faults', enabled: isA }),
-      command({ name: 'mark', run: `echo ${state} >${ROOT}/mark`, unless: `grep -qx ${state} ${ROOT}/mark` }),
+      command({ name: 'mark', run: `echo ${state} >${ROOT}/mark`, unless: `[ -e ${ROOT}/mark ] && grep -qx ${state} ${ROOT}/mark` }),
       // After an interruption anywhere, both have seen the last state.
       command({ name: 'follow', run: `cp ${ROOT}/plain ${ROOT}/followed`, when: [`${ROOT}/plain`, 'user:faulty'], umask: '027' }),
       script({ name: 'note', content: `#!/bin/sh\necho "$STATE" >${ROOT}/note\n`, environment: { STATE: state }, when: [main] }),
