@@ -13,6 +13,7 @@ import { release } from '../../../src/resource/release/release.ts'
 import { followerOf } from '../../../src/resource/replication/plan.ts'
 import { service } from '../../../src/resource/service/service.ts'
 import { sshd } from '../../../src/resource/sshd/sshd.ts'
+import { kernelModule } from '../../../src/resource/system/kernel-module.ts'
 import { Secret } from '../../../src/secret/secret.ts'
 import { allKinds } from './all-kinds.ts'
 import { FILE_SAMPLES } from './samples-files.ts'
@@ -194,6 +195,13 @@ export const SAMPLES: Readonly<Record<string, Sample>> = {
     options: (i) => ({ user: `sample${i}`, expires: '2030-01-01' }),
     asWanted: () => ({ nonce: 'n', isRunAccount: false, entry: { digest: '', minDays: '', maxDays: '', warnDays: '', expires: '21915' } }),
   },
+  'kernel-module': {
+    options: (i) => ({ name: `sample${i}` }),
+    asWanted: (i) => {
+      const [owned] = kernelModule.kind.files?.(kernelModule({ name: `sample${i}` }).spec) ?? []
+      return { load: inode('f', '644', { sha256: owned?.sha256 }), block: 'absent', isLive: true, hasModules: true }
+    },
+  },
   alternatives: {
     options: (i) => ({ name: `sample${i}`, path: `/usr/bin/sample${i}` }),
     asWanted: (i) => ({ path: `/usr/bin/sample${i}`, mode: 'manual', known: [`/usr/bin/sample${i}`] }),
@@ -321,6 +329,7 @@ export const seenNothing = (kind: string): unknown => {
   if (kind === 'unit') return { file: 'absent', stale: false }
   if (kind === 'mount') return { entries: [], live: undefined, isSource: false }
   if (kind === 'user-password') return { nonce: 'n', entry: undefined, isRunAccount: false }
+  if (kind === 'kernel-module') return { load: 'absent', block: 'absent', isLive: false, hasModules: true }
   if (kind === 'alternatives') return { path: undefined, mode: undefined, known: [] }
   if (kind === 'hostname') return { live: '', boot: undefined, hosts: [], cloud: undefined }
   if (kind === 'debconf') return { isInstalled: false, answers: new Map() }

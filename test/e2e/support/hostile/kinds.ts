@@ -60,6 +60,7 @@ export const EXEMPT: Readonly<Record<string, string>> = {
   unit: `${ROOTS}: /etc/systemd/system`,
   group: `${ROOTS}: /etc/group and /etc/gshadow`,
   'user-password': `${ROOTS}: /etc/shadow`,
+  'kernel-module': `${ROOTS}: /etc/modules-load.d and /etc/modprobe.d`,
   mount: 'a mount point below a directory of an account is refused by `guardScript`',
   alternatives: `${ROOTS}: /etc/alternatives`,
   hostname: `${ROOTS}: /etc`,
