@@ -16,6 +16,8 @@ export interface FileEdit {
   readonly path: string
   readonly before: Uint8Array | undefined
   readonly after: Uint8Array | undefined
+  /** Its mode after the change. */
+  readonly mode?: string
 }
 
 /** The change that brings a resource from its state to its spec. */

@@ -42,7 +42,8 @@ const editedFile = (path: string, parts: readonly PartWork[], read: Read | undef
   const [first] = parts
   if (first === undefined) throw new Error(`${path} has no parts`)
   const { spec, state } = first
-  const created: Inode = { type: 'f', mode: spec.mode, owner: spec.owner, group: spec.group, target: '' }
+  const { mode, owner, group } = parts.find((one) => one.spec.create)?.spec ?? spec
+  const created: Inode = { type: 'f', mode, owner, group, target: '' }
   const before = read === undefined ? beforeOf(path, state, { created, changes: parts.map(({ change }) => change) }) : currentOf(path, read)
   const checks = new Map(parts.flatMap(({ spec: { check } }) => (check === undefined ? [] : [[check.join('\0'), check] as const])))
   return { ...before, created, edits: parts.map(editOf), set: spec.set, checks: checks.size === 0 ? undefined : [...checks.values()] }
@@ -64,7 +65,7 @@ const editOf = ({ id, spec }: PartWork): PartEdit => ({
     const refuse = (what: string, why: string, fix?: string): HostRefusal => new HostRefusal(what, why, fix, { culprit: id, account })
     if (inode === ABSENT && spec.state === 'present' && !spec.create)
       throw refuse(`${spec.path} does not exist`, 'nothing in this run has created it', 'correct the path, or set create: true')
-    const shown = exposed(spec, { file: inode })
+    const shown = exposed(spec, inode === ABSENT ? spec.mode : inode.mode)
     if (shown !== undefined) throw refuse(shown.what, shown.why, shown.fix)
     const edited = editPart(spec, text)
     if (isFault(edited)) throw refuse(`${spec.path} was not edited`, `${edited.what}; ${edited.why}`, edited.fix)

@@ -3,7 +3,7 @@ import { parentOf } from '../kind/path.ts'
 import { applyParts } from './apply.ts'
 import type { PartSpec } from './edits.ts'
 import { observeParts, type PartState } from './observe.ts'
-import { findingOf, modeOf } from './plan.ts'
+import { findingOf } from './plan.ts'
 import { diffTexts } from './texts.ts'
 import { undoPart } from './undo.ts'
 
@@ -22,7 +22,7 @@ export const partMembers = <Spec extends PartSpec>(name: string, id: (spec: Spec
     accounts: ({ create, owner, group }) => (create ? { users: [owner], groups: [group] } : {}),
     effects: ({ path }) => [{ path, becomes: { type: 'f' } }],
     contained: true,
-    diff: ({ spec, state, change }) => diffTexts(spec, change, modeOf(spec, state)),
+    diff: ({ spec, change }) => diffTexts(spec, change),
     apply: applyParts,
     orphan: { undo: undoPart(name) },
     files: ({ path }) => [{ path, sha256: 'disk' }],

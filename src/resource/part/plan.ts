@@ -106,20 +106,19 @@ const editedFile = (part: Part, { file, bytes, state }: Before, context: PlanCon
   }
   const after = bytesOfText(edited.file)
   if (Buffer.compare(after, bytes ?? Buffer.alloc(0)) === 0) return NOTHING
-  const texts = changeTexts(part, { before: file, edited, mode: modeOf(spec, state) })
+  // An earlier part of this run may have created the file.
+  const mode = context.edited?.(spec.path)?.mode ?? (state.file === ABSENT ? spec.mode : state.file.mode)
+  const texts = changeTexts(part, { before: file, edited, mode })
   const log = logOf(part, { before: file, pieces: edited.pieces }, { state, context })
   const made = change(texts.action, texts.reason, {
     differences: texts.differences,
-    edits: [...log, { path: spec.path, before: bytes, after }],
+    edits: [...log, { path: spec.path, before: bytes, after, mode }],
   })
   return {
     change: made,
-    refusal: unstable(part, edited.file) ?? exposed(spec, state) ?? conflict(key, edited.file, context.parts?.(spec.path) ?? []),
+    refusal: unstable(part, edited.file) ?? exposed(spec, mode) ?? conflict(key, edited.file, context.parts?.(spec.path) ?? []),
   }
 }
-
-/** The mode of the file after the change. */
-export const modeOf = (spec: PartSpec, { file }: Pick<PartState, 'file'>): string => (file === ABSENT ? spec.mode : file.mode)
 
 /** The journal as an edit, if it changes. */
 const logOf = (
@@ -154,10 +153,9 @@ const unstable = ({ spec }: Part, file: TextFile): HostRefusal | undefined => {
 }
 
 /** The refusal of a secret in a file that every account can read. */
-export const exposed = (spec: PartSpec, state: Pick<PartState, 'file'>): HostRefusal | undefined => {
-  const mode = modeOf(spec, state)
+export const exposed = (spec: PartSpec, mode: string): HostRefusal | undefined => {
   if (!spec.secret || spec.state === 'absent' || !isWorldReadable(mode)) return undefined
-  const fix = state.file === ABSENT ? 'set mode: 640 or 600' : `run chmod o-r ${spec.path} on the host, if its readers permit`
+  const fix = `run chmod o-r ${spec.path} on the host, if its readers permit; if the run creates it, set mode: 640 or 600`
   return new HostRefusal(`${spec.path} would show a secret`, `every account can read it (mode ${mode})`, fix)
 }
 

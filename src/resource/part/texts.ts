@@ -42,9 +42,9 @@ const MAX_SHOWN = 200
 const shortened = (text: string): string => (text.length <= MAX_SHOWN ? text : `${text.slice(0, MAX_SHOWN)}…`)
 
 /** Returns both texts of a change for a diff, or undefined if not every account can read the file. */
-export const diffTexts = (spec: PartSpec, { edits = [] }: Change, mode: string): DiffTexts | undefined => {
+export const diffTexts = (spec: PartSpec, { edits = [] }: Change): DiffTexts | undefined => {
   const edit = edits.find(({ path }) => path === spec.path)
-  if (edit === undefined || spec.secret || !isWorldReadable(mode)) return undefined
+  if (edit?.mode === undefined || spec.secret || !isWorldReadable(edit.mode)) return undefined
   return { name: spec.path, before: shown(edit.before), after: shown(edit.after) }
 }
 

@@ -83,9 +83,9 @@ const workOf = (one: EditedFile): { readonly journals: readonly FileWork[]; read
   const text = file.bytes === undefined ? EMPTY : readTextFile(file.bytes)
   if (text === undefined) throw unreadable(path, 'it is not a text file: it has NUL bytes', batch)
   let texts: Texts = { text, log: journal.bytes }
-  for (const { edit } of edits) texts = edit(texts, { inode: file.inode, account })
-  const bytes = bytesOfText(texts.text)
   const inode = file.inode === ABSENT ? created : file.inode
+  for (const { edit } of edits) texts = edit(texts, { inode: texts.text === text ? file.inode : inode, account })
+  const bytes = bytesOfText(texts.text)
   // A candidate is checked and written in one request, with the journal. A set has files below its root only.
   const inBatch = checks === undefined || set !== undefined ? {} : { checks: [] }
   const isSame = bytes.equals(file.bytes ?? Buffer.alloc(0))

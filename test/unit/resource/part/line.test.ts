@@ -324,9 +324,24 @@ describe('a line with a secret', () => {
   it('is refused in a file that every account can read', () => {
     const path = host.write('conf', '')
     expect(host.refusals(line({ path, line: password, name: 'password' }))).toEqual([
-      `${path} would show a secret: every account can read it (mode 644): run chmod o-r ${path} on the host, if its readers permit`,
+      `${path} would show a secret: every account can read it (mode 644): run chmod o-r ${path} on the host, if its readers permit; if the run creates it, set mode: 640 or 600`,
     ])
     expect(host.converge(line({ path, line: password, name: 'password' }))).toMatchObject({ what: `${path} would show a secret` })
+  })
+
+  it('can follow the part that creates the file, whose mode counts', async () => {
+    const path = at('conf')
+    const parts = [
+      line({ path, line: 'absent', state: 'absent' }),
+      line({ path, line: password, name: 'one', create: true, mode: '600' }),
+      line({ path, line: text`token ${password}`, name: 'two' }),
+      line({ path, line: 'open' }),
+    ]
+    expect(host.refusals(...parts)).toEqual([])
+    expect(await host.diffs(...parts)).toEqual([undefined, undefined, undefined])
+    expect(host.converge(...parts)).toBe(1)
+    expect([host.read('conf'), statSync(path).mode & 0o777]).toEqual(['hunter2\ntoken hunter2\nopen\n', 0o600])
+    expect(host.pending(...parts)).toEqual([])
   })
 
   it('of a file that others cannot read, the plan shows no text of the host', async () => {
