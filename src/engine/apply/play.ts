@@ -1,10 +1,8 @@
-import { recordCertified } from '../../keystore/certified-hosts.ts'
 import { Problem } from '../../problem.ts'
 import { type AnyKind, keyOf, type Work } from '../../resource/kind/kind.ts'
 import { ControllerFailure, HostRefusal } from '../../resource/kind/step.ts'
 import { isOrphan } from '../../resource/ownership/orphan.ts'
 import { masked, secretsIn } from '../../secret/secret.ts'
-import { inventoryOf } from '../departed.ts'
 import { isInterruption, problemsOn } from '../failure.ts'
 import { CONTROLLER, type PlannedChange } from '../plan/plan.ts'
 import { type PendingChange, planHost, statesOf } from '../plan/plan-host.ts'
@@ -12,7 +10,8 @@ import type { Run, RunHost } from '../run-state.ts'
 import { skippedTexts, unblocked } from './blocked.ts'
 import { recordDebts } from './debts.ts'
 import { withMount } from './mounts.ts'
-import { runSteps, type StepContext } from './run-steps.ts'
+import { settle } from './reboot.ts'
+import { runSteps, stepContextOf } from './run-steps.ts'
 import type { Sequencer } from './sequencer.ts'
 
 /** A planned change with its pending change by the newest observation; undefined if an earlier change already had its effect. */
@@ -33,14 +32,17 @@ export interface AppliedBatch {
  */
 export const applyPlay = async (run: Run, runHost: RunHost, { index: play, sequencer }: Batch): Promise<readonly AppliedBatch[]> => {
   const made: AppliedBatch[] = []
-  const { host } = runHost.session
+  const { session } = runHost
+  const { host } = session
   const shown = runHost.pending.filter((pending) => pending.play === play)
   try {
     run.listen({ type: 'host', host, state: 'applying' })
     const changes = shownChanges(run, runHost, shown, play)
     const due = changes.flatMap(({ pending }) => pending ?? [])
-    await recordDebts(run, runHost, due, stepContextOf(run))
-    for (const all of adjacent(changes)) {
+    await recordDebts(run, runHost, due)
+    let batches = adjacent(changes)
+    for (let all = batches[0]; all !== undefined; all = batches[0]) {
+      batches = batches.slice(1)
       const batch = unblocked(run, host, all)
       const left = all.filter((one) => !batch.includes(one))
       sequencer.finish(host, left)
@@ -49,10 +51,18 @@ export const applyPlay = async (run: Run, runHost: RunHost, { index: play, seque
         run.listen({ type: 'doing', host, what: `waiting for ${before} to change ${resource.replace(':', ' ')}` }),
       )
       if (run.signal.aborted) return made
+      const { shell } = session
       const { applied, refused, othersToo } = await applyBatch(run, runHost, batch)
       made.push({ changes: applied.map(({ change }) => change), pending: applied.flatMap(({ pending }) => pending ?? []) })
       if (othersToo === true) sequencer.refuse(host, batch)
       if (refused) return made
+      if (session.shell !== shell) {
+        // The host was rebooted. What is left is planned by what it is now.
+        if (!(await settle(run, runHost))) return made
+        const left = new Set(batches.flat().map(({ change }) => change.resource))
+        const coming = shown.filter(({ resource }) => left.has(keyOf(resource)))
+        batches = adjacent(shownChanges(run, runHost, coming, play))
+      }
       sequencer.finish(host, batch)
     }
     run.listen({ type: 'host', host, state: 'waiting' })
@@ -212,17 +222,6 @@ const deferredText = ({ change, pending }: ShownChange, problems: readonly Probl
 
 /** The kind of a batch, which all of its changes share. */
 export const kindOf = ([first]: readonly PendingChange[]): AnyKind | undefined => first?.resource.kind
-
-/** The context in which steps of this run are executed. */
-export const stepContextOf = ({ prepared: { root, site }, hosts, identities, listen }: Run): StepContext => ({
-  sessions: new Map([...hosts].map(([name, { session }]) => [name, session])),
-  identities,
-  listen,
-  certified: (name, identity) => {
-    const host = site.hosts.get(name)
-    if (host !== undefined) recordCertified(root, inventoryOf(host), name, identity)
-  },
-})
 
 export const workOf = (
   { observations, allowDataLoss }: Run,

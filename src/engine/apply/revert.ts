@@ -1,8 +1,8 @@
 import { firstNames } from '../../first-names.ts'
 import { keyOf } from '../../resource/kind/kind.ts'
 import type { Run, RunHost } from '../run-state.ts'
-import { type AppliedBatch, kindOf, problemsOfChange, stepContextOf, workOf } from './play.ts'
-import { runSteps } from './run-steps.ts'
+import { type AppliedBatch, kindOf, problemsOfChange, workOf } from './play.ts'
+import { runSteps, stepContextOf } from './run-steps.ts'
 
 /**
  * Reverts changes of a host, the last one first, if their kinds support it, and names those that stay. True if at least one was reverted.

@@ -1,22 +1,40 @@
 import { runOnce } from '../../host/shell/run-once.ts'
+import { recordCertified } from '../../keystore/certified-hosts.ts'
 import type { Identities } from '../../keystore/identities.ts'
 import { Problem } from '../../problem.ts'
 import type { Answer, Step, Steps } from '../../resource/kind/step.ts'
 import { INSTALL_MARK, STEP_MARK } from '../../resource/kind/walk.ts'
 import { type Script, type ShellText, scriptOf } from '../../shell/script.ts'
 import { sh } from '../../shell/sh.ts'
+import { inventoryOf } from '../departed.ts'
 import type { Listener } from '../events.ts'
 import type { Session } from '../observe/session.ts'
+import type { Run } from '../run-state.ts'
 import { fetchFile } from './fetch-file.ts'
+import { rebootHost } from './reboot.ts'
 
 /** The sessions, identities and listener that steps work with. */
 export interface StepContext {
   readonly sessions: ReadonlyMap<string, Session>
   readonly identities: Identities
   readonly listen: Listener
+  /** Ends waiting, such as for a host that reboots. */
+  readonly signal: AbortSignal
   /** Records that an identity issues a certificate to a host. */
   certified(host: string, identity: string): void
 }
+
+/** The context in which steps of this run are executed. */
+export const stepContextOf = ({ prepared: { root, site }, hosts, identities, listen, signal }: Run): StepContext => ({
+  sessions: new Map([...hosts].map(([name, { session }]) => [name, session])),
+  identities,
+  listen,
+  signal,
+  certified: (name, identity) => {
+    const host = site.hosts.get(name)
+    if (host !== undefined) recordCertified(root, inventoryOf(host), name, identity)
+  },
+})
 
 /**
  * Executes the steps of a change one after the other, and passes each answer or error back to the generator. Errors that the generator
@@ -36,7 +54,7 @@ export const runSteps = async (steps: Steps, session: Session, context: StepCont
 const perform = async (
   step: Step,
   session: Session,
-  { sessions, identities, listen, certified }: StepContext,
+  { sessions, identities, listen, signal, certified }: StepContext,
   fallback: string,
 ): Promise<Answer> => {
   const doing = (what = fallback): void => listen({ type: 'doing', host: session.host, what })
@@ -66,6 +84,8 @@ const perform = async (
     case 'notice':
       listen({ type: step.warn === true ? 'warning' : 'note', host: session.host, what: step.what })
       return { code: 0, stdout: Buffer.alloc(0), stderr: '' }
+    case 'reboot':
+      return rebootHost(session, step, { listen, signal })
     case 'identity': {
       doing(step.doing)
       certified(session.host, step.identity)

@@ -38,11 +38,14 @@ interface Gate extends PromiseWithResolvers<Outcome> {
 /** The sequencer of one play. Its queues are complete before the first change: the hosts with a pending change of the same resource. */
 export const sequencerOf = (hosts: readonly RunHost[], play: number, observations: ReadonlyMap<string, Observation>): Sequencer => {
   const queues = new Map<string, Map<string, Gate>>()
+  const names = new Map<string, string>()
+  const nameOf = (key: string): string => names.get(key) ?? key
   for (const { session, pending } of hosts)
     for (const one of pending.filter((pending) => pending.play === play)) {
       const kind = one.resource.kind
       if (kind.sequence === undefined) continue
-      const key = keyOf(one.resource)
+      const key = kind.queue ?? keyOf(one.resource)
+      names.set(keyOf(one.resource), key)
       const queue = queues.get(key) ?? new Map<string, Gate>()
       queues.set(key, queue.set(session.host, { ...Promise.withResolvers<Outcome>(), isOpen: false, isOver: false }))
     }
@@ -61,13 +64,14 @@ export const sequencerOf = (hosts: readonly RunHost[], play: number, observation
   }
   for (const { pending } of hosts)
     for (const { resource } of pending) {
-      const queue = queues.get(keyOf(resource))
+      const key = nameOf(keyOf(resource))
+      const queue = queues.get(key)
       const order = queue === undefined ? undefined : orderOf(resource)
-      if (queue !== undefined && order !== undefined) queues.set(keyOf(resource), ordered(queue, order))
+      if (queue !== undefined && order !== undefined) queues.set(key, ordered(queue, order))
     }
   const waitFor = async (host: string, key: string, waiting: (before: string, resource: string) => void): Promise<void> => {
     if (unordered.has(key)) throw unordered.get(key)
-    for (const [before, gate] of queues.get(key) ?? []) {
+    for (const [before, gate] of queues.get(nameOf(key)) ?? []) {
       if (before === host) gate.isOpen = true
       if (before === host) return
       if (!gate.isOver) waiting(before, key)
@@ -76,7 +80,7 @@ export const sequencerOf = (hosts: readonly RunHost[], play: number, observation
     }
   }
   const resolve = (host: string, batch: readonly { readonly change: PlannedChange }[], outcome: Outcome): void => {
-    for (const { change } of batch) end(queues.get(change.resource)?.get(host), outcome)
+    for (const { change } of batch) end(queues.get(nameOf(change.resource))?.get(host), outcome)
   }
   return {
     waitForTurn: async (host, batch, waiting = () => {}) => {

@@ -5,8 +5,7 @@ import { isInterruption, problemsOn } from '../failure.ts'
 import { observe } from '../observe/session.ts'
 import type { DeclaredResource } from '../plan/declared.ts'
 import type { Run, RunHost } from '../run-state.ts'
-import { stepContextOf } from './play.ts'
-import { runSteps } from './run-steps.ts'
+import { runSteps, stepContextOf } from './run-steps.ts'
 
 /** Makes the ownership records of hosts true again where changes were not applied. A run that applied everything asks nothing. */
 export const settleRecords = async (run: Run): Promise<void> => {

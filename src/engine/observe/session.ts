@@ -22,7 +22,10 @@ import { UNDER_WAY_SCRIPT, underWay } from './under-way.ts'
 export interface Session {
   readonly host: string
   readonly target: Target
-  readonly shell: Shell
+  /** Replaced after a reboot. */
+  shell: Shell
+  /** Opens another shell, with the lock of the run, for which it waits. */
+  reopen(until: AbortSignal): Promise<Shell>
   readonly facts: Facts
   /** The host's records of the resources that provision owns there. */
   readonly owned: OwnedRecords
@@ -60,20 +63,22 @@ export const openSessions = (targets: readonly Target[], options: OpenOptions): 
 export const openSession = async (target: Target, { listen, signal, lock, wait, before }: OpenOptions): Promise<Session> => {
   const host = target.name
   listen({ type: 'host', host, state: 'connecting' })
-  const shell = await openShell(target, {
-    ...(lock === undefined ? {} : { lock }),
-    wait,
-    turn: async () => {
-      if (before === undefined) return
-      listen({ type: 'doing', host, what: `waiting until ${before.host} is locked: hosts are locked in order` })
-      await before.locked
-      listen({ type: 'doing', host, what: undefined })
-    },
-    signal,
-    killOverdue: killOverdue(target),
-    onTransport: (what) => listen({ type: 'note', host, what: `${host} ${what}`, isDetail: true }),
-    onWaiting: (holder) => listen({ type: 'doing', host, what: `waiting for the lock: ${holder}` }),
-  }).finally(() => listen({ type: 'doing', host, what: undefined }))
+  const open = (waits: boolean, until: AbortSignal): Promise<Shell> =>
+    openShell(target, {
+      ...(lock === undefined ? {} : { lock }),
+      wait: waits,
+      turn: async () => {
+        if (before === undefined) return
+        listen({ type: 'doing', host, what: `waiting until ${before.host} is locked: hosts are locked in order` })
+        await before.locked
+        listen({ type: 'doing', host, what: undefined })
+      },
+      signal: until,
+      killOverdue: killOverdue(target),
+      onTransport: (what) => listen({ type: 'note', host, what: `${host} ${what}`, isDetail: true }),
+      onWaiting: (holder) => listen({ type: 'doing', host, what: `waiting for the lock: ${holder}` }),
+    })
+  const shell = await open(wait, signal).finally(() => listen({ type: 'doing', host, what: undefined }))
   try {
     const asked = Date.now()
     const answer = await shell.request(String(sh`${lock === undefined ? UNDER_WAY_SCRIPT : TIDY_SCRIPT}${FACTS_SCRIPT}`), {
@@ -83,7 +88,14 @@ export const openSession = async (target: Target, { listen, signal, lock, wait, 
     const output = answer.stdout.toString()
     for (const what of [clockFault(output, asked, Date.now()), underWay(output)])
       if (what !== undefined) listen({ type: 'warning', host, what })
-    return { host, target, shell, facts: readFacts(host, output, shell.sshConnection), owned: readOwned(host, output) }
+    return {
+      host,
+      target,
+      shell,
+      reopen: (until) => open(true, until),
+      facts: readFacts(host, output, shell.sshConnection),
+      owned: readOwned(host, output),
+    }
   } catch (error) {
     await shell.close().catch(() => undefined)
     throw error

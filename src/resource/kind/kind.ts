@@ -174,6 +174,8 @@ export interface Kind<Input = unknown, Spec = unknown, State = unknown> {
    * cluster restart one at a time.
    */
   sequence?(spec: Spec, members: ReadonlyMap<string, State>): readonly string[]
+  /** All resources of kinds with this name have one order, also those with another identity. */
+  readonly queue?: string
   /** How a spec names earlier resources of the host whose change causes a change of this one. */
   readonly triggers?: Triggers<Spec, State>
   /**

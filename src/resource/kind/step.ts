@@ -65,7 +65,16 @@ export interface NoticeStep {
   readonly warn?: true
 }
 
-export type Step = ShellStep | ReconnectStep | IdentityStep | FetchStep | NoticeStep
+/** Reboots the host, waits until it is back, and opens its shell again. Its boot id proves that it booted. */
+export interface RebootStep {
+  readonly do: 'reboot'
+  /** Why, as the host's journal and its users read it. */
+  readonly reason: string
+  /** Time until it must be back, in milliseconds. */
+  readonly withinMs: number
+}
+
+export type Step = ShellStep | ReconnectStep | IdentityStep | FetchStep | NoticeStep | RebootStep
 
 /** The answer to a step. For an `IdentityStep`, `stdout` is the PEM chain; for a `FetchStep`, the file. */
 export interface Answer {

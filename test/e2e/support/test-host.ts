@@ -77,7 +77,7 @@ export const onHost = (
   const drive = async (steps: Steps): Promise<void> => {
     for (let next = steps.next(); next.done !== true; ) {
       const step = next.value
-      if (step.do === 'notice') throw new Error('a host is tested here without a person to tell')
+      if (step.do === 'notice' || step.do === 'reboot') throw new Error('a host is tested here without a person to tell')
       next = steps.next(
         step.do === 'reconnect'
           ? await comeInAnew(step)

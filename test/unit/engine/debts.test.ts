@@ -18,7 +18,7 @@ const requestsOf = async (declared: readonly DeclaredResource[], selected: (role
   const record = { ran: new Set(['sysctl:net.ipv4.ip_default_ttl', 'command:first']), owed: new Set(), sums: new Map(), onDisk: new Map() }
   const observation = new Map(
     resources.map(({ resource: { kind, id } }) => {
-      const state = kind.name === 'command' ? { done: true, record: () => record } : { live: '1', boot: '1' }
+      const state = kind.name === 'command' ? { record: () => record } : { live: '1', boot: '1' }
       return [keyOf({ kind, id }), state] as const
     }),
   )

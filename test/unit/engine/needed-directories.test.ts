@@ -25,7 +25,7 @@ const planned = (resources: readonly Resource[], states: Record<string, InodeSta
       states[one.id] ?? (one.kind.name === 'package' ? { status: 'not-installed', version: '' } : 'absent'),
     ]),
   )
-  for (const one of resources) if (one.kind.name === 'command') observation.set(keyOf(one), { done: false })
+  for (const one of resources) if (one.kind.name === 'command') observation.set(keyOf(one), { unless: 'no', missing: true })
   observation.set(DIRECTORIES, new Map(Object.entries({ ...root, ...directories })))
   const declared = resources.map((resource) => ({ play: 0, role: 'web', resource }))
   const input = { resources: declared, observation, observations: new Map(), selected: () => true, now: new Date(0) }

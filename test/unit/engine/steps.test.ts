@@ -24,6 +24,8 @@ const closed = { name: 'a', address: '127.0.0.1', port: 1, user: 'ops', keys: []
 const sessionOf = (host: string): Session => ({ host, shell: localShell(host), target: closed }) as unknown as Session
 
 /** Runs steps on the host `a`, and returns their answers or errors, and the events. */
+const SIGNAL = new AbortController().signal
+
 const run = async (steps: readonly Step[], identities: Partial<Identities> = {}, certified: (words: string) => unknown = () => {}) => {
   const answers: (Answer | string)[] = []
   const events: Event[] = []
@@ -37,7 +39,13 @@ const run = async (steps: readonly Step[], identities: Partial<Identities> = {},
       }
   }
   const sessions = new Map([['b', sessionOf('b')]])
-  const context = { sessions, listen, identities: identities as Identities, certified: (...words: string[]) => certified(words.join(' ')) }
+  const context = {
+    sessions,
+    listen,
+    identities: identities as Identities,
+    signal: SIGNAL,
+    certified: (...words: string[]) => certified(words.join(' ')),
+  }
   await runSteps(each(), sessionOf('a'), context, 'doing something')
   return { answers, events }
 }
@@ -98,7 +106,7 @@ describe('a step', () => {
       yield { do: 'shell' as const, script: sh`true`, doing: 'installing' }
     }
     const listen = (event: Event): unknown => event.type === 'doing' && given.push(`${event.host} ${event.what}`)
-    const context = { sessions: new Map(), listen, identities: {} as Identities, certified: () => {} }
+    const context = { sessions: new Map(), listen, identities: {} as Identities, signal: SIGNAL, certified: () => {} }
     await runSteps(steps(), session, context, 'x')
     expect(given).toEqual(['a installing', 'a unpacking nginx'])
   })
@@ -233,6 +241,6 @@ it('a problem is thrown into the steps, which may continue', async () => {
   const steps = function* () {
     yield { do: 'shell' as const, script: sh`true` }
   }
-  const context = { sessions: new Map(), listen: () => {}, identities: {} as Identities, certified: () => {} }
+  const context = { sessions: new Map(), listen: () => {}, identities: {} as Identities, signal: SIGNAL, certified: () => {} }
   await expect(runSteps(steps(), session, context, 'x')).rejects.toBe(lost)
 })

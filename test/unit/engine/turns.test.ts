@@ -124,3 +124,25 @@ it('names the host that another one waits for, and none if it need not wait', as
   await last
   expect(waited).toEqual(['a: c member:it'])
 })
+
+it('orders the hosts of a queue, whatever the identities of their resources', async () => {
+  const queued = defineKind({
+    name: 'queued',
+    schema: z.strictObject({ id: z.string() }),
+    id: ({ id }) => id,
+    observe: () => ({ script: sh``, parse: () => new Map() }),
+    plan: () => undefined,
+    *apply() {},
+    sequence: () => ['b', 'a'],
+    queue: 'reboots',
+  })
+  const turns = sequencerOf([runHost('a', queued({ id: 'x' })), runHost('b', queued({ id: 'y' }))], 0, new Map())
+  const came: string[] = []
+  const waits = turns.waitForTurn('a', batch(queued({ id: 'x' }))).then(() => came.push('a'))
+  await turns.waitForTurn('b', batch(queued({ id: 'y' }))).then(() => came.push('b'))
+  expect(came).toEqual(['b'])
+  turns.finish('b', batch(queued({ id: 'y' })))
+  await waits
+  expect(came).toEqual(['b', 'a'])
+  turns.release('a', true)
+})

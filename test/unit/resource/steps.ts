@@ -10,13 +10,14 @@ export const stepsOf = (steps: Generator<Step, void, { code: number; stdout: Buf
   try {
     for (let next = steps.next(); next.done !== true && sent.length < 20; ) {
       const { value } = next
-      if (value.do === 'notice') {
+      if (value.do === 'notice' || value.do === 'reboot') {
         next = steps.next({ code: 0, stdout: Buffer.alloc(0), stderr: '' })
         continue
       }
+      const doing = 'doing' in value ? (value.doing ?? '') : ''
       sent.push(
         'script' in value
-          ? `${value.script}\n${'input' in value ? wordsOf(value.input) : ''}`
+          ? `${value.script}\n${doing}\n${'input' in value ? wordsOf(value.input) : ''}`
           : value.do === 'fetch'
             ? value.url
             : value.request,

@@ -68,6 +68,7 @@ export const EXEMPT: Readonly<Record<string, string>> = {
   sudoers: `${ROOTS}: /etc/sudoers.d`,
   limits: `${ROOTS}: /etc/security/limits.d`,
   logrotate: `${ROOTS}: /etc/logrotate.d`,
+  reboot: `${ROOTS}: /run/provision, and the marks of packages in /run and /boot`,
   sysctl: `${ROOTS}: /etc/sysctl.d and /proc/sys`,
   nftables: `${ROOTS}: /etc/provision/nftables and /var/lib/provision`,
   sshd: `${ROOTS}: /etc/ssh/sshd_config.d and /var/lib/provision`,
