@@ -37,6 +37,7 @@ import {
   unit,
   user,
   userPassword,
+  wait,
   z,
 } from 'provision'
 
@@ -171,6 +172,7 @@ export default defineRole({
       more,
       service({ unit: 'faults.service', loads: [main, more, spare, pair], restarts: [text], set: 'faults', enabled: isA }),
       command({ name: 'mark', run: `echo ${state} >${ROOT}/mark`, unless: `[ -e ${ROOT}/mark ] && grep -qx ${state} ${ROOT}/mark` }),
+      wait({ name: 'loaded', condition: `grep -qx version=${state} /run/faults.loaded`, when: ['service:faults.service'] }),
       // After an interruption anywhere, both have seen the last state.
       command({ name: 'follow', run: `cp ${ROOT}/plain ${ROOT}/followed`, when: [`${ROOT}/plain`, 'user:faulty'], umask: '027' }),
       script({ name: 'note', content: `#!/bin/sh\necho "$STATE" >${ROOT}/note\n`, environment: { STATE: state }, when: [main] }),

@@ -34,6 +34,7 @@ const ALLOWED: Readonly<Record<string, string>> = {
   'src/resource/certificate/former-script.ts': GUARDED,
   'src/resource/control/execute.ts': 'in the directory of the session below /run',
   'src/resource/control/reboot.ts': OURS,
+  'src/resource/control/wait-checks.ts': 'in the directory of the session below /run',
   'src/resource/control/record.ts': OURS,
   'src/resource/guarded/commit-confirm.ts': OURS,
   'src/resource/guarded/login.ts': OURS,

@@ -31,6 +31,7 @@ it('a kind that changes more than the plan named breaks a law', () => {
 const KEEPS_CHANGE_BY_HAND: Readonly<Record<string, string>> = {
   command: 'its condition is evaluated again in the same request, and what it writes is unknown',
   reboot: 'whether the system asks for it is asked again, and a boot writes nothing',
+  wait: 'it changes nothing',
   script: 'its condition is evaluated again in the same request, and what it writes is unknown',
   'database-dump': 'a table that exists meanwhile is not restored',
   drained: 'it enables only hosts whose marks of an interrupted run are still there',

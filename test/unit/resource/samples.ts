@@ -214,6 +214,7 @@ export const SAMPLES: Readonly<Record<string, Sample>> = {
     options: (i) => ({ name: `sample${i}`, run: `touch /srv/sample${i}`, creates: `/srv/sample${i}` }),
     asWanted: () => ({ missing: false }),
   },
+  wait: { options: (i) => ({ name: `sample${i}`, port: 1000 + i }), asWanted: () => ({ open: '' }) },
   reboot: { options: (i) => ({ name: `sample${i}` }), asWanted: () => ({}) },
   script: {
     options: (i) => ({ name: `sample${i}`, content: `#!/bin/sh\ntouch /srv/sample${i}\n`, creates: `/srv/sample${i}` }),

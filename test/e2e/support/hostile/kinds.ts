@@ -69,6 +69,7 @@ export const EXEMPT: Readonly<Record<string, string>> = {
   limits: `${ROOTS}: /etc/security/limits.d`,
   logrotate: `${ROOTS}: /etc/logrotate.d`,
   reboot: `${ROOTS}: /run/provision, and the marks of packages in /run and /boot`,
+  wait: 'it changes nothing; it reads only whether a path exists',
   sysctl: `${ROOTS}: /etc/sysctl.d and /proc/sys`,
   nftables: `${ROOTS}: /etc/provision/nftables and /var/lib/provision`,
   sshd: `${ROOTS}: /etc/ssh/sshd_config.d and /var/lib/provision`,
