@@ -16,9 +16,14 @@ export { reboot } from './resource/control/reboot.ts'
 export { script } from './resource/control/script.ts'
 export { wait } from './resource/control/wait.ts'
 export { databaseAccount } from './resource/database/account.ts'
-export { refuseInvalidAccount } from './resource/database/account-spec.ts'
-export { charset as databaseCharset, collation as databaseCollation, refuseOtherCharset } from './resource/database/charset.ts'
-export { BLOCKERS_SCRIPT as databaseBlockers, MARIADB as databaseClient } from './resource/database/client.ts'
+export { accountFaults, refuseInvalidAccount } from './resource/database/account-spec.ts'
+export {
+  charset as databaseCharset,
+  charsetFault,
+  collation as databaseCollation,
+  refuseOtherCharset,
+} from './resource/database/charset.ts'
+export { blockersScript as databaseBlockers, clientOf as databaseClient } from './resource/database/client.ts'
 export { database, databaseName } from './resource/database/database.ts'
 export { databaseDump } from './resource/database/dump.ts'
 export {

@@ -1,5 +1,8 @@
+import type { Flavour } from './options.ts'
+
 /** Parameters of the backup script. */
 export interface Backup {
+  readonly flavour: Flavour
   readonly recipients: readonly string[]
   /** The store: its address, the name in its certificate, and its port. Undefined if this host stores its backups itself. */
   readonly store: { readonly address: string; readonly name: string; readonly port: number } | undefined
@@ -14,13 +17,15 @@ export const NOTHING = 3
  * Script that dumps all databases at one moment, restores them to a temporary server, and compares both by checksum. Only a backup that
  * passes is encrypted and stored. One session holds the lock until the dump has begun, so that its checksums and the dump are consistent.
  */
-export const backupScript = ({ recipients, store, keepDays, pki }: Backup): string => `#!/bin/sh
+export const backupScript = ({ flavour, recipients, store, keepDays, pki }: Backup): string => {
+  const { client, dump, dumpOptions, install, installOptions, server, serverOptions } = PROGRAMS[flavour]
+  return `#!/bin/sh
 # Written by provision.
 set -eu
 umask 077
 cd "$STATE_DIRECTORY"
 SYSTEM="'mysql', 'sys', 'information_schema', 'performance_schema'"
-client='mariadb --no-defaults --socket=/run/mysqld/mysqld.sock --local-infile=0 --connect-timeout=10 --default-character-set=utf8mb4 -NB'
+client='${client} --no-defaults --socket=/run/mysqld/mysqld.sock --local-infile=0 --connect-timeout=10 --default-character-set=utf8mb4 -NB'
 # For queries while the tables are locked: a server that does not answer must not keep them locked.
 query() { timeout 60 $client -e "$@" || fail 'the server did not answer within 60 seconds'; }
 fail() { echo "$*" >&2; exit 1; }
@@ -40,8 +45,8 @@ query "SELECT SCHEMA_NAME FROM information_schema.SCHEMATA WHERE SCHEMA_NAME NOT
 query "SELECT CONCAT('CHECKSUM TABLE \\\`', REPLACE(TABLE_SCHEMA, '\\\`', '\\\`\\\`'), '\\\`.\\\`', REPLACE(TABLE_NAME, '\\\`', '\\\`\\\`'), '\\\`;')
  FROM information_schema.TABLES WHERE TABLE_TYPE = 'BASE TABLE' AND TABLE_SCHEMA NOT IN ($SYSTEM) ORDER BY TABLE_SCHEMA, TABLE_NAME" --raw >work/checksums.sql
 if [ ! -s work/databases ]; then echo 'no database exists yet'; exit ${NOTHING}; fi
-{ tr '\\n' '\\0' <work/databases | xargs -0 mariadb-dump --no-defaults --socket=/run/mysqld/mysqld.sock --default-character-set=utf8mb4 \\
-    --single-transaction --quick --routines --triggers --events --hex-blob --databases && : >work/dumped; } | gzip -1 >work/dump.sql.gz & dump=$!
+{ tr '\\n' '\\0' <work/databases | xargs -0 ${dump} --no-defaults --socket=/run/mysqld/mysqld.sock --default-character-set=utf8mb4 \\
+    --single-transaction --quick --routines --triggers --events --hex-blob${dumpOptions} --databases && : >work/dumped; } | gzip -1 >work/dump.sql.gz & dump=$!
 dump_began() { [ -e work/dumped ] || ! kill -0 $dump 2>/dev/null || { running=$(query "SELECT COUNT(*) FROM information_schema.INNODB_TRX t JOIN information_schema.PROCESSLIST p ON p.ID = t.trx_mysql_thread_id WHERE p.USER = 'provision-backup'") || exit 1; [ "$running" -ge 2 ]; }; }
 until_true 300 dump_began || fail 'the dump did not begin within 30 seconds'
 { echo 'UNLOCK TABLES;'; cat work/checksums.sql; } >&3
@@ -53,10 +58,10 @@ wait $dump
 sed 1d work/answers >work/live
 
 # A dump that ends without an error can still be incomplete. Only a restore proves it.
-mariadb-install-db --no-defaults --datadir="$PWD/work/test" --auth-root-authentication-method=normal --skip-test-db >work/installed 2>&1 || { cat work/installed >&2; exit 1; }
-mariadbd --no-defaults --datadir="$PWD/work/test" --socket="$PWD/work/socket" --pid-file="$PWD/work/pid" --skip-networking --skip-log-bin \\
-  --innodb-flush-log-at-trx-commit=0 --innodb-buffer-pool-size=128M --max-allowed-packet=1G >work/log 2>&1 & server=$!
-throwaway() { mariadb --no-defaults --local-infile=0 --socket="$PWD/work/socket" --user=root --default-character-set=utf8mb4 -NB "$@"; }
+${install} --datadir="$PWD/work/test" ${installOptions} >work/installed 2>&1 || { cat work/installed >&2; exit 1; }
+${server} --no-defaults --datadir="$PWD/work/test" --socket="$PWD/work/socket" --pid-file="$PWD/work/pid" --skip-networking --skip-log-bin \\
+  --innodb-flush-log-at-trx-commit=0 --innodb-buffer-pool-size=128M --max-allowed-packet=1G${serverOptions} >work/log 2>&1 & server=$!
+throwaway() { ${client} --no-defaults --local-infile=0 --socket="$PWD/work/socket" --user=root --default-character-set=utf8mb4 -NB "$@"; }
 answers() { throwaway -e 'DO 1' 2>/dev/null; }
 until_true 600 answers || { tail -n 20 work/log >&2; fail 'the temporary server for the restore test does not start'; }
 # Errors of the client can contain rows, which must not reach the journal. Only the error number and the line are printed.
@@ -71,6 +76,42 @@ age ${recipients.map((one) => `-r ${one}`).join(' ')} -o "work/$name" work/dump.
 ${store === undefined ? storeHere(keepDays) : sendToStore(store, pki)}
 echo "stored $name: $(wc -l <work/live) tables, restored and compared"
 `
+}
+
+interface Programs {
+  readonly client: string
+  readonly dump: string
+  readonly dumpOptions: string
+  /** Creates a data directory, without a password for root. */
+  readonly install: string
+  readonly installOptions: string
+  readonly server: string
+  readonly serverOptions: string
+}
+
+/** Programs, and options that the other flavour does not have. */
+const PROGRAMS: Readonly<Record<Flavour, Programs>> = {
+  mariadb: {
+    client: 'mariadb',
+    dump: 'mariadb-dump',
+    dumpOptions: '',
+    install: 'mariadb-install-db --no-defaults',
+    installOptions: '--auth-root-authentication-method=normal --skip-test-db',
+    server: 'mariadbd',
+    serverOptions: '',
+  },
+  mysql: {
+    client: 'mysql',
+    dump: 'mysqldump',
+    // A restored table gets transactions of the server that it is restored to.
+    dumpOptions: ' --set-gtid-purged=OFF --no-tablespaces',
+    // The directory of the package is not readable for the account of the backups.
+    install: 'mysqld --no-defaults --initialize-insecure',
+    installOptions: '--secure-file-priv=NULL',
+    server: 'mysqld',
+    serverOptions: ' --secure-file-priv=NULL --mysqlx=OFF',
+  },
+}
 
 const storeHere = (days: number): string => `mkdir -p kept; sync "work/$name"; mv "work/$name" kept/
 ${forgetScript('kept', days)}`

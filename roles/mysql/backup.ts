@@ -20,7 +20,8 @@ import {
 } from 'provision'
 import { addressOf } from './addresses.ts'
 import { backupScript, NOTHING, receiveScript } from './backup-script.ts'
-import { type Members, membersOf, type Options } from './options.ts'
+import { type Flavour, type Members, membersOf, type Options } from './options.ts'
+import { softwareOf } from './software.ts'
 
 export const BACKUP = 'provision-backup'
 const PKI = { directory: '/etc/provision-backup', pair: '/etc/provision-backup/host.pem', trusted: '/etc/provision-backup/authority.pem' }
@@ -75,7 +76,13 @@ export const backupResources = (context: HostContext<Options>): readonly Resourc
   const script = file({
     path: `${SCRIPTS}/database-backup`,
     mode: '755',
-    content: backupScript({ recipients: given.backups.recipients, store, keepDays: given.backups.keep_days, pki: PKI }),
+    content: backupScript({
+      flavour: given.flavour,
+      recipients: given.backups.recipients,
+      store,
+      keepDays: given.backups.keep_days,
+      pki: PKI,
+    }),
   })
   const result = file({ path: `${SCRIPTS}/database-backup-result`, mode: '755', content: RESULT_SCRIPT })
   const job = unit({
@@ -83,7 +90,7 @@ export const backupResources = (context: HostContext<Options>): readonly Resourc
     content: `# Written by provision.
 [Unit]
 Description=Back up all databases and test the restore
-After=mariadb.service
+After=${softwareOf(given.flavour).unit}
 
 [Service]
 Type=oneshot
@@ -143,13 +150,12 @@ const requireStore = (keeper: HostView, { host, flows, options: { backups } }: H
 }
 
 /** Database account of the backups. It may read everything and change nothing. */
-export const backupAccount = (members: Members, me: string): Resource =>
+export const backupAccount = (where: { readonly me: string; readonly flavour: Flavour; readonly servers: string[] }): Resource =>
   databaseAccount({
     user: BACKUP,
     host: 'localhost',
-    grants: [{ on: '*.*', privileges: ['SELECT', 'SHOW VIEW', 'TRIGGER', 'EVENT', 'LOCK TABLES', 'RELOAD', 'PROCESS'] }],
-    me,
-    servers: [...members.managed],
+    grants: [{ on: '*.*', privileges: [...softwareOf(where.flavour).readsAll] }],
+    ...where,
   })
 
 /** Resources of the host that stores backups. It cannot decrypt them. */

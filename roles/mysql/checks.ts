@@ -1,10 +1,13 @@
-import { type Check, databaseBlockers, type HostView, type SiteContext, type SiteView, databaseClient as SQL, sh } from 'provision'
+import { type Check, databaseBlockers, databaseClient, type HostView, type SiteContext, type SiteView, sh } from 'provision'
 import { addressOf } from './addresses.ts'
 import { backupHost, RESULT, storeAddress, storeHost } from './backup.ts'
 import { PKI } from './config.ts'
 import { OPENER } from './opener.ts'
-import { type Members, membersOf, type Options } from './options.ts'
+import { type Flavour, type Members, membersOf, type Options } from './options.ts'
 import { peerOptions } from './peer.ts'
+import { softwareOf } from './software.ts'
+
+const SQL = databaseClient('mariadb')
 
 /** Checks of `provision verify`. */
 export const checksOf = ({ options: given, host, site }: SiteContext<Options>): readonly Check[] => {
@@ -12,7 +15,7 @@ export const checksOf = ({ options: given, host, site }: SiteContext<Options>): 
   const isIn = (hosts: readonly HostView[]): boolean => hosts.some(({ name }) => name === host.name)
   const needing = (unit: string, checks: readonly Check[]): readonly Check[] => checks.map((check) => ({ ...check, units: [unit] }))
   return [
-    ...(isIn(servers) ? needing('mariadb.service', serverChecks(given, host, site)) : []),
+    ...(isIn(servers) ? needing(softwareOf(given.flavour).unit, serverChecks(given, host, site)) : []),
     ...(isIn(arbitrators)
       ? [{ name: 'the arbitrator runs', script: 'systemctl is-active -q garb.service || { echo garb.service is not active; exit 1; }' }]
       : []),
@@ -63,9 +66,11 @@ echo 'no good backup was made in the last ${hours} hours'; exit 1`
 const serverChecks = (given: Options, host: HostView, site: SiteView): readonly Check[] => {
   const members = membersOf(given, site)
   const { topology, servers, arbitrators } = members
+  const accounts = ACCOUNTS[given.flavour]
+  const none = noneOf(given.flavour)
   return [
-    none('no anonymous account exists, and root logs in only through the socket', UNKNOWN_ADMINISTRATORS),
-    none('every network account requires TLS', ACCOUNTS_WITHOUT_TLS),
+    none('no anonymous account exists, and root logs in only through the socket', accounts.unknownAdministrators),
+    none('every network account requires TLS', accounts.withoutTls),
     {
       name: 'the server presents a certificate of the database authority',
       script: tlsScript(addressOf(host, { servers, arbitrators }), host.name),
@@ -119,16 +124,28 @@ printf '%s\\n' "$answer" | grep -q 'Slave_IO_Running: Yes' && printf '%s\\n' "$a
 [ "$(${SQL} -e 'SELECT @@read_only')" = 1 ] || { echo 'it accepts writes'; exit 1; }`
 
 /** Check that fails if a query returns rows, and prints them. */
-const none = (name: string, sql: string): Check => ({
-  name,
-  script: `found=$(${SQL} <<'SQL'\n${sql};\nSQL\n) || exit 1; [ -z "$found" ] || { printf '%s\\n' "$found"; exit 1; }`,
-})
+const noneOf =
+  (flavour: Flavour) =>
+  (name: string, sql: string): Check => ({
+    name,
+    script: `found=$(${databaseClient(flavour)} <<'SQL'\n${sql};\nSQL\n) || exit 1; [ -z "$found" ] || { printf '%s\\n' "$found"; exit 1; }`,
+  })
 
-const UNKNOWN_ADMINISTRATORS = `SELECT CONCAT(QUOTE(User), '@', Host) FROM mysql.global_priv
-WHERE User = '' OR (User IN ('root', 'mysql') AND (Host <> 'localhost' OR JSON_VALUE(Priv, '$.authentication_string') NOT IN ('', 'invalid')))`
-
-const ACCOUNTS_WITHOUT_TLS = `SELECT CONCAT(QUOTE(User), '@', Host) FROM mysql.global_priv
-WHERE Host NOT IN ('localhost', '') AND COALESCE(JSON_VALUE(Priv, '$.ssl_type'), 0) = 0 AND COALESCE(JSON_VALUE(Priv, '$.is_role'), 0) = 0`
+const ACCOUNTS: Readonly<Record<Flavour, { readonly unknownAdministrators: string; readonly withoutTls: string }>> = {
+  mariadb: {
+    unknownAdministrators: `SELECT CONCAT(QUOTE(User), '@', Host) FROM mysql.global_priv
+WHERE User = '' OR (User IN ('root', 'mysql') AND (Host <> 'localhost' OR JSON_VALUE(Priv, '$.authentication_string') NOT IN ('', 'invalid')))`,
+    withoutTls: `SELECT CONCAT(QUOTE(User), '@', Host) FROM mysql.global_priv
+WHERE Host NOT IN ('localhost', '') AND COALESCE(JSON_VALUE(Priv, '$.ssl_type'), 0) = 0 AND COALESCE(JSON_VALUE(Priv, '$.is_role'), 0) = 0`,
+  },
+  mysql: {
+    // The package writes the account of the host, root, into the account of its own scripts.
+    unknownAdministrators: `SELECT CONCAT(QUOTE(User), '@', Host) FROM mysql.user
+WHERE User = '' OR (User IN ('root', 'mysql', 'debian-sys-maint') AND (Host <> 'localhost' OR plugin <> 'auth_socket' OR authentication_string NOT IN ('', 'root')))`,
+    // A role is an account that cannot log in.
+    withoutTls: `SELECT CONCAT(QUOTE(User), '@', Host) FROM mysql.user WHERE Host <> 'localhost' AND ssl_type = '' AND account_locked = 'N'`,
+  },
+}
 
 const TABLES = `SELECT CONCAT(t.TABLE_SCHEMA, '.', t.TABLE_NAME, IF(t.ENGINE = 'InnoDB', ' has no primary key', CONCAT(' is ', t.ENGINE))) FROM information_schema.TABLES t
 WHERE t.TABLE_TYPE = 'BASE TABLE' AND t.TABLE_SCHEMA NOT IN ('mysql', 'sys', 'information_schema', 'performance_schema')
@@ -145,9 +162,9 @@ answer=$(${SQL} -e "SHOW GLOBAL STATUS WHERE Variable_name IN ('wsrep_cluster_st
  */
 const APPLIED = `
 waits=$(${SQL} -e "SELECT CONCAT('it has waited for ', TIME, ' s: ', STATE) FROM information_schema.PROCESSLIST WHERE USER = 'system user' AND STATE LIKE 'Waiting for%lock' AND TIME >= 5") || exit 1
-[ -z "$waits" ] || { printf '%s\\n' "$waits"; ${databaseBlockers}; exit 1; }
+[ -z "$waits" ] || { printf '%s\\n' "$waits"; ${databaseBlockers('mariadb')}; exit 1; }
 look() { ${SQL} -e "SELECT GROUP_CONCAT(VARIABLE_VALUE ORDER BY VARIABLE_NAME SEPARATOR ' ') FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME IN ('INNODB_LSN_CURRENT', 'WSREP_FLOW_CONTROL_ACTIVE', 'WSREP_LAST_COMMITTED')"; }
-before=$(look) || exit 1; case $before in *true*) sleep 5; [ "$(look)" != "$before" ] || { echo 'flow control has stopped all writes for 5 s'; ${databaseBlockers}; exit 1; } ;; esac`
+before=$(look) || exit 1; case $before in *true*) sleep 5; [ "$(look)" != "$before" ] || { echo 'flow control has stopped all writes for 5 s'; ${databaseBlockers('mariadb')}; exit 1; } ;; esac`
 
 const tlsScript = (address: string, host: string): string => `
 answer=$(echo | timeout 10 openssl s_client -starttls mysql -connect ${address.includes(':') ? `[${address}]` : address}:3306 -verify_return_error -verify_hostname ${host}.database.provision.internal -verify_ip ${address} -CAfile ${PKI.trusted} 2>&1)

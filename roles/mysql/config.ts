@@ -45,7 +45,7 @@ ssl_key = ${PKI.pair}.key
 tls_version = TLSv1.2,TLSv1.3
 require_secure_transport = ON
 
-${defaultsBeside(options.settings)}default_storage_engine = InnoDB
+${valuesBeside(DEFAULTS, options.settings)}default_storage_engine = InnoDB
 innodb_buffer_pool_size = ${bufferPool(options, facts)}
 innodb_flush_log_at_trx_commit = ${options.durable ? 1 : 2}
 
@@ -59,11 +59,7 @@ binlog_expire_logs_seconds = ${options.binlog_days * 86_400}
 slow_query_log = ON
 slow_query_log_file = /var/log/mysql/mariadb-slow.log
 long_query_time = ${options.slow_query_seconds}
-${Object.entries(options.settings)
-  .map(([name, value]) => `${name} = ${typeof value === 'boolean' ? (value ? 'ON' : 'OFF') : value}\n`)
-  .join(
-    '',
-  )}${members.topology === 'cluster' ? clusterConfig(server) : ''}${members.topology === 'replica' ? replicaConfig(options) : ''}${oneAddressConfig(server)}${members.topology === 'cluster' ? SST : ''}
+${Object.entries(options.settings).map(settingLine).join('')}${members.topology === 'cluster' ? clusterConfig(server) : ''}${members.topology === 'replica' ? replicaConfig(options) : ''}${oneAddressConfig(server)}${members.topology === 'cluster' ? SST : ''}
 !include ${keepsDatabaseDirectory}
 `
 }
@@ -84,9 +80,13 @@ const DEFAULTS = {
   sql_mode: 'STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION,ONLY_FULL_GROUP_BY',
 }
 
-/** The collation follows the character set if only that is set. */
-const defaultsBeside = (settings: Options['settings']): string =>
-  Object.entries(DEFAULTS)
+/** A variable of `settings` in a configuration. */
+export const settingLine = ([name, value]: readonly [string, Options['settings'][string]]): string =>
+  `${name} = ${typeof value === 'boolean' ? (value ? 'ON' : 'OFF') : value}\n`
+
+/** Values of this role that `settings` does not replace. The collation follows the character set if only that is set. */
+export const valuesBeside = (values: Readonly<Record<string, string>>, settings: Options['settings']): string =>
+  Object.entries(values)
     .filter(([name]) => !(name in settings) && !(name === 'collation_server' && 'character_set_server' in settings))
     .map(([name, value]) => `${name} = ${value}\n`)
     .join('')
@@ -153,7 +153,7 @@ rpl_semi_sync_master_wait_no_slave = OFF
 export const serverId = (name: string): number =>
   1 + ([...name].reduce((hash, c) => Math.imul(hash ^ (c.codePointAt(0) ?? 0), 16_777_619) >>> 0, 2_166_136_261) % 4_294_967_294)
 
-const numberOf = ({ members: { topology, servers }, host: { name } }: Server): number =>
+export const numberOf = ({ members: { topology, servers }, host: { name } }: Server): number =>
   topology === 'replica' ? serverId(name) : servers.findIndex((one) => one.name === name) + 1
 
 /** Options of Galera for replication over TLS, in which both sides are verified by the authority. */
@@ -164,7 +164,7 @@ export const socketOptions = ({ pair, trusted }: { readonly pair: string; readon
   `socket.ssl_key=${pair}.key`,
 ]
 
-const bufferPool = ({ buffer_pool }: Options, { memoryMB }: Facts): string => {
+export const bufferPool = ({ buffer_pool }: Options, { memoryMB }: Facts): string => {
   const part = /^(\d+)%$/.exec(buffer_pool)?.[1]
   return part === undefined ? buffer_pool : `${Math.max(64, Math.floor((memoryMB * Number(part)) / 100 / 64) * 64)}M`
 }

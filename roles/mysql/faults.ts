@@ -1,6 +1,6 @@
-import type { HostView, SiteContext, SiteView } from 'provision'
+import { accountFaults, charsetFault, type HostView, type SiteContext, type SiteView } from 'provision'
 import { storeHost } from './backup.ts'
-import { membersOf, type Options } from './options.ts'
+import { type Members, membersOf, type Options } from './options.ts'
 
 type Faults = readonly { readonly path: readonly PropertyKey[]; readonly what: string; readonly fix: string }[]
 
@@ -8,8 +8,6 @@ type Faults = readonly { readonly path: readonly PropertyKey[]; readonly what: s
 export const faultsOf = ({ options: given, host, site }: SiteContext<Options>): Faults => {
   const { topology, servers, arbitrators, clients } = membersOf(given, site)
   const fault = (path: readonly PropertyKey[], what: string, fix: string) => [{ path, what, fix }]
-  if (given.flavour === 'mysql')
-    return fault(['flavour'], 'Oracle MySQL is not supported yet', 'remove `flavour`: MariaDB speaks the same protocol')
   const isClient = clients.some(({ name }) => name === host.name)
   const isServer = servers.some(({ name }) => name === host.name)
   // `requireSameTopology` compares the topology of a client with that of the servers, and names the cause of a difference.
@@ -69,6 +67,7 @@ export const faultsOf = ({ options: given, host, site }: SiteContext<Options>): 
           'reduce `buffer_pool`, or raise `memory`',
         )
       : []),
+    ...(given.flavour === 'mysql' ? mysqlFaults(given, topology) : []),
     ...storeFaults(given, site),
     ...(discarded.length > 0
       ? fault(
@@ -79,6 +78,33 @@ export const faultsOf = ({ options: given, host, site }: SiteContext<Options>): 
       : []),
   ]
 }
+
+/** Options that MySQL does not have. The schema of the options has checked them for MariaDB. */
+const mysqlFaults = (given: Options, topology: Members['topology']): Faults => [
+  ...(topology === 'single'
+    ? []
+    : [
+        {
+          path: [given.topology === topology ? 'topology' : 'flavour'],
+          what: `the flavour mysql has no topology ${topology}`,
+          fix:
+            topology === 'cluster'
+              ? 'set `topology: single` with one server in the group, or remove `flavour`: a cluster is Galera, a part of MariaDB'
+              : 'set `topology: single` with one server in the group, or remove `flavour`: this role replicates only MariaDB',
+        },
+      ]),
+  ...given.users.flatMap((user, i) =>
+    accountFaults(user.name, user, 'mysql').map(({ path, message, fix }) => ({
+      path: ['users', i, ...(path.length === 0 ? ['name'] : path)],
+      what: `the user ${user.name} ${message}`,
+      fix,
+    })),
+  ),
+  ...given.databases.flatMap((one, i) => {
+    const found = charsetFault(one, 'mysql')
+    return found === undefined ? [] : [{ path: ['databases', i, 'collation'], what: `${one.collation} ${found.message}`, fix: found.fix }]
+  }),
+]
 
 const storeFaults = ({ backups, arbitrators, servers }: Options, site: SiteView): Faults => {
   if (backups === undefined || backups.store === 'here') return []

@@ -1,15 +1,15 @@
-import { databaseAccount, directory, file, type Resource, sandbox, service, settingLines, unit, user } from 'provision'
-import type { Members } from './options.ts'
+import { directory, file, type Resource, sandbox, service, settingLines, unit, user } from 'provision'
+import type { Flavour, Options } from './options.ts'
 
 const NAME = 'provision-database-health'
 const SCRIPT = `/usr/local/lib/provision/database-health`
 
-/** Account that may read the state of a server, and nothing else. */
+/** Account of the health service. On the server it has no grants: every account may read the state of the server. */
 export const HEALTH_ACCOUNT = 'provision-health'
 
 /** Resources of the health service, which answers the proxies. They are declared before the server. */
-export const healthResources = (address: string, port: number): readonly Resource[] => {
-  const script = file({ path: SCRIPT, mode: '755', content: SCRIPT_TEXT })
+export const healthResources = (address: string, { health_port: port, flavour }: Options): readonly Resource[] => {
+  const script = file({ path: SCRIPT, mode: '755', content: scriptText(flavour) })
   const socket = unit({
     name: `${NAME}.socket`,
     content: `# Written by provision.
@@ -54,10 +54,6 @@ WantedBy=multi-user.target
   ]
 }
 
-/** Database account of the health service. It has no grants: every account may read the state of the server. */
-export const healthAccount = (members: Members, me: string): Resource =>
-  databaseAccount({ user: HEALTH_ACCOUNT, host: 'localhost', me, servers: [...members.managed] })
-
 /** Seconds without progress after which a server counts as stalled. Under load, a healthy server applies something every second. */
 const STALLED_S = 15
 
@@ -67,7 +63,20 @@ const STALLED_S = 15
  * of InnoDB and table changes make no progress; a long transaction or `ALTER TABLE` does make progress. Each proxy asks every second, so
  * one process answers all of them and keeps one client connected to the server.
  */
-const SCRIPT_TEXT = String.raw`#!/usr/bin/perl
+/**
+ * The query of each flavour, in Perl: the state of the server, the number of waiting write sets, and values that change while the server
+ * applies one. A server without a cluster has neither of the last two.
+ */
+const QUESTIONS: Readonly<Record<Flavour, string>> = {
+  mariadb: String.raw`"SELECT CONCAT_WS(' ', \@\@read_only, COALESCE(" . value('WSREP_CLUSTER_STATUS') . ", ''), COALESCE(" . value('WSREP_LOCAL_STATE_COMMENT') . ", ''),"
+  . " MAX(IF(VARIABLE_NAME = 'SLAVE_RUNNING' AND VARIABLE_VALUE = 'ON', 'follows', NULL))), COALESCE(" . value('WSREP_LOCAL_RECV_QUEUE') . ", 0),"
+  . " CONCAT_WS(' ', " . join(', ', map { value($_) } qw(WSREP_LAST_COMMITTED INNODB_LSN_CURRENT INNODB_ONLINEDDL_PCT_PROGRESS)) . ")"
+  . " FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME IN ('WSREP_CLUSTER_STATUS', 'WSREP_LOCAL_STATE_COMMENT', 'SLAVE_RUNNING',"
+  . " 'WSREP_LOCAL_RECV_QUEUE', 'WSREP_LAST_COMMITTED', 'INNODB_LSN_CURRENT', 'INNODB_ONLINEDDL_PCT_PROGRESS');\n"`,
+  mysql: String.raw`"SELECT IF(\@\@read_only, 'ON ', 'OFF '), 0, '';\n"`,
+}
+
+const scriptText = (flavour: Flavour): string => String.raw`#!/usr/bin/perl
 # Written by provision. systemd passes the socket.
 use strict;
 use warnings;
@@ -77,12 +86,7 @@ use Time::HiRes qw(time);
 $SIG{PIPE} = 'IGNORE';
 open(my $socket, '+<&=', 3) or die "no socket: $!";
 sub value { "MAX(IF(VARIABLE_NAME = '$_[0]', VARIABLE_VALUE, NULL))" }
-# The state of the server, the number of waiting write sets, and values that change while the server applies one.
-my $question = "SELECT CONCAT_WS(' ', \@\@read_only, COALESCE(" . value('WSREP_CLUSTER_STATUS') . ", ''), COALESCE(" . value('WSREP_LOCAL_STATE_COMMENT') . ", ''),"
-  . " MAX(IF(VARIABLE_NAME = 'SLAVE_RUNNING' AND VARIABLE_VALUE = 'ON', 'follows', NULL))), COALESCE(" . value('WSREP_LOCAL_RECV_QUEUE') . ", 0),"
-  . " CONCAT_WS(' ', " . join(', ', map { value($_) } qw(WSREP_LAST_COMMITTED INNODB_LSN_CURRENT INNODB_ONLINEDDL_PCT_PROGRESS)) . ")"
-  . " FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME IN ('WSREP_CLUSTER_STATUS', 'WSREP_LOCAL_STATE_COMMENT', 'SLAVE_RUNNING',"
-  . " 'WSREP_LOCAL_RECV_QUEUE', 'WSREP_LAST_COMMITTED', 'INNODB_LSN_CURRENT', 'INNODB_ONLINEDDL_PCT_PROGRESS');\n";
+my $question = ${QUESTIONS[flavour]};
 my ($client, $to, $from);
 my ($state, $waiting, $progress, $at, $moved) = ('', 0, '', 0, time);
 
@@ -109,7 +113,7 @@ sub state_of_server {
   # A restarted server needs a new client. A silent server is not asked twice.
   for my $try (1, 2) {
     last if time - $begun > 1;
-    $client ||= open2($from, $to, qw(mariadb --no-defaults --socket=/run/mysqld/mysqld.sock --local-infile=0 --connect-timeout=2 -NB --unbuffered));
+    $client ||= open2($from, $to, qw(${flavour} --no-defaults --socket=/run/mysqld/mysqld.sock --local-infile=0 --connect-timeout=2 -NB --unbuffered));
     my $answer = syswrite($to, $question) ? line_of($from, 2, qr/\n/) : undef;
     return $answer =~ s/\n.*//sr if defined $answer;
     kill KILL => $client;

@@ -62,7 +62,7 @@ waits() {
 }
 # The first line of an error, at most 200 characters.
 error() { head -n 1 "$errors" | cut -c 1-200; }
-own() { ${databaseClient} -e "$1" 2>"$errors"; }
+own() { ${databaseClient('mariadb')} -e "$1" 2>"$errors"; }
 unanswered() { waits "it does not answer local queries: $(error)"; }
 # Prints the replication state of another server.
 ask() { timeout 1 mariadb --no-defaults --local-infile=0 --connect-timeout=1 -h "$1" ${peerOptions(name)} \\

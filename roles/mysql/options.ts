@@ -19,9 +19,9 @@ const databaseOptions = z
   .strictObject({
     name: databaseName,
     charset: databaseCharset.default('utf8mb4'),
-    collation: databaseCollation
-      .optional()
-      .meta({ description: "default: utf8mb4_unicode_ci for utf8mb4, and the server's own for another character set" }),
+    collation: databaseCollation.optional().meta({
+      description: "default for utf8mb4: utf8mb4_unicode_ci, with MySQL utf8mb4_0900_ai_ci; for another character set, the server's own",
+    }),
     state: z.enum(['present', 'absent']).default('present'),
     lose_all_rows: z.boolean().default(false).meta({ description: 'with `absent`: drop the database even if it has tables' }),
   })
@@ -84,10 +84,16 @@ const backupOptions = z.strictObject({
 })
 
 /** Accounts of the server and of this role. */
-const OURS = ['root', 'mysql', 'mariadb.sys', 'prometheus']
+const OURS = ['root', 'mysql', 'mariadb.sys', 'mysql.sys', 'mysql.session', 'mysql.infoschema', 'debian-sys-maint', 'prometheus']
 
 export const options = z.strictObject({
-  flavour: z.enum(['mariadb', 'mysql']).default('mariadb').meta({ description: 'server software; Oracle MySQL is not supported yet' }),
+  flavour: z
+    .enum(['mariadb', 'mysql'])
+    .default('mariadb')
+    .meta({
+      description: '`mariadb`, or `mysql`: MySQL 8.4 of Oracle from the archive of Ubuntu 26.04, only with the topology `single`',
+      examples: ['mysql'],
+    }),
   topology: z.enum(['auto', 'cluster', 'replica', 'single']).default('auto').meta({
     description:
       '`auto`: a cluster with two or more servers, otherwise a single server; `replica`: a primary that accepts writes, and replicas of it',
@@ -168,6 +174,7 @@ export const options = z.strictObject({
 })
 
 export type Options = z.output<typeof options>
+export type Flavour = Options['flavour']
 
 /** The hosts of the database by function, from the inventory. */
 export interface Members {

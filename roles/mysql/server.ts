@@ -20,65 +20,56 @@ import {
 } from 'provision'
 import { addressOf, certifiedAddresses } from './addresses.ts'
 import { requireDistinctReplicas } from './agreement.ts'
-import { isConfined, LOAD_PROFILE, profileResources } from './apparmor.ts'
+import { isConfined, loadProfile, profileResources } from './apparmor.ts'
 import { backupAccount } from './backup.ts'
-import { PKI, serverConfig } from './config.ts'
-import { healthAccount, healthResources } from './health.ts'
+import { PKI } from './config.ts'
+import { HEALTH_ACCOUNT, healthResources } from './health.ts'
 import { OPENER, openerResources } from './opener.ts'
 import { type Members, membersOf, type Options } from './options.ts'
+import { requireRelease } from './release.ts'
 import { serverSandbox } from './sandbox.ts'
-import { UPGRADE, upgradeScript } from './upgrade.ts'
+import { softwareOf } from './software.ts'
 import { configCheck } from './validation.ts'
 
 /** Resources of a database server. */
 export const serverResources = (context: HostContext<Options>): readonly Resource[] => {
   const { options: given, host, facts, site, authority } = context
   const members = membersOf(given, site)
+  requireRelease(context)
   const own = authority({ domain: 'database' })
   if (members.topology === 'replica') requireDistinctReplicas(members.servers, own.nameOf)
   const names = [own.nameOf(host.name), own.nameOf('writer'), own.nameOf('reader')]
   const pair = { path: PKI.pair, names, addresses: certifiedAddresses(host), group: 'mysql' }
   const certificate = leaf({ ...pair, authority: own, usages: ['server', 'client'] })
   const trusted = file({ path: PKI.trusted, content: text`${own.certificate}` })
-  const set = { name: SET, root: '/etc/mysql', check: [...configCheck(given.settings)] }
-  const config = file({ path: '/etc/mysql/mariadb.cnf', content: serverConfig({ options: given, members, host, facts }), set })
-  const profile = isConfined(facts) ? profileResources(given.settings) : []
-  const unit = unitDropin(members, given.settings, profile.length > 0)
-  const mariadb = service({ unit: UNIT, loads: [certificate, trusted], restarts: [config, unit, ...profile.slice(-1)], set: SET })
+  const { set: name, config: path, content, unit: unitName, packages, upgrade } = softwareOf(given.flavour)
+  const set = { name, root: '/etc/mysql', check: [...configCheck(given.settings, given.flavour)] }
+  const config = file({ path, content: content({ options: given, members, host, facts }), set })
+  const profile = isConfined(facts, given.flavour) ? profileResources(given) : []
+  const unit = unitDropin(members, given, profile.length > 0)
+  const server = service({ unit: unitName, loads: [certificate, trusted], restarts: [config, unit, ...profile.slice(-1)], set: name })
   return [
-    ...(members.topology === 'replica' ? [] : [leavingReplicas(given, members, host.name)]),
+    ...(members.topology === 'replica' || given.flavour === 'mysql' ? [] : [leavingReplicas(given, members, host.name)]),
     ...profile,
-    ...packagesOf(members).map((name) => pkg({ name })),
+    ...packages(members).map((one) => pkg({ name: one })),
     directory({ path: PKI.directory }),
     directory({ path: '/var/log/mysql', mode: '2750', owner: 'mysql', group: 'adm' }),
     trusted,
     certificate,
     databaseSlice(given),
     directory({ path: '/usr/local/lib/provision' }),
-    upgradeScript(),
+    ...upgrade,
     unit,
     config,
-    ...(members.clients.length > 0 ? healthResources(bracketed(addressOf(host, members)), given.health_port) : []),
+    ...(members.clients.length > 0 ? healthResources(bracketed(addressOf(host, members)), given) : []),
     ...(members.topology === 'replica' ? openerResources(host, members) : []),
-    serverService(context, members, mariadb),
+    serverService(context, members, server),
     ...contents(context, members),
   ]
 }
 
 /** Port at which a server receives all data of another one. */
 export const SEED_PORT = 4444
-
-const UNIT = 'mariadb.service'
-
-const SET = 'mariadb'
-
-const packagesOf = ({ topology }: Members): readonly string[] => [
-  'mariadb-server',
-  'mariadb-backup',
-  'openssl',
-  ...(topology === 'cluster' ? ['galera-4'] : []),
-  ...(topology === 'single' ? [] : ['socat']),
-]
 
 const serverService = (context: HostContext<Options>, members: Members, unit: ReturnType<typeof service>) => {
   switch (members.topology) {
@@ -134,48 +125,48 @@ const databaseSlice = ({ memory, cpu_weight, io_weight }: Options) =>
   slice({ name: 'database', description: 'Database server', cpuWeight: cpu_weight, ioWeight: io_weight, memoryMax: memory })
 
 /** Drop-in of the server: slice, sandbox, reload of certificates, and retries while its peers are unreachable. */
-const unitDropin = ({ topology }: Members, settings: Options['settings'], confined: boolean) =>
-  dropin({
-    unit: UNIT,
+const unitDropin = (members: Members, given: Options, confined: boolean) => {
+  const { topology } = members
+  const { unit, reload, asserts, started, startsBefore } = softwareOf(given.flavour)
+  return dropin({
+    unit,
     name: 'provision',
     settings: {
       Unit: {
         Wants: topology === 'replica' ? `network-online.target ${OPENER}` : 'network-online.target',
         After: 'network-online.target',
         StartLimitIntervalSec: '0',
+        ...asserts,
       },
       Service: {
         Restart: 'on-failure',
         RestartSec: '3s',
         // A server that joins copies all data first.
         TimeoutStartSec: '3h',
-        // LOCAL keeps the statement out of the binary log: on a replica it would be a transaction that the primary does not have.
-        ExecReload: `/usr/bin/mariadb --no-defaults --socket=/run/mysqld/mysqld.sock --local-infile=0 --connect-timeout=10 -e "SET lock_wait_timeout=10; FLUSH LOCAL SSL${
-          topology === 'cluster' ? `; SET GLOBAL wsrep_provider_options='socket.ssl_reload=1'` : ''
-        }"`,
-        ...(confined && { ExecStartPre: LOAD_PROFILE }),
-        // The empty entry removes Debian's. The file that bootstraps a cluster must be gone at the next start.
-        ExecStartPost: ['', ...(topology === 'cluster' ? ['+/bin/rm -f /run/mariadb-wsrep-new-cluster'] : []), UPGRADE],
+        ExecReload: reload(members),
+        ...startsBefore(confined ? [loadProfile(given.flavour)] : []),
+        ...started(members),
         ...(topology === 'cluster' && {
           EnvironmentFile: '-/run/mariadb-wsrep-new-cluster',
           ExecStopPost: '+/bin/rm -f /run/mariadb-wsrep-new-cluster',
         }),
-        ...serverSandbox(settings),
+        ...serverSandbox(given),
         Slice: 'database.slice',
       },
     },
   })
+}
 
 const NO_BACKUP = 'fetch a backup and decrypt it to that path, see roles/mysql/README.md'
 
 /** Databases, accounts and restored data. All members of a cluster declare the same. */
 const contents = (
-  { options: { databases, users, backups, restore }, files, host }: HostContext<Options>,
+  { options: { databases, users, backups, restore, flavour }, files, host }: HostContext<Options>,
   members: Members,
 ): readonly Resource[] => {
   const me = host.name
   const dump = restore === undefined ? [] : [projectFile({ files }, restore.file, NO_BACKUP)]
-  const all = { me, servers: [...members.managed] }
+  const all = { me, flavour, servers: [...members.managed] }
   const dumps = dump.map((content) =>
     databaseDump({ name: restore?.file ?? '', content, loseRowsWrittenSince: restore?.lose_rows_written_since ?? false, ...all }),
   )
@@ -184,10 +175,12 @@ const contents = (
     // An earlier installation may have left these open to everybody.
     database({ name: 'test', state: 'absent', ...all }),
     ...['localhost', me].map((host) => databaseAccount({ user: '', host, state: 'absent', ...all })),
-    // For monitoring: sees the state of the server and no rows, and is authenticated by the account of the host.
-    databaseAccount({ user: 'prometheus', host: 'localhost', grants: [{ on: '*.*', privileges: ['PROCESS', 'SLAVE MONITOR'] }], ...all }),
-    ...(members.clients.length > 0 ? [healthAccount(members, me)] : []),
-    ...(backups === undefined ? [] : [backupAccount(members, me)]),
+    // Each is authenticated by the account of the host, and sees the state of the server and no rows; the last one makes backups.
+    ...softwareOf(flavour).accounts.map(({ user, privileges }) =>
+      databaseAccount({ user, host: 'localhost', grants: [{ on: '*.*', privileges: [...privileges] }], ...all }),
+    ),
+    ...(members.clients.length > 0 ? [databaseAccount({ user: HEALTH_ACCOUNT, host: 'localhost', ...all })] : []),
+    ...(backups === undefined ? [] : [backupAccount(all)]),
     ...databases
       .filter(({ name }) => name !== 'test')
       .map(({ name, charset, collation, state, lose_all_rows }) =>

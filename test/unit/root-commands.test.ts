@@ -83,6 +83,7 @@ const ALLOWED: Readonly<Record<string, string>> = {
   'roles/mysql/backup-script.ts': 'as the account provision-backup, in its own directory',
   'roles/mysql/opener.ts': 'as the account mysql, in a temporary directory of its unit',
   'roles/mysql/server.ts': OURS,
+  'roles/mysql/software.ts': OURS,
   'roles/mysql/upgrade.ts': 'as the account mysql, in its own directory',
   'roles/mysql/validation.ts': 'as the account mysql, in a directory that it made for this',
 }

@@ -36,7 +36,7 @@ export const RUNBOOKS: Readonly<Record<string, string>> = {
   BalancerFull:
     'The balancer is close to its connection limit. Set `rate_limit` against an attack. Otherwise add a balancer, or raise `maxconn` in `extra.global`.',
   MysqlDown:
-    'Run `systemctl status mariadb` and `journalctl -u mariadb -n 50` on the host. Check for a full disk (DiskFull) and for a kill by the kernel (OomKill). `provision run --limit HOST` starts it. A cluster keeps working without this server. A primary with replicas is different: no database accepts writes until it is back.',
+    'Run `systemctl status mariadb` and `journalctl -u mariadb -n 50` on the host (`mysql` with that flavour). Check for a full disk (DiskFull) and for a kill by the kernel (OomKill). `provision run --limit HOST` starts it. A cluster keeps working without this server. A primary with replicas is different: no database accepts writes until it is back.',
   ReplicaStopped:
     "The replica no longer replicates. `sudo mariadb -E -e 'SHOW SLAVE STATUS'` there shows the reason. New data exists on one host only until this is fixed.",
   ReplicaLags: 'The replica is behind its primary, because of long writes or a busy host. Readers get older data.',

@@ -1,5 +1,6 @@
 import { grantName } from './account-sql.ts'
 import { readRows } from './client.ts'
+import { DIALECTS, type Dialect, type Flavour } from './flavour.ts'
 import { sqlText, UNKNOWN } from './mariadb.ts'
 
 /** An account of the server. Its password appears only as a digest with a nonce that is new in every observation. */
@@ -28,22 +29,26 @@ export interface AccountQuestion {
   readonly tables: readonly string[]
 }
 
-const PLUGIN = "IF(JSON_EXISTS(Priv, '$.auth_or'), 'several ways', JSON_VALUE(Priv, '$.plugin'))"
-const digestSql = (nonce: string): string => `SHA2(CONCAT('${nonce}', COALESCE(JSON_VALUE(Priv, '$.authentication_string'), '')), 256)`
-const TLS = "COALESCE(JSON_VALUE(Priv, '$.ssl_type'), 0)"
-const LOCKED = "COALESCE(JSON_VALUE(Priv, '$.account_locked'), 0)"
+const digestSql = (nonce: string, { secret }: Dialect['accounts']): string => `SHA2(CONCAT('${nonce}', ${secret}), 256)`
+
+/** The name of an account, and the flavour of its server. */
+export interface AccountName {
+  readonly user: string
+  readonly host: string
+  readonly flavour: Flavour
+}
 
 /** SQL condition: the account is like this. Without `digest`, its password is not compared. */
 export const isAccountSql = (
-  user: string,
-  host: string,
+  { user, host, flavour }: AccountName,
   { plugin, nonce, digest, tls, locked, grants }: Omit<Account, 'digest'> & Partial<Account>,
 ): string => {
+  const its = DIALECTS[flavour].accounts
   const settings = [
-    `User = ${sqlText(user)} AND Host = ${sqlText(host)} AND ${PLUGIN} = ${sqlText(plugin)}`,
-    ...(digest === undefined ? [] : [`${digestSql(nonce)} = '${digest}'`]),
-    `${TLS} ${tls ? '<>' : '='} 0`,
-    `${LOCKED} ${locked ? 'NOT IN' : 'IN'} ('0', 'false')`,
+    `User = ${sqlText(user)} AND Host = ${sqlText(host)} AND ${its.plugin} = ${sqlText(plugin)}`,
+    ...(digest === undefined ? [] : [`${digestSql(nonce, its)} = '${digest}'`]),
+    `${its.tls} ${tls ? '<>' : '='} 0`,
+    `${its.locked} ${locked ? 'NOT IN' : 'IN'} ('0', 'false')`,
   ]
   const own = `GRANTEE = ${sqlText(`'${user}'@'${host}'`)} AND PRIVILEGE_TYPE <> 'USAGE'`
   const named = (on: string, from: string): string =>
@@ -53,22 +58,25 @@ export const isAccountSql = (
     named("'*.*'", 'USER_PRIVILEGES'),
     named(`CONCAT(${schema}, '.*')`, 'SCHEMA_PRIVILEGES'),
     named(`CONCAT(TABLE_SCHEMA, '.', TABLE_NAME)`, 'TABLE_PRIVILEGES'),
-    `SELECT CONCAT('role ', Role) FROM mysql.roles_mapping WHERE User = ${sqlText(user)} AND Host = ${sqlText(host)}`,
+    `SELECT CONCAT('role ', Role) FROM (${its.roles}) r WHERE User = ${sqlText(user)} AND Host = ${sqlText(host)}`,
   ]
   const known = grants.length === 0 ? '0' : `COALESCE(SUM(BINARY name IN (${grants.map(sqlText).join(', ')})), 0)`
-  return `(EXISTS (SELECT 1 FROM mysql.global_priv WHERE ${settings.join(' AND ')})
+  return `(EXISTS (SELECT 1 FROM ${its.table} WHERE ${settings.join(' AND ')})
  AND (SELECT COUNT(*) = ${grants.length} AND ${known} = ${grants.length} FROM (${all.join(' UNION ALL ')}) g))`
 }
 
 /** One query about all accounts of the server, and about the tables of their declared grants. */
-export const accountsSql = (nonce: string, questions: readonly AccountQuestion[]): string => `SELECT 'account', User, Host,
- ${PLUGIN},
- ${digestSql(nonce)},
- ${TLS}, ${LOCKED} FROM mysql.global_priv WHERE JSON_VALUE(Priv, '$.is_role') IS NULL;
+export const accountsSql = (nonce: string, questions: readonly AccountQuestion[], flavour: Flavour): string => {
+  const its = DIALECTS[flavour].accounts
+  return `SELECT 'account', User, Host,
+ ${its.plugin},
+ ${digestSql(nonce, its)},
+ ${its.tls}, ${its.locked} FROM ${its.table} WHERE ${its.isAccount};
 SELECT 'grant', GRANTEE, '*.*', PRIVILEGE_TYPE, IS_GRANTABLE FROM information_schema.USER_PRIVILEGES
 UNION ALL SELECT 'grant', GRANTEE, CONCAT(TABLE_SCHEMA, '.*'), PRIVILEGE_TYPE, IS_GRANTABLE FROM information_schema.SCHEMA_PRIVILEGES
 UNION ALL SELECT 'grant', GRANTEE, CONCAT(TABLE_SCHEMA, '.', TABLE_NAME), PRIVILEGE_TYPE, IS_GRANTABLE FROM information_schema.TABLE_PRIVILEGES;
-SELECT 'role', User, Host, Role FROM mysql.roles_mapping;${tablesSql([...new Set(questions.flatMap(({ tables }) => tables))])}`
+SELECT 'role', User, Host, Role FROM (${its.roles}) r;${tablesSql([...new Set(questions.flatMap(({ tables }) => tables))])}`
+}
 
 const tablesSql = (tables: readonly string[]): string =>
   tables.length === 0
@@ -76,8 +84,12 @@ const tablesSql = (tables: readonly string[]): string =>
     : `\nSELECT 'table', TABLE_SCHEMA, TABLE_NAME FROM information_schema.TABLES WHERE CONCAT(TABLE_SCHEMA, '.', TABLE_NAME) IN (${tables.map(sqlText).join(', ')});`
 
 /** Parses the answer for these accounts. */
-export const readAccounts = (stdout: Buffer, nonce: string, questions: readonly AccountQuestion[]): ReadonlyMap<string, AccountState> => {
-  const rows = readRows(stdout)
+export const readAccounts = (
+  stdout: Buffer,
+  nonce: string,
+  { questions, flavour }: { readonly questions: readonly AccountQuestion[]; readonly flavour: Flavour },
+): ReadonlyMap<string, AccountState> => {
+  const rows = readRows(stdout, flavour)
   if (rows === undefined) return new Map(questions.map(({ id }) => [id, UNKNOWN]))
   const of = (sort: string) => rows.filter(([first]) => first === sort).map((row) => row.slice(1))
   const grants = Map.groupBy(of('grant'), ([grantee]) => grantee)

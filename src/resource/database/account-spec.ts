@@ -1,31 +1,55 @@
-import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import { isSecret, Secret } from '../../secret/secret.ts'
 import { hostFault } from './client-host.ts'
 import { servers } from './database.ts'
+import type { Flavour } from './flavour.ts'
+import { passwordHash } from './password-hash.ts'
 import { expanded, privilegeFault } from './privileges.ts'
 
-const sha1 = (bytes: string | Uint8Array) => createHash('sha1').update(bytes).digest()
+interface AccountOptions {
+  readonly host: string
+  readonly state: string
+  readonly grants: readonly Grant[]
+}
 
-/** The hash that the server stores for a password (mysql_native_password). */
-export const nativeHash = (password: string): string =>
-  `*${sha1(sha1(Buffer.from(password)))
-    .toString('hex')
-    .toUpperCase()}`
+export interface AccountFault {
+  readonly path: PropertyKey[]
+  readonly message: string
+  readonly fix: string
+}
 
-/** For `superRefine`: refuses privileges that no account can have on the target of their grant, and hosts that match no client. */
+/** Faults of an account: a name that the server refuses (with an empty path), hosts that match no client, privileges that its targets lack. */
+export const accountFaults = (user: string, { host, state, grants }: AccountOptions, flavour: Flavour): readonly AccountFault[] => {
+  // An account that a former version accepted can still be deleted.
+  if (state === 'absent') return []
+  const at = (path: PropertyKey[], fault: { readonly message: string; readonly fix: string } | undefined): readonly AccountFault[] =>
+    fault === undefined ? [] : [{ path, ...fault }]
+  return [
+    ...at(
+      [],
+      flavour === 'mysql' && user.length > LONGEST_MYSQL_NAME
+        ? {
+            message: `has a name of ${user.length} characters, and MySQL allows ${LONGEST_MYSQL_NAME}`,
+            fix: `shorten the name to ${user.slice(0, LONGEST_MYSQL_NAME)}, for example`,
+          }
+        : undefined,
+    ),
+    ...at(['host'], hostFault(host)),
+    ...grants.flatMap(({ on, privileges }, i) =>
+      privileges.flatMap((privilege, j) => at(['grants', i, 'privileges', j], privilegeFault(on, privilege, flavour))),
+    ),
+  ]
+}
+
+const LONGEST_MYSQL_NAME = 32
+
+/** For `superRefine`: refuses an account with faults. */
 export const refuseInvalidAccount = (
-  { host, state, grants }: { readonly host: string; readonly state: string; readonly grants: readonly Grant[] },
+  given: AccountOptions & { readonly user?: string; readonly flavour?: Flavour },
   context: z.RefinementCtx,
 ): void => {
-  // An account that a former version accepted can still be deleted.
-  if (state === 'absent') return
-  const refuse = (path: PropertyKey[], fault: { readonly message: string; readonly fix: string } | undefined): void => {
-    if (fault !== undefined) context.addIssue({ code: 'custom', path, message: fault.message, params: { fix: fault.fix } })
-  }
-  refuse(['host'], hostFault(host))
-  for (const [i, { on, privileges }] of grants.entries())
-    for (const [j, privilege] of privileges.entries()) refuse(['grants', i, 'privileges', j], privilegeFault(on, privilege))
+  for (const { path, message, fix } of accountFaults(given.user ?? '', given, given.flavour ?? 'mariadb'))
+    context.addIssue({ code: 'custom', path: path.length === 0 ? ['user'] : path, message, params: { fix } })
 }
 
 interface Grant {
@@ -50,11 +74,7 @@ export const schema = z
       .default('%'),
     state: z.enum(['present', 'absent']).default('present'),
     /** The password. Without one, the system account of the same name on the host may log in through the socket. */
-    password: z
-      .custom<Secret>(isSecret, 'must be a secret')
-      // Only the hash that the server stores is sent to a host.
-      .transform((password) => new Secret(nativeHash(password.reveal())))
-      .optional(),
+    password: z.custom<Secret>(isSecret, 'must be a secret').optional(),
     grants: z.array(grant).default([]),
     /** Tables (`shop.orders`) that an earlier resource creates in this run. */
     arriving: z.array(z.string()).default([]),
@@ -71,7 +91,9 @@ export const schema = z
   })
   .transform((spec) => ({
     ...spec,
-    grants: spec.grants.map(({ on, privileges }) => ({ on, privileges: expanded(on, privileges) })),
+    // Only the hash that the server stores is sent to a host.
+    password: spec.password && new Secret(passwordHash(spec.password.reveal(), spec)),
+    grants: spec.grants.map(({ on, privileges }) => ({ on, privileges: expanded(on, privileges, spec.flavour) })),
   }))
 
 export type AccountSpec = z.output<typeof schema>

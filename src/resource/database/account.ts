@@ -11,14 +11,19 @@ import { type AccountSpec, schema } from './account-spec.ts'
 import { accountSql, grantName, needsTable } from './account-sql.ts'
 import { executeScript, fixOf, queryScript, refuseChanged } from './client.ts'
 import { planUnknown } from './database.ts'
+import { DIALECTS, flavourOf } from './flavour.ts'
 import { isLead, sqlText, UNKNOWN } from './mariadb.ts'
 
 const idOf = ({ user, host }: AccountSpec): string => `${user}@${host}`
 
 const accountsQuery = (specs: readonly AccountSpec[]) => {
   const nonce = randomBytes(16).toString('hex')
+  const flavour = flavourOf(specs)
   const questions = specs.map((spec): AccountQuestion => ({ id: idOf(spec), tables: spec.state === 'absent' ? [] : neededTables(spec) }))
-  return { script: queryScript(accountsSql(nonce, questions)), parse: (stdout: Buffer) => readAccounts(stdout, nonce, questions) }
+  return {
+    script: queryScript(accountsSql(nonce, questions, flavour), { flavour }),
+    parse: (stdout: Buffer) => readAccounts(stdout, nonce, { questions, flavour }),
+  }
 }
 
 const neededTables = ({ grants }: AccountSpec): readonly string[] => grants.filter(needsTable).map(({ on }) => on)
@@ -76,7 +81,7 @@ export const databaseAccount = defineKind({
       const now = state === UNKNOWN ? yield* currentState(spec) : state
       const sql = accountSql(spec, now === UNKNOWN || now.account === 'absent' ? [] : now.account.grants)
       const input = new Secret(`${compareSql(spec, now, afterScripts === true)}${sql}`)
-      const answer = yield { do: 'shell', script: executeScript(), input, doing: 'changing database accounts' }
+      const answer = yield { do: 'shell', script: executeScript(undefined, spec.flavour), input, doing: 'changing database accounts' }
       const what = `database account ${id} not changed`
       if (answer.code === CHANGED) throw new HostRefusal(what, outputExcerpt(answer.stderr), FIX_CHANGED, { done, culprit: id })
       if (answer.code !== 0)
@@ -94,21 +99,31 @@ export const databaseAccount = defineKind({
  */
 const compareSql = (spec: AccountSpec, state: AccountState, afterScripts: boolean): string => {
   if (state === UNKNOWN || (state.account === 'absent' && afterScripts)) return ''
-  const { user, host, password } = spec
-  const isAbsent = `NOT EXISTS (SELECT 1 FROM mysql.global_priv WHERE User = ${sqlText(user)} AND Host = ${sqlText(host)})`
-  const isObserved = state.account === 'absent' ? isAbsent : isAccountSql(user, host, state.account)
+  const { user, host, flavour } = spec
+  const { table } = DIALECTS[flavour].accounts
+  const isAbsent = `NOT EXISTS (SELECT 1 FROM ${table} WHERE User = ${sqlText(user)} AND Host = ${sqlText(host)})`
+  const isObserved = state.account === 'absent' ? isAbsent : isAccountSql(spec, state.account)
   const nonce = state.account === 'absent' ? '' : state.account.nonce
+  const secret = storedSecret(spec)
   const declared = {
     ...{ plugin: pluginOf(spec), nonce, tls: host !== 'localhost', locked: false, grants: namesOf(spec.grants) },
-    ...(password !== undefined && { digest: sha256Hex(`${nonce}${password.reveal()}`) }),
+    ...(secret !== undefined && { digest: sha256Hex(`${nonce}${secret}`) }),
   }
   return refuseChanged(
     `database account ${idOf(spec)}`,
-    `${isObserved} OR ${spec.state === 'absent' ? isAbsent : isAccountSql(user, host, declared)}`,
+    `${isObserved} OR ${spec.state === 'absent' ? isAbsent : isAccountSql(spec, declared)}`,
+    flavour,
   )
 }
 
-const pluginOf = ({ password }: AccountSpec): string => (password === undefined ? 'unix_socket' : 'mysql_native_password')
+const pluginOf = ({ password, flavour }: AccountSpec): string => {
+  const { passwordPlugin, socketPlugin } = DIALECTS[flavour].accounts
+  return password === undefined ? socketPlugin : passwordPlugin
+}
+
+/** What the server has to store beside the plugin; undefined if it is not compared. */
+const storedSecret = ({ password, flavour }: AccountSpec): string | undefined =>
+  password?.reveal() ?? (DIALECTS[flavour].accounts.comparesSocket ? '' : undefined)
 
 const namesOf = (grants: AccountSpec['grants']): readonly string[] =>
   grants.flatMap(({ on, privileges }) => privileges.map((one) => grantName(one, on)))
@@ -116,13 +131,14 @@ const namesOf = (grants: AccountSpec['grants']): readonly string[] =>
 const differencesOf = (spec: AccountSpec, state: Account, missing: readonly string[]): readonly Difference[] => {
   const isLocal = spec.host === 'localhost'
   const plugin = pluginOf(spec)
-  const passwordDiffers = spec.password !== undefined && state.digest !== sha256Hex(`${state.nonce}${spec.password.reveal()}`)
+  const secret = storedSecret(spec)
+  const secretDiffers = secret !== undefined && state.digest !== sha256Hex(`${state.nonce}${secret}`)
   const has = state.grants
   const less = has.filter((one) => !namesOf(spec.grants).includes(one))
   const more = namesOf(spec.grants.filter((grant) => !needsTable(grant) || !missing.includes(grant.on))).filter((one) => !has.includes(one))
   return [
     ...(state.plugin === plugin ? [] : [{ key: 'authentication', from: state.plugin, to: plugin }]),
-    ...(state.plugin === plugin && passwordDiffers ? [{ key: 'password' }] : []),
+    ...(state.plugin === plugin && secretDiffers ? [{ key: spec.password === undefined ? 'system account' : 'password' }] : []),
     ...(!isLocal && !state.tls ? [{ key: 'tls required', from: 'no', to: 'yes' }] : []),
     ...(state.locked ? [{ key: 'locked', from: 'yes', to: 'no' }] : []),
     ...(more.length + less.length === 0 ? [] : [{ key: 'grants', from: less.join(', ') || '-', to: more.join(', ') || '-' }]),

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { sh } from '../../shell/sh.ts'
 import { counted, describeDifferences, differing } from '../kind/differences.ts'
 import { type Change, defineKind, type Work } from '../kind/kind.ts'
 import { wholeNumber } from '../kind/number.ts'
@@ -6,7 +7,9 @@ import { inTurn } from '../kind/one-by-one.ts'
 import { HostRefusal } from '../kind/step.ts'
 import { COLLATION, charset, collation, collationOf, refuseOtherCharset } from './charset.ts'
 import { executeScript, queryScript, readRows, refuseChanged, withTrueFix } from './client.ts'
+import { DIALECTS, type Flavour, flavour, flavourOf } from './flavour.ts'
 import { isLead, sqlName, sqlText, UNKNOWN } from './mariadb.ts'
+import { isOther, LIST_DATA, type OtherData, otherData, readData, refuseOther } from './other-data.ts'
 
 /** The name of a database: a directory on the host, an identifier in SQL. */
 export const databaseName = z
@@ -18,6 +21,7 @@ const SYSTEM = ['mysql', 'information_schema', 'performance_schema', 'sys']
 
 /** Options for servers that share their data: in a cluster, a statement on one server changes all. */
 export const servers = {
+  flavour: flavour.default('mariadb'),
   /** Hosts of the servers. The first that runs applies changes. */
   servers: z.array(z.string()).min(1),
   me: z.string(),
@@ -28,7 +32,7 @@ const schema = z
     name: databaseName,
     state: z.enum(['present', 'absent']).default('present'),
     charset: charset.default('utf8mb4'),
-    /** Default: utf8mb4_unicode_ci for utf8mb4, and the server's own for another character set. */
+    /** Default: the usual one of the flavour for utf8mb4 (`COLLATION`), and the server's own for another character set. */
     collation: collation.optional(),
     /** With `absent`: delete it with all its tables. Otherwise a database with tables is kept, and every plan warns about it. */
     loseAllRows: z.boolean().default(false),
@@ -43,6 +47,7 @@ export type DatabaseState =
   | 'absent'
   | typeof UNKNOWN
   | typeof NO_COLLATION
+  | OtherData
 
 /** State of a database whose declared collation the server does not have. */
 const NO_COLLATION = 'no such collation'
@@ -54,19 +59,23 @@ export const database = defineKind({
   id: ({ name }) => name,
 
   observe: (specs: readonly DatabaseSpec[]) => {
+    const flavour = flavourOf(specs)
     const wanted = [
       ...new Set(
         specs.flatMap(({ state, collation }) =>
-          state === 'present' && collation !== undefined && collation !== COLLATION ? [collation] : [],
+          state === 'present' && collation !== undefined && collation !== COLLATION[flavour] ? [collation] : [],
         ),
       ),
     ]
     return {
-      script: queryScript(
-        `SELECT SCHEMA_NAME, DEFAULT_CHARACTER_SET_NAME, DEFAULT_COLLATION_NAME, (SELECT COUNT(*) FROM information_schema.TABLES t WHERE t.TABLE_SCHEMA = s.SCHEMA_NAME) FROM information_schema.SCHEMATA s;${collationsSql(wanted)}`,
-      ),
+      script: sh`${LIST_DATA}
+${queryScript(
+  `SELECT SCHEMA_NAME, DEFAULT_CHARACTER_SET_NAME, DEFAULT_COLLATION_NAME, (SELECT COUNT(*) FROM information_schema.TABLES t WHERE t.TABLE_SCHEMA = s.SCHEMA_NAME) FROM information_schema.SCHEMATA s;${collationsSql(wanted, flavour)}`,
+  { flavour },
+)}`,
       parse: (stdout) => {
-        const rows = readRows(stdout)
+        const { data, rest } = readData(stdout)
+        const rows = readRows(rest, flavour)
         const collations = new Set(rows?.flatMap(([schema, name]) => (schema === '' ? [name] : [])))
         const found = new Map(
           (rows ?? []).flatMap(([name = '', charset = '', collation = '', tables = '']) =>
@@ -74,6 +83,8 @@ export const database = defineKind({
           ),
         )
         const stateOf = ({ name, state, collation }: DatabaseSpec): DatabaseState => {
+          const other = otherData(data, flavour)
+          if (other !== undefined) return other
           if (rows === undefined) return UNKNOWN
           if (wanted.includes(collation ?? '') && state === 'present' && !collations.has(collation)) return NO_COLLATION
           return found.get(name) ?? 'absent'
@@ -85,6 +96,8 @@ export const database = defineKind({
 
   plan: (spec, state, context) => {
     if (!isLead(spec.me, spec.servers, context.members())) return undefined
+    // The run refuses the host (`forbids`).
+    if (isOther(state)) return undefined
     if (state === UNKNOWN) return planUnknown(spec.state, context.packagesPending)
     if (spec.state === 'absent')
       return typeof state === 'string' || isKept(spec, state)
@@ -99,17 +112,19 @@ export const database = defineKind({
       : { action: 'update', certainty: 'exact', reason: describeDifferences(differences), differences }
   },
 
-  forbids: (spec, state) =>
-    state === NO_COLLATION
+  forbids: (spec, state) => {
+    if (isOther(state)) return refuseOther(spec.flavour, state)
+    return state === NO_COLLATION
       ? new HostRefusal(
           `database ${spec.name} cannot have the collation ${spec.collation}`,
           'the server does not have it (information_schema.COLLATIONS)',
           `choose one that \`SHOW COLLATION WHERE Charset = '${spec.charset}'\` lists, or remove collation`,
         )
-      : undefined,
+      : undefined
+  },
 
   notices: (spec, state) =>
-    spec.state === 'absent' && typeof state !== 'string' && isKept(spec, state)
+    spec.state === 'absent' && typeof state !== 'string' && !isOther(state) && isKept(spec, state)
       ? [
           `database ${spec.name} is kept because it has ${counted(state.tables, 'table')}; set lose_all_rows: true to delete it with its tables`,
         ]
@@ -118,7 +133,7 @@ export const database = defineKind({
   orphan: { keep: 'it holds data; declare it with state: absent to delete it, in the options of its role or as a resource' },
   apply: (work: readonly Work<DatabaseSpec, DatabaseState>[]) =>
     withTrueFix(
-      inTurn(work, (one) => executeScript(`${compareSql(one)}${sqlOf(one.spec)}`), {
+      inTurn(work, (one) => executeScript(`${compareSql(one)}${sqlOf(one.spec)}`, one.spec.flavour), {
         doing: 'changing databases',
         failed: (id) => `database ${id} not changed`,
       }),
@@ -126,12 +141,12 @@ export const database = defineKind({
     ),
 })
 
-/** Existing ones of these collations, as rows with an empty name of a database. Some are listed without their character set. */
-const collationsSql = (wanted: readonly string[]): string =>
+/** Existing ones of these collations, as rows with an empty name of a database. */
+const collationsSql = (wanted: readonly string[], flavour: Flavour): string =>
   wanted.length === 0
     ? ''
     : `
-SELECT '', name FROM (SELECT IF(COLLATION_NAME LIKE 'uca1400%', CONCAT(CHARACTER_SET_NAME, '_', COLLATION_NAME), COLLATION_NAME) AS name
+SELECT '', name FROM (SELECT ${DIALECTS[flavour].collationName} AS name
  FROM information_schema.COLLATION_CHARACTER_SET_APPLICABILITY) c WHERE name IN (${wanted.map(sqlText).join(', ')});`
 
 const isKept = ({ loseAllRows }: DatabaseSpec, state: { readonly tables: number }): boolean => state.tables > 0 && !loseAllRows
@@ -153,7 +168,7 @@ export const planUnknown = (state: 'present' | 'absent', installPending: boolean
  * database that was absent may be the work of a script of this run.
  */
 const compareSql = ({ spec, state, afterScripts }: Work<DatabaseSpec, DatabaseState>): string => {
-  if (state === UNKNOWN || state === NO_COLLATION || (state === 'absent' && afterScripts === true)) return ''
+  if (state === UNKNOWN || state === NO_COLLATION || isOther(state) || (state === 'absent' && afterScripts === true)) return ''
   const name = sqlText(spec.name)
   const is = (...settings: readonly string[]): string =>
     `EXISTS (SELECT 1 FROM information_schema.SCHEMATA WHERE ${[`SCHEMA_NAME = ${name}`, ...settings].join(' AND ')})`
@@ -162,7 +177,11 @@ const compareSql = ({ spec, state, afterScripts }: Work<DatabaseSpec, DatabaseSt
     state === 'absent'
       ? `NOT ${is()}`
       : `(${is(...settingsAre(state))}${spec.state === 'absent' ? ` AND ${tables} = ${state.tables}` : ''})`
-  return refuseChanged(`database ${spec.name}`, `${observed} OR ${spec.state === 'absent' ? `NOT ${is()}` : is(...settingsAre(spec))}`)
+  return refuseChanged(
+    `database ${spec.name}`,
+    `${observed} OR ${spec.state === 'absent' ? `NOT ${is()}` : is(...settingsAre(spec))}`,
+    spec.flavour,
+  )
 }
 
 const settingsAre = ({ charset, collation }: { readonly charset: string; readonly collation?: string | undefined }): readonly string[] => [
@@ -173,15 +192,15 @@ const settingsAre = ({ charset, collation }: { readonly charset: string; readonl
 const sqlOf = (spec: DatabaseSpec): string => (spec.state === 'absent' ? dropSql(spec) : createSql(spec))
 
 // The number of tables may have been unknown at planning.
-const dropSql = ({ name, loseAllRows }: DatabaseSpec): string =>
+const dropSql = ({ name, loseAllRows, flavour }: DatabaseSpec): string =>
   loseAllRows
     ? `DROP DATABASE IF EXISTS ${sqlName(name)};`
     : `SELECT IF(COUNT(*) = 0, ${sqlText(`DROP DATABASE IF EXISTS ${sqlName(name)}`)}, 'DO 0') INTO @change FROM information_schema.TABLES WHERE TABLE_SCHEMA = ${sqlText(name)};
-EXECUTE IMMEDIATE @change;`
+${DIALECTS[flavour].execute('@change')}`
 
-const createSql = ({ name, charset, collation }: DatabaseSpec): string => {
+const createSql = ({ name, charset, collation, flavour }: DatabaseSpec): string => {
   const settings = `CHARACTER SET ${charset}${collation === undefined ? '' : ` COLLATE ${collation}`}`
+  const isAsDeclared = settingsAre({ charset, collation }).join(' AND ')
   return `CREATE DATABASE IF NOT EXISTS ${sqlName(name)} ${settings};
-SELECT IF(${settingsAre({ charset, collation }).join(' AND ')}, 'DO 0', ${sqlText(`ALTER DATABASE ${sqlName(name)} ${settings}`)}) INTO @change FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = ${sqlText(name)};
-EXECUTE IMMEDIATE @change;`
+${DIALECTS[flavour].alterDatabase(name, isAsDeclared, `ALTER DATABASE ${sqlName(name)} ${settings}`)}`
 }

@@ -1,6 +1,7 @@
 import { gunzipSync } from 'node:zlib'
 import { z } from 'zod'
 import { firstNames } from '../../first-names.ts'
+import type { Script } from '../../shell/script.ts'
 import { sh } from '../../shell/sh.ts'
 import type { LocalFile } from '../kind/content.ts'
 import { counted } from '../kind/differences.ts'
@@ -8,8 +9,9 @@ import { defineKind, type KindQuery, type Work } from '../kind/kind.ts'
 import { parentOf } from '../kind/path.ts'
 import { HostRefusal, requireSuccess, type Steps } from '../kind/step.ts'
 import { yamlForms } from '../option/yaml-form.ts'
-import { DEFINE_BLOCKED, executeCommand, ifTableExists, mariadbWithin, queryScript, readRows } from './client.ts'
+import { clientOf, clientWithin, defineBlocked, executeCommand, ifTableExists, queryScript, readRows } from './client.ts'
 import { planUnknown, servers } from './database.ts'
+import { type Flavour, flavourOf } from './flavour.ts'
 import { DATA_MS, isLead, sqlText, UNKNOWN } from './mariadb.ts'
 
 const isLocal = (value: unknown): value is LocalFile =>
@@ -36,19 +38,22 @@ const RECORD = '/var/lib/provision/database-dumps'
 
 const idOf = ({ name }: DumpSpec): string => name
 
-const observeDumps = (specs: readonly DumpSpec[]): KindQuery<DumpState> => ({
-  shared: { texts: [RECORD] },
-  script: TABLES_SCRIPT,
-  parse: (stdout, answers) => {
-    const tables = readTables(stdout)
-    const state: DumpState = tables === undefined ? UNKNOWN : { tables, replacedBy: answers.texts.get(RECORD) ?? [] }
-    return new Map(specs.map((spec) => [idOf(spec), state]))
-  },
-})
+const observeDumps = (specs: readonly DumpSpec[]): KindQuery<DumpState> => {
+  const flavour = flavourOf(specs)
+  return {
+    shared: { texts: [RECORD] },
+    script: tablesScript(flavour),
+    parse: (stdout, answers) => {
+      const tables = readTables(stdout, flavour)
+      const state: DumpState = tables === undefined ? UNKNOWN : { tables, replacedBy: answers.texts.get(RECORD) ?? [] }
+      return new Map(specs.map((spec) => [idOf(spec), state]))
+    },
+  }
+}
 
 /** Complete tables. A table whose restore was interrupted counts as missing. */
-const readTables = (stdout: Buffer): readonly string[] | undefined => {
-  const rows = readRows(stdout)
+const readTables = (stdout: Buffer, flavour: Flavour): readonly string[] | undefined => {
+  const rows = readRows(stdout, flavour)
   const cut = new Set(rows?.flatMap(([name = '', how]) => (how === 'cut' ? [name] : [])))
   return rows?.flatMap(([name = '', how]) => (how === undefined && name !== RESTORING && !cut.has(name) ? [name] : []))
 }
@@ -56,8 +61,12 @@ const readTables = (stdout: Buffer): readonly string[] | undefined => {
 /** A table that lists the tables being restored. It is in the server, so that every server of a cluster knows of an interrupted restore. */
 const RESTORING = 'mysql.provision_restoring'
 
-const TABLES_SCRIPT = queryScript(`${ifTableExists('provision_restoring', `SELECT name, 'cut' FROM ${RESTORING}`)}
-SELECT CONCAT(TABLE_SCHEMA, '.', TABLE_NAME) FROM information_schema.TABLES WHERE TABLE_TYPE = 'BASE TABLE';`)
+const tablesScript = (flavour: Flavour): Script =>
+  queryScript(
+    `${ifTableExists('provision_restoring', `SELECT name, 'cut' FROM ${RESTORING}`, flavour)}
+SELECT CONCAT(TABLE_SCHEMA, '.', TABLE_NAME) FROM information_schema.TABLES WHERE TABLE_TYPE = 'BASE TABLE';`,
+    { flavour },
+  )
 
 /**
  * Marks the tables to restore, and prints them. Unless existing tables are to be replaced, a table that somebody created since the
@@ -100,15 +109,17 @@ export const databaseDump = defineKind({
   *apply(work: readonly Work<DumpSpec, DumpState>[]): Steps {
     for (const { id, spec, state } of work) {
       // The server may have been started since the observation.
-      const now = state === UNKNOWN ? readTables((yield { do: 'shell', script: TABLES_SCRIPT }).stdout) : state.tables
+      const now =
+        state === UNKNOWN ? readTables((yield { do: 'shell', script: tablesScript(spec.flavour) }).stdout, spec.flavour) : state.tables
       if (now === undefined)
         throw new HostRefusal(`${id} not restored`, 'the database server does not run', 'start the server, then run again')
       const wanted = spec.loseRowsWrittenSince ? spec.tables : spec.tables.filter((name) => !now.includes(name))
       const part = spec.loseRowsWrittenSince ? sh`cat` : sh`awk ${PART} wanted="$T/wanted" -`
       // If the dump arrives incomplete, the shell still reads the rest of the input and can run further requests.
-      const script = sh`${DEFINE_BLOCKED}
-printf '%s\\n' ${markRestoring(spec, wanted)} | ${executeCommand()} >"$T/wanted" || exit 1
-{ gunzip -c || : >"$T/cut"; } | ${part} | ${executeCommand(mariadbWithin(DATA_MS / 1000, true))} && [ ! -e "$T/cut" ] && echo ${`DROP TABLE ${RESTORING}`} | ${executeCommand()} || exit 1
+      const client = clientOf(spec.flavour)
+      const script = sh`${defineBlocked(spec.flavour)}
+printf '%s\\n' ${markRestoring(spec, wanted)} | ${executeCommand(client)} >"$T/wanted" || exit 1
+{ gunzip -c || : >"$T/cut"; } | ${part} | ${executeCommand(clientWithin(spec.flavour, DATA_MS / 1000, true))} && [ ! -e "$T/cut" ] && echo ${`DROP TABLE ${RESTORING}`} | ${executeCommand(client)} || exit 1
 ${spec.loseRowsWrittenSince ? sh`mkdir -p ${parentOf(RECORD)} && printf '%s\\n' ${spec.content.sha256} >>${RECORD}` : sh`:`}; rm -f "$T/wanted"`
       const doing = `restoring ${counted(wanted.length, 'table')} from ${id}`
       if (wanted.length > 0)
@@ -145,7 +156,7 @@ export const PART = `
 FNR == 1 && !known { known = 1; while ((getline line < wanted) > 0) want[line] = 1; on = 1 }
 /^-- Current Database: / { database = substr($0, 23, length($0) - 23); gsub(/\`\`/, "\`", database); on = 1 }
 /^-- Table structure for table / { table = substr($0, 31, length($0) - 31); gsub(/\`\`/, "\`", table); on = ((database "." table) in want) }
-/^-- (Temporary table structure|Dumping events|Dumping routines|Final view structure)/ { on = 0 }
+/^-- (Temporary (table|view) structure|Dumping events|Dumping routines|Final view structure)/ { on = 0 }
 /^\\/\\*!4010[13] SET (TIME_ZONE|SQL_MODE|FOREIGN_KEY_CHECKS|UNIQUE_CHECKS)=@OLD/ { on = 1 }
 on { print }
 `

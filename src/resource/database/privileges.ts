@@ -1,3 +1,5 @@
+import type { Flavour } from './flavour.ts'
+
 /** Privileges on one table, in MariaDB 10.11. */
 const OF_TABLE = [
   'ALTER',
@@ -17,7 +19,7 @@ const OF_TABLE = [
 
 const OF_DATABASE = [...OF_TABLE, 'ALTER ROUTINE', 'CREATE ROUTINE', 'CREATE TEMPORARY TABLES', 'EVENT', 'EXECUTE', 'LOCK TABLES'].sort()
 
-const OF_SERVER = [
+const OF_MARIADB = [
   ...OF_DATABASE,
   'BINLOG ADMIN',
   'BINLOG MONITOR',
@@ -40,6 +42,49 @@ const OF_SERVER = [
   'SUPER',
 ].sort()
 
+/** Privileges on one table, in MySQL 8.4: those of MariaDB without versions of rows. */
+const OF_MYSQL_TABLE = OF_TABLE.filter((name) => name !== 'DELETE HISTORY')
+const OF_MYSQL_DATABASE = OF_DATABASE.filter((name) => name !== 'DELETE HISTORY')
+
+/** Privileges on the whole server, in MySQL 8.4. Those with underscores are its dynamic privileges. */
+const OF_MYSQL = [
+  ...OF_MYSQL_DATABASE,
+  'BACKUP_ADMIN',
+  'BINLOG_ADMIN',
+  'CLONE_ADMIN',
+  'CONNECTION_ADMIN',
+  'CREATE ROLE',
+  'CREATE TABLESPACE',
+  'CREATE USER',
+  'DROP ROLE',
+  'FILE',
+  'FLUSH_STATUS',
+  'FLUSH_TABLES',
+  'PERSIST_RO_VARIABLES_ADMIN',
+  'PROCESS',
+  'RELOAD',
+  'REPLICATION CLIENT',
+  'REPLICATION SLAVE',
+  'REPLICATION_APPLIER',
+  'REPLICATION_SLAVE_ADMIN',
+  'ROLE_ADMIN',
+  'SET_ANY_DEFINER',
+  'SHOW DATABASES',
+  'SHOW_ROUTINE',
+  'SHUTDOWN',
+  'SUPER',
+  'SYSTEM_USER',
+  'SYSTEM_VARIABLES_ADMIN',
+  'XA_RECOVER_ADMIN',
+].sort()
+
+const OF: Readonly<
+  Record<Flavour, { readonly server: readonly string[]; readonly database: readonly string[]; readonly table: readonly string[] }>
+> = {
+  mariadb: { server: OF_MARIADB, database: OF_DATABASE, table: OF_TABLE },
+  mysql: { server: OF_MYSQL, database: OF_MYSQL_DATABASE, table: OF_MYSQL_TABLE },
+}
+
 /** A privilege in the server's own words. */
 export const privilegeName = (written: string): string => {
   const name = written.toUpperCase()
@@ -47,34 +92,40 @@ export const privilegeName = (written: string): string => {
 }
 
 /** Privileges that an account can have on a target: `*.*`, `shop.*` or `shop.orders`. */
-const grantable = (on: string): readonly string[] => {
-  if (on === '*.*') return OF_SERVER
-  return on.endsWith('.*') ? OF_DATABASE : OF_TABLE
+const grantable = (on: string, flavour: Flavour): readonly string[] => {
+  const { server, database, table } = OF[flavour]
+  if (on === '*.*') return server
+  return on.endsWith('.*') ? database : table
 }
 
 /** The privileges of a grant, sorted. `ALL` on a database or a table stands for every privilege on it. */
-export const expanded = (on: string, privileges: readonly string[]): readonly string[] => {
+export const expanded = (on: string, privileges: readonly string[], flavour: Flavour = 'mariadb'): readonly string[] => {
   const names = privileges.map(privilegeName)
-  return [...new Set(names.includes('ALL') ? grantable(on === '*.*' ? '.*' : on) : names)].sort()
+  return [...new Set(names.includes('ALL') ? grantable(on === '*.*' ? '.*' : on, flavour) : names)].sort()
 }
 
 /** Why an account cannot have a privilege on a target, and what to write instead; undefined if it can. */
-export const privilegeFault = (on: string, written: string): { readonly message: string; readonly fix: string } | undefined => {
+export const privilegeFault = (
+  on: string,
+  written: string,
+  flavour: Flavour = 'mariadb',
+): { readonly message: string; readonly fix: string } | undefined => {
   const name = privilegeName(written)
-  if (name === 'ALL' || grantable(on).includes(name)) return undefined
+  const all = grantable(on, flavour)
+  if (name === 'ALL' || all.includes(name)) return undefined
   if (name === 'USAGE')
     return { message: 'grants nothing: every account may log in', fix: 'remove it; for an account that may only log in, remove the grant' }
   const target = on.endsWith('.*') ? 'a database' : 'a table'
   const database = on.slice(0, on.indexOf('.'))
-  if (!on.endsWith('.*') && OF_DATABASE.includes(name))
+  if (!on.endsWith('.*') && OF[flavour].database.includes(name))
     return {
       message: `is a privilege on databases, and ${on} is a table`,
-      fix: `grant it on ${database}.*, or write privileges of a table: ALL (every privilege of a table), ${OF_TABLE.join(', ')}`,
+      fix: `grant it on ${database}.*, or write privileges of a table: ALL (every privilege of a table), ${OF[flavour].table.join(', ')}`,
     }
-  if (OF_SERVER.includes(name))
+  if (OF[flavour].server.includes(name))
     return {
       message: `is a privilege on the whole server, and ${on} is ${target}`,
-      fix: `write privileges of ${target}: ALL, ${grantable(on).join(', ')}`,
+      fix: `write privileges of ${target}: ALL, ${all.join(', ')}`,
     }
-  return { message: 'is not a privilege', fix: `write privileges of ${target}: ALL, ${grantable(on).join(', ')}` }
+  return { message: 'is not a privilege', fix: `write privileges of ${target}: ALL, ${all.join(', ')}` }
 }

@@ -63,7 +63,7 @@ const MEMBERS = "SELECT CONCAT('member ', node_name), node_uuid FROM mysql.wsrep
 
 /** Queries the status of a server. Without a majority, it answers queries about tables only by dirty reads. */
 export const STATUS_SCRIPT = queryScript(
-  `SET SESSION wsrep_dirty_reads = ON;\n${ifTableExists('wsrep_cluster_members', MEMBERS)}\n${STATUS}`,
+  `SET SESSION wsrep_dirty_reads = ON;\n${ifTableExists('wsrep_cluster_members', MEMBERS, 'mariadb')}\n${STATUS}`,
 )
 
 /** One client process for all specs; builtins read the position. */

@@ -65,7 +65,7 @@ SELECT 'follower' AS h, g.User AS u, COALESCE(JSON_VALUE(g.Priv, '$.x509_subject
 SHOW SLAVE STATUS;`
 
 /** Queries the status of a server, with column names, which the answer about its source needs. */
-export const STATUS_SCRIPT = queryScript(SELF, sh` --column-names`)
+export const STATUS_SCRIPT = queryScript(SELF, { flags: sh` --column-names` })
 
 /** One client process for all specs. */
 export const observeReplication = (specs: readonly ReplicationSpec[]): KindQuery<ReplicationState> => {

@@ -264,7 +264,7 @@ describe('invalid options', () => {
     (mysql.check?.(contextOf(of, written, hosts)) ?? []).map(({ what }) => what)
 
   it.each<[object, HostView[] | undefined, RegExp]>([
-    [{ flavour: 'mysql' }, undefined, /Oracle MySQL is not supported yet/],
+    [{ flavour: 'mysql' }, undefined, /the flavour mysql has no topology cluster/],
     [{ topology: 'replica' }, [LB, first], /needs at least one replica/],
     [{ topology: 'replica', primary: 'lb-01' }, undefined, /lb-01 is not a database server \(group database\)/],
     [{ primary: 'web-12' }, undefined, /the topology cluster has no primary/],
@@ -295,13 +295,17 @@ it.each([
   [
     'backup, sent away',
     backupScript({
+      flavour: 'mariadb',
       recipients: [RECIPIENT],
       store: { address: '10.0.0.11', name: 'a.b', port: 1 },
       keepDays: 3,
       pki: { pair: '/p', trusted: '/t' },
     }),
   ],
-  ['backup, kept here', backupScript({ recipients: [RECIPIENT], store: undefined, keepDays: 3, pki: { pair: '/p', trusted: '/t' } })],
+  [
+    'backup, kept here',
+    backupScript({ flavour: 'mariadb', recipients: [RECIPIENT], store: undefined, keepDays: 3, pki: { pair: '/p', trusted: '/t' } }),
+  ],
   ['receiver', receiveScript('/srv', 3)],
 ])('the script has valid shell syntax: %s', (_, script) => {
   expect(spawnSync('sh', ['-n'], { input: script, encoding: 'utf8' })).toMatchObject({ status: 0, stderr: '' })

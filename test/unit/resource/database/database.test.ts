@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest'
 import { databaseAccount } from '../../../../src/resource/database/account.ts'
 import { type Account, type AccountState, readAccounts } from '../../../../src/resource/database/account-observe.ts'
-import { type AccountSpec, nativeHash } from '../../../../src/resource/database/account-spec.ts'
+import type { AccountSpec } from '../../../../src/resource/database/account-spec.ts'
 import { accountSql } from '../../../../src/resource/database/account-sql.ts'
 import { executeScript } from '../../../../src/resource/database/client.ts'
 import { type DatabaseState, database } from '../../../../src/resource/database/database.ts'
 import { isLead, UNKNOWN } from '../../../../src/resource/database/mariadb.ts'
+import { nativeHash } from '../../../../src/resource/database/password-hash.ts'
 import { expanded } from '../../../../src/resource/database/privileges.ts'
 import { sha256Hex } from '../../../../src/resource/kind/content.ts'
 import { Secret } from '../../../../src/secret/secret.ts'
@@ -147,7 +148,10 @@ describe('an account', () => {
       ...options,
     }).spec
   const asked = ['shop@%', 'root@localhost', 'gone@%'].map((id) => ({ id, tables: [] }))
-  const state = readAccounts(recorded('database-account'), 'recorded', asked).get('shop@%') as { account: Account; missingTables: [] }
+  const state = readAccounts(recorded('database-account'), 'recorded', { questions: asked, flavour: 'mariadb' }).get('shop@%') as {
+    account: Account
+    missingTables: []
+  }
   const found = (account: Partial<Account> | 'absent', missingTables: readonly string[] = []): AccountState => ({
     account: account === 'absent' ? account : { ...state.account, ...account },
     missingTables,

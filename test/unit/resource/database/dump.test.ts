@@ -214,6 +214,24 @@ it('extracts only the desired tables of a dump', () => {
   expect(part()).not.toMatch(/CREATE TABLE|INSERT/)
 })
 
+it('restores missing tables of a dump of MySQL, without its views, events and routines', () => {
+  const dump = recorded('mysqldump', 'ubuntu-26.04')
+  expect(tablesIn(local(dump))).toEqual(['shop.t', 'old.t'])
+  const part = (wanted: string): string =>
+    spawnSync('sh', ['-c', 'w=$(mktemp); echo "$1" >"$w"; awk "$2" wanted="$w" -; rm -f "$w"', 'sh', wanted, PART], {
+      input: dump,
+    }).stdout.toString()
+  expect(
+    [...part('shop.t').matchAll(/^(CREATE TABLE|INSERT INTO|\S*CREATE\S* \S+ (?:TRIGGER|EVENT|FUNCTION|VIEW)) (\S+)/gm)].map(
+      (one) => one[2],
+    ),
+  ).toEqual([...['`t`', '`t`']])
+  expect(part('shop.t')).toMatch(/TRIGGER `tr`/)
+  expect(part('shop.t')).not.toMatch(/ VIEW |EVENT `e`|FUNCTION `f`/)
+  expect(part('shop.t')).toContain(' SET SQL_MODE=@OLD_SQL_MODE')
+  expect(part('old.t')).toContain('USE `old`;\n\n--\n-- Table structure for table `t`')
+})
+
 it.each([undefined, null, 'backups/latest.sql.gz', { type: 'text', parts: [] }, {}])('is a file of the project, not %j', (invalid) => {
   expect(() => spec({ content: invalid })).toThrow('must be a file of the project')
 })

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest'
 import { databaseAccount } from '../../../../src/resource/database/account.ts'
 import { type Account, type AccountState, readAccounts } from '../../../../src/resource/database/account-observe.ts'
-import { nativeHash } from '../../../../src/resource/database/account-spec.ts'
 import { withTrueFix } from '../../../../src/resource/database/client.ts'
 import { type DatabaseState, database, databaseName, planUnknown } from '../../../../src/resource/database/database.ts'
 import { databaseDump } from '../../../../src/resource/database/dump.ts'
 import { UNKNOWN } from '../../../../src/resource/database/mariadb.ts'
+import { nativeHash } from '../../../../src/resource/database/password-hash.ts'
 import { sha256Hex } from '../../../../src/resource/kind/content.ts'
 import { HostRefusal, type ShellStep } from '../../../../src/resource/kind/step.ts'
 import { Secret } from '../../../../src/secret/secret.ts'
@@ -203,10 +203,13 @@ describe('the change of an account', () => {
 
 describe('accounts in the answer of a server', () => {
   const read = (...rows: readonly string[]) =>
-    readAccounts(Buffer.from([...rows, 'end', ''].join('\n')), 'n', [
-      { id: 'a@%', tables: ['shop.orders', 'shop.items'] },
-      { id: 'a@localhost', tables: [] },
-    ])
+    readAccounts(Buffer.from([...rows, 'end', ''].join('\n')), 'n', {
+      questions: [
+        { id: 'a@%', tables: ['shop.orders', 'shop.items'] },
+        { id: 'a@localhost', tables: [] },
+      ],
+      flavour: 'mariadb',
+    })
   const of = (id: string, ...rows: readonly string[]) => read(...rows).get(id)
 
   it('have their own settings and grants', () => {
@@ -244,7 +247,9 @@ describe('accounts in the answer of a server', () => {
 
   it('are absent, or unknown if no server runs', () => {
     expect(of('a@%')).toMatchObject({ account: 'absent' })
-    expect(readAccounts(Buffer.from('down\n'), 'n', [{ id: 'a@%', tables: [] }]).get('a@%')).toBe(UNKNOWN)
+    expect(readAccounts(Buffer.from('down\n'), 'n', { questions: [{ id: 'a@%', tables: [] }], flavour: 'mariadb' }).get('a@%')).toBe(
+      UNKNOWN,
+    )
   })
 })
 

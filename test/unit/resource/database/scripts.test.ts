@@ -6,9 +6,10 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import {
   BLOCKERS_SCRIPT,
+  clientWithin,
   executeScript,
+  fixOf,
   ifTableExists,
-  mariadbWithin,
   queryScript,
   readRows,
   refuseChanged,
@@ -124,7 +125,7 @@ ${queryScript('SELECT 2;')}`)
   })
 
   it('fails with 127 if the host has no client', () => {
-    const { status } = spawnSync('/bin/sh', ['-c', String(mariadbWithin(5))], { env: { PATH: '/nowhere:/usr/bin' } })
+    const { status } = spawnSync('/bin/sh', ['-c', String(clientWithin('mariadb', 5))], { env: { PATH: '/nowhere:/usr/bin' } })
     expect(status).toBe(127)
   })
 
@@ -134,7 +135,7 @@ ${queryScript('SELECT 2;')}`)
   })
 
   it('of a table that may be missing is chosen by the server', () => {
-    expect(ifTableExists('t', "SELECT 'a' FROM mysql.t")).toBe(
+    expect(ifTableExists('t', "SELECT 'a' FROM mysql.t", 'mariadb')).toBe(
       `SELECT IF(COUNT(*) = 0, 'DO 0', 'SELECT \\'a\\' FROM mysql.t') INTO @question FROM information_schema.TABLES WHERE TABLE_SCHEMA = 'mysql' AND TABLE_NAME = 't';\nEXECUTE IMMEDIATE @question;`,
     )
   })
@@ -161,6 +162,17 @@ EXECUTE IMMEDIATE @compared;
     )
   })
 
+  it('of MySQL say the same, in a text that a function refuses', () => {
+    const line = "ERROR 1411 (HY000) at line 1: Incorrect string value: 'database shop is not as it was observed' for function uuid_to_bin"
+    program('mysql', `echo "${line}" >&2; exit 1`)
+    expect(run(executeScript('DO 1', 'mysql'))).toMatchObject({ status: 68, stderr: 'database shop is not as it was observed\n' })
+    program('mysql', 'echo "ERROR 1411 (HY000) at line 1: Incorrect datetime value: \'x\' for function str_to_date" >&2; exit 1')
+    expect(run(executeScript('DO 1', 'mysql'))).toMatchObject({ status: 1, stderr: expect.stringContaining('str_to_date') })
+    program('mysql', 'case "$*" in *PROCESSLIST*) echo "thread 9" ;; *) echo "ERROR 3024 (HY000): time" >&2; exit 1 ;; esac')
+    expect(run(executeScript('DO 1', 'mysql'))).toMatchObject({ status: 1, stderr: 'ERROR 3024 (HY000): time\nthread 9\n' })
+    expect(fixOf('ERROR 3024 (HY000): time', 'x')).toBe('kill the thread that holds the lock, or wait for it, then run again')
+  })
+
   it('that wait for a lock name the thread that holds it', () => {
     program('mariadb', 'case "$*" in *PROCESSLIST*) echo "thread 9" ;; *) echo "ERROR 1205 (HY000): Lock" >&2; exit 1 ;; esac')
     expect(run(executeScript('DO 1'))).toMatchObject({ status: 1, stderr: 'ERROR 1205 (HY000): Lock\nthread 9\n' })
@@ -169,9 +181,9 @@ EXECUTE IMMEDIATE @compared;
   it('end with their client, which is ended in time', () => {
     program('mariadb', 'exec sleep 15')
     const began = performance.now()
-    expect(run(sh`${mariadbWithin(1)}`).status).not.toBe(0)
+    expect(run(sh`${clientWithin('mariadb', 1)}`).status).not.toBe(0)
     expect(performance.now() - began).toBeLessThan(10_000)
-    expect(String(mariadbWithin(9, true))).not.toContain('max_statement_time')
+    expect(String(clientWithin('mariadb', 9, true))).not.toContain('max_statement_time')
     expect(String(BLOCKERS_SCRIPT)).toContain('alarm 15')
   })
 })

@@ -33,7 +33,7 @@ describe('the query of all accounts', () => {
   const digest = createHash('sha256').update('nonce*HASH').digest('hex')
 
   it('answers with their way to log in, their grants and roles, and the tables of declared grants', () => {
-    expect(answersOf(tables, accountsSql('nonce', [{ id: 'shop@%', tables: ['shop.orders', 'shop.gone'] }]))).toEqual([
+    expect(answersOf(tables, accountsSql('nonce', [{ id: 'shop@%', tables: ['shop.orders', 'shop.gone'] }], 'mariadb'))).toEqual([
       ['account', 'shop', '%', 'mysql_native_password', digest, '1', '0'],
       ['account', 'both', 'localhost', 'several ways', digest, '0', 'true'],
       ['grant', "'shop'@'%'", '*.*', 'USAGE', 'NO'],
@@ -73,10 +73,10 @@ describe('the comparison of an account with its observation', () => {
     ...{ tls: true, locked: false, grants: GRANTS },
   }
   // SQLite has neither BINARY nor escapes in strings.
-  const holds = (user: string, host: string, state: Parameters<typeof isAccountSql>[2]): boolean =>
+  const holds = (user: string, host: string, state: Parameters<typeof isAccountSql>[1]): boolean =>
     answersOf(
       tables,
-      `SELECT ${isAccountSql(user, host, state).replaceAll('BINARY ', '').replaceAll("\\'", "''").replaceAll('\\\\', '\\')}`,
+      `SELECT ${isAccountSql({ user, host, flavour: 'mariadb' }, state).replaceAll('BINARY ', '').replaceAll("\\'", "''").replaceAll('\\\\', '\\')}`,
     )[0]?.[0] === '1'
 
   it('holds for the same account', () => {

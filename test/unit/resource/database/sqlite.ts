@@ -26,6 +26,7 @@ export const answersOf = (tables: Readonly<Record<string, readonly Row[]>>, sql:
   define('QUOTE', (text) => `'${text}'`)
   define('JSON_VALUE', valueAt)
   define('JSON_EXISTS', (json, path) => (String(path).replace('$.', '') in JSON.parse(String(json)) ? 1 : 0))
+  define('JSON_EXTRACT', (json, path) => (json === null ? null : valueAt(json, path)))
   define('SHA2', (text) => createHash('sha256').update(String(text)).digest('hex'))
   define('GREATEST', (...all) => Math.max(...all.map(Number)))
   define('NOW', () => 1000)
@@ -36,7 +37,7 @@ export const answersOf = (tables: Readonly<Record<string, readonly Row[]>>, sql:
   )
   define('REGEXP_SUBSTR', (text, pattern) => (text === null ? null : (RegExp(bracketed(pattern)).exec(String(text))?.[0] ?? '')))
   define('IF', (condition, then, otherwise) => (condition ? then : otherwise) as string)
-  for (const schema of ['mysql', 'information_schema']) db.exec(`ATTACH ':memory:' AS ${schema}`)
+  for (const schema of ['mysql', 'information_schema', 'performance_schema']) db.exec(`ATTACH ':memory:' AS ${schema}`)
   for (const [table, rows] of Object.entries(tables)) {
     const columns = Object.keys(rows[0] ?? {})
     db.exec(`CREATE TABLE ${table} (${columns.map((column) => `"${column}"`).join(', ')})`)

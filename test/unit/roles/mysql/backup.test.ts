@@ -51,7 +51,7 @@ esac`,
   return there
 }
 const backup = (there: Place, env: Record<string, string> = {}, isSent = true) =>
-  there.run(backupScript({ recipients: RECIPIENTS, store: isSent ? STORE : undefined, keepDays: 3, pki: PKI }), {
+  there.run(backupScript({ flavour: 'mariadb', recipients: RECIPIENTS, store: isSent ? STORE : undefined, keepDays: 3, pki: PKI }), {
     env: { STATE_DIRECTORY: join(there.path, 'state'), ...env },
   })
 const left = (there: Place) => readdirSync(join(there.path, 'state'))
@@ -168,7 +168,10 @@ describe('a backup', () => {
         'mariadb',
         `case "$*" in *work/socket*'DO 1'*) ;; *work/socket*) ! grep -q CHECKSUM ;; *--unbuffered*) while IFS= read -r line; do case $line in *"'locked'"*) echo locked ;; CHECKSUM*) echo 'a 1' ;; esac; done ;; *SCHEMATA*) echo shop ;; *INNODB_TRX*) echo 2 ;; *'CHECKSUM TABLE'*) echo 'CHECKSUM TABLE t;' ;; esac`,
       )
-    const script = backupScript({ recipients: RECIPIENTS, store: STORE, keepDays: 3, pki: PKI }).replace(/until_true \d+/g, 'until_true 3')
+    const script = backupScript({ flavour: 'mariadb', recipients: RECIPIENTS, store: STORE, keepDays: 3, pki: PKI }).replace(
+      /until_true \d+/g,
+      'until_true 3',
+    )
     const outcome = there.run(script, { env: { STATE_DIRECTORY: join(there.path, 'state'), ...env } })
     expect(outcome.status).not.toBe(0)
     expect(outcome.stderr).toContain(stderr)
@@ -185,7 +188,7 @@ describe('a backup', () => {
   })
 
   it('waits up to 70 seconds for the lock, 30 for the dump, and 60 for the temporary server', () => {
-    const script = backupScript({ recipients: RECIPIENTS, store: STORE, keepDays: 3, pki: PKI })
+    const script = backupScript({ flavour: 'mariadb', recipients: RECIPIENTS, store: STORE, keepDays: 3, pki: PKI })
     expect([...script.matchAll(/^(?:.*; )?until_true (\d+) (\S+)/gm)].map(([, tenths, what]) => `${what} ${tenths}`)).toEqual([
       'grep 700',
       'dump_began 300',
@@ -204,9 +207,15 @@ describe('a backup', () => {
 
   it('begins no dump without the lock, and does not continue before the dump has begun', () => {
     const soon = (there: Place, env: Record<string, string>) =>
-      there.run(backupScript({ recipients: RECIPIENTS, store: STORE, keepDays: 3, pki: PKI }).replace(/until_true \d+/g, 'until_true 3'), {
-        env: { STATE_DIRECTORY: join(there.path, 'state'), ...env },
-      })
+      there.run(
+        backupScript({ flavour: 'mariadb', recipients: RECIPIENTS, store: STORE, keepDays: 3, pki: PKI }).replace(
+          /until_true \d+/g,
+          'until_true 3',
+        ),
+        {
+          env: { STATE_DIRECTORY: join(there.path, 'state'), ...env },
+        },
+      )
     const locked = host()
     expect(soon(locked, { NO_LOCK: '1' })).toMatchObject({ status: 1, stderr: 'the tables could not be locked to begin the backup\n' })
     expect(locked.has('dump.args')).toBe(false)
@@ -239,7 +248,7 @@ describe('a backup', () => {
     expect(there.read(`state/kept/${kept}`)).toMatch(/^sealed\n/)
     expect(existsSync(join(there.path, 'received'))).toBe(false)
     expect(there.read('synced')).toBe(`work/${kept}\n`)
-    const script = backupScript({ recipients: RECIPIENTS, store: undefined, keepDays: 3, pki: PKI })
+    const script = backupScript({ flavour: 'mariadb', recipients: RECIPIENTS, store: undefined, keepDays: 3, pki: PKI })
     expect(script).toContain(forgetScript('kept', 3))
   })
 })

@@ -60,8 +60,8 @@ export const textOf = (name: string, key: string, written: object = {}, hosts?: 
 }
 
 /** Script of a check of `provision verify`. */
-export const checkOf = (name: string, title: string, written: object = {}): string => {
-  const found = (mysql.verify?.(contextOf(name, written)) ?? []).find((check) => check.name === title)
+export const checkOf = (name: string, title: string, written: object = {}, hosts?: readonly HostView[]): string => {
+  const found = (mysql.verify?.(contextOf(name, written, hosts)) ?? []).find((check) => check.name === title)
   if (found === undefined) throw new Error(`no check ${title}`)
   return String(found.script)
 }

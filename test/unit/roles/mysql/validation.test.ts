@@ -16,7 +16,7 @@ const check = (settings: Record<string, string | number | boolean>, help: string
   const program = (name: string, text: string) => writeFileSync(join(place, name), `#!/bin/sh\n${text}\n`, { mode: 0o755 })
   program('setpriv', 'echo "$*" | head -n 1 | cut -d" " -f1-3 >>"$PLACE/as"; while [ "$1" != sh ]; do shift; done; exec "$@"')
   program('mariadbd', `echo "$*" >>"$PLACE/calls"\ncase $* in *--help*) ${help} ;; *--bootstrap*) ${start} ;; esac`)
-  const [command = '', ...words] = configCheck(settings)
+  const [command = '', ...words] = configCheck(settings, 'mariadb')
   const env = { PATH: `${place}:${process.env.PATH}`, PLACE: place, TMPDIR: place }
   const { status, stderr } = spawnSync(command, words, { env, encoding: 'utf8' })
   const left = readdirSync(place).filter((name) => name.startsWith('tmp.'))
