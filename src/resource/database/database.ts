@@ -21,7 +21,7 @@ const SYSTEM = ['mysql', 'information_schema', 'performance_schema', 'sys']
 
 /** Options for servers that share their data: in a cluster, a statement on one server changes all. */
 export const servers = {
-  flavour: flavour.default('mariadb'),
+  flavour: flavour.default('mariadb').meta({ description: 'server software: MariaDB, or MySQL 8.4', examples: ['mysql'] }),
   /** Hosts of the servers. The first that runs applies changes. */
   servers: z.array(z.string()).min(1),
   me: z.string(),
