@@ -138,7 +138,7 @@ describe('a server with MySQL', () => {
     writeFileSync(join(project.root, 'backups/latest.sql.gz'), gzipSync(dump))
     await sql('DROP TABLE shop.t; INSERT INTO old.t VALUES (8)')
     site('    restore: { file: backups/latest.sql.gz }\n')
-    expect(run().applied).toEqual(['db-01 create database-dump:backups/latest.sql.gz'])
+    expect(run().applied).toContain('db-01 create database-dump:backups/latest.sql.gz')
     expect(await sql('SELECT id, v, j FROM shop.t; SELECT id FROM old.t')).toBe('1\tü😀\t{"a": 2}\n7\n8')
     site()
     expect(run()).toMatchObject({ status: 0, applied: [] })

@@ -1,6 +1,6 @@
 import { grantName } from './account-sql.ts'
 import { readRows } from './client.ts'
-import { DIALECTS, type Dialect, type Flavour } from './flavour.ts'
+import { type AccountName, DIALECTS, type Dialect, type Flavour } from './flavour.ts'
 import { sqlText, UNKNOWN } from './mariadb.ts'
 
 /** An account of the server. Its password appears only as a digest with a nonce that is new in every observation. */
@@ -30,13 +30,6 @@ export interface AccountQuestion {
 }
 
 const digestSql = (nonce: string, { secret }: Dialect['accounts']): string => `SHA2(CONCAT('${nonce}', ${secret}), 256)`
-
-/** The name of an account, and the flavour of its server. */
-export interface AccountName {
-  readonly user: string
-  readonly host: string
-  readonly flavour: Flavour
-}
 
 /** SQL condition: the account is like this. Without `digest`, its password is not compared. */
 export const isAccountSql = (

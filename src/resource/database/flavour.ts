@@ -9,6 +9,13 @@ export const flavour = z.enum(['mariadb', 'mysql'])
 
 export type Flavour = z.output<typeof flavour>
 
+/** The name of an account, and the flavour of its server. */
+export interface AccountName {
+  readonly user: string
+  readonly host: string
+  readonly flavour: Flavour
+}
+
 /** What differs between the flavours, by capability. */
 export interface Dialect {
   readonly product: string

@@ -1,5 +1,5 @@
 import { createHash, hash, pbkdf2Sync } from 'node:crypto'
-import type { AccountName } from './account-observe.ts'
+import type { AccountName } from './flavour.ts'
 
 const sha1 = (bytes: string | Uint8Array) => createHash('sha1').update(bytes).digest()
 
