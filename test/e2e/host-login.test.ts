@@ -12,6 +12,7 @@ import { fetchHostKeys } from '../../src/host/transport/trust.ts'
 import { Secret } from '../../src/secret/secret.ts'
 import { problemOf } from '../unit/problem-of.ts'
 import { bootHosts, endHosts, holder, labFile, onHost, target, textOf } from './support/bare-hosts.ts'
+import { installController, PROVISION } from './support/controller.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'provision-host-'))
 const inDirectory = (name: string): string => join(directory, name)
@@ -399,9 +400,8 @@ describe.each(['ssh2', 'openssh'] as const)('a host behind another, by %s', (tra
 })
 
 describe('this machine, which is a host of the lab here', () => {
-  const root = join(import.meta.dirname, '../..')
   const site = (user: string, ...words: readonly string[]): string =>
-    `su -s /bin/sh ${user} -c 'cd /opt/site && /opt/node /opt/provision/bin/provision.js ${words.join(' ')}'`
+    `su -s /bin/sh ${user} -c 'cd /opt/site && ${PROVISION} ${words.join(' ')}'`
   const ROLE = `import { command, defineRole, file, z } from 'provision'
 export default defineRole({
   name: 'here', summary: 'a file and a slow step', options: z.strictObject({}),
@@ -410,17 +410,13 @@ export default defineRole({
 `
 
   beforeAll(async () => {
-    // The program builds itself if a source is newer.
-    execFileSync(process.execPath, [join(root, 'bin/provision.js'), '--version'])
     for (const name of ['inventory', 'playbooks', 'roles']) mkdirSync(inDirectory(`site/${name}`), { recursive: true })
     write('site/package.json', '{ "private": true, "type": "module" }')
     write('site/inventory/site.yaml', 'vars: { user: nobody2, jump: gate, port: 9 }\nhosts: { me: { address: local } }\n')
     write('site/password.yaml', 'hosts: { me: { address: local, sudo_password: pass word } }\n')
     write('site/playbooks/site.yaml', '- hosts: all\n  roles: [here]\n')
     write('site/roles/here.ts', ROLE)
-    const pack = `tar -c -C ${root} bin dist package.json --transform 's,^,opt/provision/,' && tar -c -C ${directory} site --transform 's,^,opt/,' && tar -c -P ${process.execPath} --transform 's,.*,opt/node,'`
-    const unpack = `ssh -F ${labFile('ssh_config')} h1 'sudo tar -x -i --no-same-owner -C / && sudo chown -R ops /opt/site && sudo chmod -R go+rX /opt'`
-    execFileSync('sh', ['-c', `{ ${pack}; } | ${unpack}`])
+    installController(`ssh -F ${labFile('ssh_config')}`, 'h1', inDirectory('site'))
   })
 
   test('is provisioned through sudo, and as root', async () => {
@@ -439,7 +435,7 @@ export default defineRole({
   })
 
   test('ends the step of a killed controller, and the next run waits for it', async () => {
-    const controller = "su -s /bin/sh ops -c 'echo $$ >/tmp/controller; cd /opt/site && exec /opt/node /opt/provision/bin/provision.js run'"
+    const controller = `su -s /bin/sh ops -c 'echo $$ >/tmp/controller; cd /opt/site && exec ${PROVISION} run'`
     await onHost(`rm -f /srv/begun /srv/slow; chown -R ops /opt/site; ${controller} >/dev/null 2>&1 &
 i=0; until [ -e /srv/begun ] || [ $i = 100 ]; do i=$((i+1)); sleep 0.1; done; kill -9 "$(cat /tmp/controller)"`)
     expect(await onHost(`[ -e /srv/slow ] || echo running; ${site('ops', 'run')}`)).toMatch(/^running\n[\s\S]*Nothing to do/)

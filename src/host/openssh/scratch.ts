@@ -1,7 +1,7 @@
-import { accessSync, constants, rmSync, statSync } from 'node:fs'
+import { accessSync, constants, lstatSync, realpathSync, rmSync } from 'node:fs'
 import { lstat, mkdtemp, opendir, rm } from 'node:fs/promises'
 import { connect } from 'node:net'
-import { join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { writeWhole } from '../../disk/write.ts'
 import type { Environment } from '../../environment.ts'
 import { Problem } from '../../problem.ts'
@@ -49,16 +49,12 @@ export const makeScratch = async (env: Environment = process.env, common: readon
   })
 }
 
-/** Only the owner of a file can replace it. */
-const STICKY = 0o1000
 const COMMON = ['/tmp', '/var/tmp', '/dev/shm']
 
 const makeIn = async (place: string): Promise<string | { readonly refusal: string }> => {
   const length = Buffer.byteLength(socketIn(join(place, PREFIX + '_'.repeat(RANDOM))))
   if (length > MAX_SOCKET_PATH) return { refusal: `the path of a socket would have ${length} bytes; ${MAX_SOCKET_PATH} are possible` }
-  const { uid, mode } = statSync(place)
-  const isShared = (mode & (constants.S_IWGRP | constants.S_IWOTH)) !== 0 && (mode & STICKY) === 0
-  if (isShared || (uid !== 0 && uid !== process.geteuid?.())) return { refusal: 'other accounts can replace files in it' }
+  if (!isSafe(realpathSync(place))) return { refusal: 'other accounts can replace files in it' }
   const directory = await mkdtemp(join(place, PREFIX))
   const program = join(directory, 'program')
   try {
@@ -73,6 +69,15 @@ const makeIn = async (place: string): Promise<string | { readonly refusal: strin
     throw error
   }
 }
+
+/** Whether only root and this account can replace entries of a directory, and the directories above. In a sticky one, only their owners can. */
+const isSafe = (directory: string): boolean => {
+  const { uid, mode } = lstatSync(directory)
+  const isShared = (mode & constants.S_IWOTH) !== 0 && (mode & STICKY) === 0
+  if (isShared || (uid !== 0 && uid !== process.geteuid?.())) return false
+  return dirname(directory) === directory || isSafe(dirname(directory))
+}
+const STICKY = 0o1000
 
 const ONE_HOUR = 3_600_000
 /** Other accounts decide how many files a shared directory has. */

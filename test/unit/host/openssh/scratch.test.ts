@@ -17,7 +17,9 @@ test('is a private directory in TMPDIR, or in the next one that is suitable', as
   const shared = join(here, 'shared')
   mkdirSync(shared)
   chmodSync(shared, 0o777)
-  for (const TMPDIR of [long, shared, join(here, 'none')]) {
+  mkdirSync(join(shared, 'mine'))
+  symlinkSync(shared, join(here, 'link'))
+  for (const TMPDIR of [long, shared, join(shared, 'mine'), join(here, 'link'), join(here, 'none')]) {
     expect((await makeScratch({ TMPDIR, XDG_RUNTIME_DIR: next }, [])).startsWith(next)).toBe(true)
     expect((await makeScratch({ TMPDIR }, [next])).startsWith(next)).toBe(true)
   }
@@ -30,7 +32,7 @@ test('needs a directory, and names what is wrong with each', async () => {
   const here = scratch()
   const long = join(here, 'l'.repeat(100))
   mkdirSync(long)
-  chmodSync(here, 0o770)
+  chmodSync(here, 0o777)
   expect(await problemOf(makeScratch({ TMPDIR: long, XDG_RUNTIME_DIR: here }, ['/none']))).toMatchObject({
     class: 'input',
     what: 'no directory is suitable for the temporary files of transport openssh',
