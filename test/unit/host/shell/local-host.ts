@@ -9,6 +9,8 @@ import type { Holder, Shell } from '../../../../src/host/shell/shell.ts'
 import type { Target } from '../../../../src/host/target/connection.ts'
 import { keygen, scratch, sshServer, targetOf, wireOf } from '../ssh/ssh-server.ts'
 
+const RUN = '/run/provision'
+
 /** A host in this process: an SSH server that runs commands on this machine, with `/run/provision` elsewhere and its own sudo. */
 export interface LocalHost {
   readonly target: Target
@@ -68,9 +70,13 @@ export const localHost = async ({
       detached: true,
     })
     children.add(child)
-    channel.on('data', (chunk: Buffer) =>
-      child.stdin.write(Buffer.from(chunk.toString('latin1').replaceAll('/run/provision', run), 'latin1')),
-    )
+    // A piece can end within the path.
+    let held = ''
+    channel.on('data', (chunk: Buffer) => {
+      const text = held + chunk.toString('latin1')
+      held = Array.from(RUN, (_, i) => RUN.slice(0, RUN.length - 1 - i)).find((beginning) => text.endsWith(beginning)) ?? ''
+      child.stdin.write(Buffer.from(text.slice(0, text.length - held.length).replaceAll(RUN, run), 'latin1'))
+    })
     const deaf = isDeaf && commands.length === 1
     channel.on('end', () => deaf || child.stdin.end()).on('close', () => deaf || child.stdin.end())
     child.stdin.on('error', () => {})
