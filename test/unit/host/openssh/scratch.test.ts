@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process'
-import { chmodSync, existsSync, mkdirSync, readdirSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, lutimesSync, mkdirSync, readdirSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
@@ -76,6 +76,7 @@ test('of a killed command is removed by the next one, and nothing else', async (
   for (const name of ['provision-openssh-old001', 'provision-openssh-longer-name', 'other']) utimesSync(make(name), old, old)
   symlinkSync(make('victim'), join(here, 'provision-openssh-linked'))
   utimesSync(join(here, 'victim'), old, old)
+  lutimesSync(join(here, 'provision-openssh-linked'), old, old)
   await makeScratch({ TMPDIR: here }, [])
   await expect.poll(() => existsSync(join(here, 'provision-openssh-killed'))).toBe(false)
   await expect.poll(() => existsSync(join(here, 'provision-openssh-old001'))).toBe(false)
