@@ -8,7 +8,7 @@ import { journalPath } from './journal.ts'
 import { type NoFile, type PartState, type ReadFile, readFiles, readScript } from './observe.ts'
 import { exposed, journalAfter } from './plan.ts'
 import { isSameText } from './text.ts'
-import { beforeOf, type EditedFile, journalOf, type PartEdit, writeEdited } from './write.ts'
+import { beforeOf, type EditedFile, journalOf, ownedBy, type PartEdit, writeEdited } from './write.ts'
 
 type PartWork = Work<PartSpec, PartState>
 type Read = ReadonlyMap<string, ReadFile | NoFile>
@@ -62,7 +62,8 @@ const currentOf = (path: string, read: Read): Pick<EditedFile, 'path' | 'file' |
 const editOf = ({ id, spec }: PartWork): PartEdit => ({
   id,
   edit: ({ text, log }, { inode, account }) => {
-    const refuse = (what: string, why: string, fix?: string): HostRefusal => new HostRefusal(what, why, fix, { culprit: id, account })
+    const refuse = (what: string, why: string, fix?: string): HostRefusal =>
+      new HostRefusal(what, `${why}${ownedBy(account)}`, fix, { culprit: id, account })
     if (inode === ABSENT && spec.state === 'present' && !spec.create)
       throw refuse(`${spec.path} does not exist`, 'nothing in this run has created it', 'correct the path, or set create: true')
     const shown = exposed(spec, inode === ABSENT ? spec.mode : inode.mode)

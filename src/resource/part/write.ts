@@ -104,8 +104,11 @@ const faultOf = ({ file: { inode, bytes }, unread }: EditedFile): string | undef
   return bytes === undefined ? `it ${unread ?? 'was not read'}` : undefined
 }
 
+/** The end of a reason that names the account other than root that controls the file. */
+export const ownedBy = (account: string | undefined): string => (account === undefined ? '' : ` (owner: ${account})`)
+
 const unreadable = (path: string, why: string, batch: RefusedBatch): HostRefusal =>
-  new HostRefusal(`${path} was not edited`, why, 'declare the whole file, or correct the path', batch)
+  new HostRefusal(`${path} was not edited`, `${why}${ownedBy(batch.account)}`, 'declare the whole file, or correct the path', batch)
 
 /** A file as work of the kind `file`, which writes it. Nothing but the observed content is replaced. */
 const fileWork = (path: string, before: Current, after: Current, more: Pick<FileSpec, 'set' | 'checks'> = {}): FileWork => {

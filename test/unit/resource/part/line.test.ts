@@ -5,6 +5,7 @@ import { file } from '../../../../src/resource/file/file.ts'
 import { text } from '../../../../src/resource/kind/content.ts'
 import type { Resource } from '../../../../src/resource/kind/kind.ts'
 import { line } from '../../../../src/resource/part/line.ts'
+import { diffTexts } from '../../../../src/resource/part/texts.ts'
 import { Secret } from '../../../../src/secret/secret.ts'
 import { type Editing, editedBy, editing } from './edited.ts'
 
@@ -163,7 +164,12 @@ describe('a line in a file that another account controls', () => {
     host.sh(`chown 1:1 ${path}`)
     const one = line({ path, line: 'b', ...options })
     expect(host.refusals(one)).toEqual([])
-    expect(host.converge(one)).toMatchObject({ what: `${path} was not edited`, why, culprit: one.id, account: 'daemon' })
+    expect(host.converge(one)).toMatchObject({
+      what: `${path} was not edited`,
+      why: `${why} (owner: daemon)`,
+      culprit: one.id,
+      account: 'daemon',
+    })
   })
 
   it('fails alone if the account has deleted the file, or made it a link', () => {
@@ -172,7 +178,7 @@ describe('a line in a file that another account controls', () => {
     expect(host.refusals(one)).toEqual([])
     expect(host.converge(one)).toMatchObject({ what: `${at('theirs/conf')} does not exist`, account: 'daemon' })
     host.sh('ln -s /etc/passwd theirs/conf')
-    expect(host.converge(one)).toMatchObject({ why: 'it is a symbolic link', account: 'daemon' })
+    expect(host.converge(one)).toMatchObject({ why: 'it is a symbolic link (owner: daemon)', account: 'daemon' })
   })
 
   it('is written with the owner of the file, and never through a link that comes meanwhile', () => {
@@ -192,7 +198,7 @@ describe('a line in a file that another account controls', () => {
     host.sh('mkdir theirs; echo secret >victim; chmod 600 victim; ln victim theirs/conf; chown 1:1 theirs')
     const one = line({ path: at('theirs/conf'), line: 'b' })
     expect(host.converge(one)).toMatchObject({
-      why: 'it cannot be read, or is a hard link to a file of another account',
+      why: 'it cannot be read, or is a hard link to a file of another account (owner: daemon)',
       account: 'daemon',
     })
   })
@@ -327,6 +333,21 @@ describe('a line with a secret', () => {
       `${path} would show a secret: every account can read it (mode 644): run chmod o-r ${path} on the host, if its readers permit; if the run creates it, set mode: 640 or 600`,
     ])
     expect(host.converge(line({ path, line: password, name: 'password' }))).toMatchObject({ what: `${path} would show a secret` })
+  })
+
+  it('has no diff in any file, and any other line only where every account can read it', () => {
+    const diffOf = (content: string | Secret, mode?: string) => {
+      const { spec } = line({ path: '/etc/x', line: content, name: 'x' })
+      const edit = {
+        path: '/etc/x',
+        before: Buffer.from('a\n'),
+        after: Buffer.from(`a\n${'b'.repeat(600)}\n`),
+        ...(mode !== undefined && { mode }),
+      }
+      return diffTexts(spec, { action: 'create', certainty: 'exact', reason: '', differences: [], edits: [edit] })
+    }
+    expect([diffOf(password, '644'), diffOf('b', '640'), diffOf('b')]).toEqual([undefined, undefined, undefined])
+    expect(diffOf('b', '644')).toEqual({ name: '/etc/x', before: 'a\n', after: `a\n${'b'.repeat(500)}… (600 characters)\n` })
   })
 
   it('can follow the part that creates the file, whose mode counts', async () => {
