@@ -6,6 +6,7 @@ import { projectFiles } from '../role/files.ts'
 import { playbooksIn } from '../site/project-playbooks.ts'
 import { onHost } from './failure.ts'
 import { borrowing } from './observe/borrow.ts'
+import { ownQuestions } from './observe/own-facts.ts'
 import { observe, openSessions, type Session } from './observe/session.ts'
 import { type ExaminedHost, examineHosts } from './plan/examine.ts'
 import { declaring, identityChanges, markStaleHosts } from './plan/identities.ts'
@@ -87,7 +88,12 @@ const observeHosts = (
   options: PlanOptions,
 ): Promise<readonly PromiseSettledResult<ObservedHost>[]> => {
   const { reach } = prepared
-  const sessions = openSessions([...reach.values()], { ...options, lock: options.lock, wait: options.wait ?? false })
+  const sessions = openSessions([...reach.values()], {
+    ...options,
+    lock: options.lock,
+    wait: options.wait ?? false,
+    asks: (host) => ownQuestions(prepared.bindings, host),
+  })
   const observing = { call: 'observation of this host' }
   return Promise.allSettled(
     [...reach.keys()].map((name) =>
@@ -166,7 +172,7 @@ const observeHost = async (
   if (session === undefined) throw new Error(`no session was opened for ${name}`)
   try {
     options.listen({ type: 'host', host: name, state: 'observing' })
-    const declared = resourcesOf(name, session.facts, surroundings)
+    const declared = resourcesOf(name, session.facts, { ...surroundings, own: session.own })
     const resources = withOrphans({
       host: name,
       records: prepared.isAdHoc === true ? new Map() : session.owned,

@@ -155,8 +155,9 @@ export interface FlowContext<Options> extends SiteContext<Options> {
 }
 
 /** The input of a role when it declares the resources of a host. */
-export interface HostContext<Options> extends FlowContext<Options> {
-  readonly facts: Facts
+export interface HostContext<Options, Own = unknown> extends FlowContext<Options> {
+  /** The facts of the host. `own`: the answer to the role's own question (`facts` of the role). */
+  readonly facts: unknown extends Own ? Facts : Facts & { readonly own: Own }
   /** All metrics and health probes of the site. */
   readonly exposed: readonly Exposed[]
   /**
@@ -197,7 +198,15 @@ export interface Drain {
   readonly back: Script
 }
 
-export interface Role<Input = unknown, Options = unknown> {
+/** A question of a role to its host, asked together with the built-in facts. */
+export interface OwnFacts<Own = unknown> {
+  /** POSIX sh, run as root before anything is changed, also by a dry run: it must change nothing. It prints JSON, or lines KEY=VALUE. */
+  readonly script: ShellText
+  /** Checks the answer. The values of lines are text: `z.coerce.number()` makes numbers of them. */
+  readonly schema: z.ZodType<Own>
+}
+
+export interface Role<Input = unknown, Options = unknown, Own = unknown> {
   readonly name: string
   /** One line, for help. */
   readonly summary: string
@@ -210,7 +219,9 @@ export interface Role<Input = unknown, Options = unknown> {
   listens?(context: SiteContext<Options>): readonly Listen[]
   /** Metrics and health probes for monitoring. */
   exposes?(context: FlowContext<Options>): readonly Exposes[]
-  resources(context: HostContext<Options>): readonly Resource[]
+  /** What this role asks the host; the answer is `facts.own` of `resources`. */
+  readonly facts?: OwnFacts<Own>
+  resources(context: HostContext<Options, Own>): readonly Resource[]
   /** Checks of the options against the site. Returned problems are input errors, shown before any host is contacted. */
   check?(context: SiteContext<Options>): readonly { readonly path: readonly PropertyKey[]; readonly what: string; readonly fix: string }[]
   /** Scripts by which this host takes `member` out of service while a rolling play changes it; undefined if it sends `member` no requests. */
@@ -226,4 +237,4 @@ export interface Role<Input = unknown, Options = unknown> {
 }
 
 /** Defines a role; the types of `resources` and `listens` follow from `options`. */
-export const defineRole = <Input, Options>(role: Role<Input, Options>): Role<Input, Options> => role
+export const defineRole = <Input, Options, Own>(role: Role<Input, Options, Own>): Role<Input, Options, Own> => role

@@ -16,6 +16,7 @@ import { type OwnedRecords, readOwned } from '../plan/orphans.ts'
 import { clockFault } from './clock.ts'
 import { FACTS_SCRIPT, readFacts } from './facts.ts'
 import { type Observation, queryHost } from './host-query.ts'
+import { askOwn, type OwnAnswers, type OwnQuestion } from './own-facts.ts'
 import { UNDER_WAY_SCRIPT, underWay } from './under-way.ts'
 
 /** A connection to one host during a run: its persistent shell, its facts and its ownership records. */
@@ -27,6 +28,8 @@ export interface Session {
   /** Opens another shell, with the lock of the run, for which it waits. */
   reopen(until: AbortSignal): Promise<Shell>
   readonly facts: Facts
+  /** What the host answered to the questions of its roles, by role. */
+  readonly own: OwnAnswers
   /** The host's records of the resources that provision owns there. */
   readonly owned: OwnedRecords
 }
@@ -37,6 +40,8 @@ export interface OpenOptions {
   /** Holder of the lock; undefined in a dry run, which takes no lock and writes nothing. */
   readonly lock: Holder | undefined
   readonly wait: boolean
+  /** Returns the questions of the roles to a host. Default: none. */
+  readonly asks?: (host: string) => readonly OwnQuestion[]
   /** The session that takes its lock before this one; it resolves when this session may take its own. */
   readonly before?: { readonly host: string; readonly locked: Promise<unknown> }
 }
@@ -60,7 +65,7 @@ export const openSessions = (targets: readonly Target[], options: OpenOptions): 
 }
 
 /** Connects, takes the lock if `lock` is given, and reads the host's facts: one round trip once the shell is up. */
-export const openSession = async (target: Target, { listen, signal, lock, wait, before }: OpenOptions): Promise<Session> => {
+export const openSession = async (target: Target, { listen, signal, lock, wait, asks, before }: OpenOptions): Promise<Session> => {
   const host = target.name
   listen({ type: 'host', host, state: 'connecting' })
   const open = (waits: boolean, until: AbortSignal): Promise<Shell> =>
@@ -81,11 +86,12 @@ export const openSession = async (target: Target, { listen, signal, lock, wait, 
   const shell = await open(wait, signal).finally(() => listen({ type: 'doing', host, what: undefined }))
   try {
     const asked = Date.now()
-    const answer = await shell.request(String(sh`${lock === undefined ? UNDER_WAY_SCRIPT : TIDY_SCRIPT}${FACTS_SCRIPT}`), {
+    const { script, read } = askOwn(host, asks?.(host) ?? [])
+    const answer = await shell.request(String(sh`${lock === undefined ? UNDER_WAY_SCRIPT : TIDY_SCRIPT}${FACTS_SCRIPT}\nset +e${script}`), {
       deadlineMs: OBSERVE_MS,
     })
     if (answer.code !== 0) throw unanswered(host, answer)
-    const output = answer.stdout.toString()
+    const { before: output, own } = read(answer.stdout.toString())
     for (const what of [clockFault(output, asked, Date.now()), underWay(output)])
       if (what !== undefined) listen({ type: 'warning', host, what })
     return {
@@ -94,6 +100,7 @@ export const openSession = async (target: Target, { listen, signal, lock, wait, 
       shell,
       reopen: (until) => open(true, until),
       facts: readFacts(host, output, shell.sshConnection),
+      own,
       owned: readOwned(host, output),
     }
   } catch (error) {

@@ -19,6 +19,8 @@ export interface Surroundings {
   files(directory: string, name?: string): ReturnType<typeof projectFiles>
   readonly identities: Declaring
   readonly listen: Listener
+  /** What the host answered to the questions of its roles. Undefined before it was contacted. */
+  readonly own?: ReadonlyMap<string, unknown>
   /** Whether hosts record the resources of each role. Default: they do. */
   readonly isRecorded?: boolean
 }
@@ -90,13 +92,16 @@ const problemsOf = (act: () => unknown): readonly Problem[] => {
   }
 }
 
+/** The facts with what the role itself asked. */
+const withOwn = (facts: Facts, own: unknown): Facts & { readonly own: unknown } => ({ ...facts, own })
+
 const contextOf = (
   { context, host, role }: Bound,
   facts: Facts,
-  { bindings, files, identities, listen }: Surroundings,
+  { bindings, files, identities, listen, own }: Surroundings,
 ): HostContext<unknown> => ({
   ...context,
-  facts,
+  facts: own === undefined ? facts : withOwn(facts, own.get(role.name)),
   flows: bindings.flows,
   exposed: bindings.exposed,
   files,

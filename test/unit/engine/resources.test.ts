@@ -155,6 +155,18 @@ describe('faults that need no facts', () => {
   })
 })
 
+it('a role has the answer to its own question among the facts', () => {
+  const asking = roleOf('asking', ({ facts }) => [motd(`${JSON.stringify((facts as { own?: unknown }).own)} ${facts.codename}`)])
+  const { surroundings } = surroundingsOf(['a', asking])
+  const own = new Map<string, unknown>([
+    ['asking', { n: 1 }],
+    ['other', 2],
+  ])
+  const content = (given: Surroundings) => JSON.stringify(resourcesOf('a', facts, given).at(-1)?.resource.spec)
+  expect(content({ ...surroundings, own })).toContain(JSON.stringify('{"n":1} trixie').slice(1, -1))
+  expect(faults({ ...surroundings }, 'a')).toEqual([])
+})
+
 describe('a resource that names others in `when`', () => {
   const reload = (...when: readonly string[]) => command({ name: 'reload', run: 'reload', when: [...when] })
   const first = [motd('x'), motd('y', '/etc/app/y'), motd('z', '/etc/app/z'), directory({ path: '/srv/app' })]
