@@ -82,6 +82,7 @@ const createContext = (): CommandContext => ({
   out: (text) => out(text),
   err: (text) => err(text),
   disclose: (text) => void writeUnredacted(text),
+  ...(stdout.isTTY ? {} : { raw: (bytes: Uint8Array) => void writeUnredacted(bytes) }),
   view: viewOf(stdout),
   live: stdout.isTTY === true && env.TERM !== 'dumb' && !env.CI,
   rows: () => stdout.rows || 24,

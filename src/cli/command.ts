@@ -42,6 +42,8 @@ export interface CommandContext {
   err(text: string): void
   /** Prints secrets that the user asked for by name. `out` and `err` mask them. */
   disclose(text: string): void
+  /** Prints bytes as they are, not masked; undefined if the output is a terminal, which could take them for commands. */
+  raw?: (bytes: Uint8Array) => void
   readonly view: View
   /** Whether `out` is a terminal that can rewrite its lines. */
   readonly live: boolean

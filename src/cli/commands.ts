@@ -13,6 +13,7 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
   inventory: { summary: 'show hosts, groups, variables and permitted flows', load: () => import('./inventory.ts') },
   apply: { summary: 'apply one resource to hosts', load: () => import('./ad-hoc/apply.ts') },
   facts: { summary: 'show the facts of hosts', load: () => import('./ad-hoc/facts.ts') },
+  fetch: { summary: 'copy a file from hosts', load: () => import('./ad-hoc/fetch.ts') },
   exec: { summary: 'run a command on hosts', load: () => import('./exec.ts') },
   trust: { summary: 'show and store SSH host keys', load: () => import('./trust.ts') },
   secrets: { summary: 'manage encrypted secrets of the project', load: () => import('./secrets.ts') },

@@ -4,7 +4,7 @@ import { Lines } from '../host/shell/lines.ts'
 import { resolveTarget } from '../host/target/target.ts'
 import { type Problem, problemsIn } from '../problem.ts'
 import { pad, visible, width } from '../report/text.ts'
-import { redactor } from '../secret/secret.ts'
+import { bytesRedactor, redactor } from '../secret/secret.ts'
 import { commandLine } from '../shell/quote.ts'
 import type { Host } from '../site/inventory/host.ts'
 import { type CommandContext, defineCommand, type Options } from './command.ts'
@@ -26,6 +26,7 @@ export const command = defineCommand({
   notes: [
     'PATTERN selects hosts and groups: web-01, web:!web-02, lb-*, all.',
     'A single word is a shell command and may contain pipes. Several words are a command and its arguments, passed without changes.',
+    'Output of one host to a file or a pipe is passed on byte for byte, with secrets masked.',
   ],
   run: async ({ positionals: [pattern, ...more], rest, values }, context) => {
     if (pattern === undefined)
@@ -55,13 +56,16 @@ interface Execution {
 const execute = async (
   host: Host,
   { commandText, sudo, hosts }: Execution,
-  { out, err, view, signal }: CommandContext,
+  { out, err, raw, view, signal }: CommandContext,
 ): Promise<number | readonly Problem[]> => {
   const longest = Math.max(...hosts.map(({ name }) => width(name)))
   const prefix = hosts.length === 1 ? '' : `${view.paint.cyan(pad(host.name, longest))}  `
   // Parts of a long line are joined again if no other host can print between them.
   const ending = (continues: boolean): string => (continues && hosts.length === 1 ? '' : '\n')
-  const stdout = linesOf((line, continues) => out(`${prefix}${visible(line)}${ending(continues)}`))
+  const stdout =
+    raw !== undefined && hosts.length === 1
+      ? bytesOf(raw)
+      : linesOf((line, continues) => out(`${prefix}${visible(line)}${ending(continues)}`))
   const stderr = linesOf((line, continues) => err(`${prefix}${visible(line)}${ending(continues)}`))
   try {
     const code = await execOn(await resolveTarget(host.name, host.connection), commandText, {
@@ -78,6 +82,15 @@ const execute = async (
     const problems = problemsIn(error)
     if (problems === undefined && !signal.aborted) throw error
     return problems ?? []
+  }
+}
+
+/** Passes bytes on as they are, with secrets masked: a program may read them. */
+export const bytesOf = (print: (bytes: Uint8Array) => void) => {
+  const redacting = bytesRedactor()
+  return {
+    push: (chunk: Buffer): void => print(redacting.push(chunk)),
+    end: (): void => print(redacting.end()),
   }
 }
 

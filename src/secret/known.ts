@@ -1,4 +1,5 @@
 import { formsOf } from './forms.ts'
+import { MASK } from './mask.ts'
 import { Forms, Redactor } from './redactor.ts'
 
 // All secrets of this process, in one place: a secret must be masked wherever it is printed.
@@ -17,6 +18,9 @@ export const registerSecret = (value: string): void => {
   if (isTooShort(value) || values.has(value)) return
   values.add(value)
   unprocessed.push(value)
+  // In bytes that are scanned as Latin-1 (`bytesRedactor`).
+  const bytes = Buffer.from(value).toString('latin1')
+  if (bytes !== value) unprocessed.push(bytes)
 }
 
 const knownForms = (): Forms => {
@@ -30,6 +34,17 @@ export const redacted = (text: string): string => knownForms().mask(text)
 
 /** Returns a redactor for a text that arrives in chunks. */
 export const redactor = (): Redactor => new Redactor(knownForms)
+
+/** Masks secrets in bytes that arrive in chunks. All other bytes stay as they are, whatever their encoding. */
+export const bytesRedactor = (): { push(chunk: Uint8Array): Buffer; end(): Buffer } => {
+  const inner = redactor()
+  const bytesOf = (text: string): Buffer =>
+    Buffer.concat(text.split(MASK).flatMap((part, i) => [...(i === 0 ? [] : [Buffer.from(MASK)]), Buffer.from(part, 'latin1')]))
+  return {
+    push: (chunk) => bytesOf(inner.push(Buffer.from(chunk).toString('latin1'))),
+    end: () => bytesOf(inner.end()),
+  }
+}
 
 /** Masks the given secrets in a host's output, also short ones. Single lines of a secret are masked too, because programs often quote one line. */
 export const masked = (text: string, secrets: readonly { reveal(): string }[]): string =>

@@ -2,7 +2,7 @@ import { inspect } from 'node:util'
 import { registerSecret } from './known.ts'
 import { MASK } from './mask.ts'
 
-export { isTooShort, masked, redacted, redactor } from './known.ts'
+export { bytesRedactor, isTooShort, masked, redacted, redactor } from './known.ts'
 export { MASK }
 
 /**

@@ -191,3 +191,15 @@ it('applies the example in YAML alone as its dry run shows, and deletes what its
     '/etc/team-farewell\n/etc/team-retention\nactive\ninactive',
   )
 })
+
+it('applies one resource of a command line, records nothing of it, and fetches its bytes', async () => {
+  const apply = (...words: readonly string[]) =>
+    project.json('apply', 'web-01', 'file', 'path=/etc/ad-hoc', 'content=on ${host.name}', '-i', 'inventory/kinds.yaml', ...words)
+  expect([apply('--dry-run').status, apply().status]).toEqual([2, 0])
+  expect(apply('--dry-run').lines.at(-1)).toMatchObject({ result: 'converged' })
+  expect(await onHost('grep -rl ad-hoc /var/lib/provision/owned || echo none')).toBe('none')
+  const fetched = project.provision('fetch', 'all', '/etc/ad-hoc', '--sudo', '-i', 'inventory/kinds.yaml')
+  expect([fetched.status, fetched.stdout, fetched.stderr]).toEqual([0, 'on web-01', ''])
+  const facts = project.provision('facts', '--json', '-i', 'inventory/kinds.yaml')
+  expect(JSON.parse(facts.stdout)).toMatchObject({ host: 'web-01', facts: { distribution: 'debian', container: true } })
+})

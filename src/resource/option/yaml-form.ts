@@ -2,7 +2,7 @@ import { z } from 'zod'
 
 /**
  * What YAML has in place of a value that it cannot express.
- * - `content`: text with secrets, or `{ source: PATH }`, a file of the project. At the top of the options, `source` alone fills the first.
+ * - `content`: text with secrets, or `{ source: PATH }`, a file of the project. For the option `content`, `source` can also be beside it.
  * - `file`: the same, with text as it is.
  * - `files`: filled by `source`, a directory of the project.
  * - `resources`: keys of earlier resources, such as `file:/etc/motd`: a list of them, or one.

@@ -82,14 +82,14 @@ const contentOf = ({ value, parts }: Extract<SourceNode, { is: 'scalar' }>): unk
   return { type: 'text', parts: texts } satisfies Content
 }
 
-/** The option that `source` fills from a file or a directory of the project, if the kind has no option `source` itself. */
+/** The option that `source` fills from a file or a directory of the project: `content` or a list of files, if the kind has no option `source` itself. */
 const sourceOption = (kind: AnyKind): { readonly option: string; readonly form: 'content' | 'files' } | undefined => {
   const keys = keysAt(kind.schema, [])
   if (keys.includes('source')) return undefined
   return keys
     .flatMap((option) => {
       const form = registeredAt(kind.schema, [option], yamlForms)?.form
-      return form === 'content' || form === 'files' ? [{ option, form }] : []
+      return form === 'files' || (form === 'content' && option === 'content') ? [{ option, form }] : []
     })
     .at(0)
 }

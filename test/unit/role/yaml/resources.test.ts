@@ -136,6 +136,20 @@ describe('resources of a play', () => {
   })
 })
 
+test.each([
+  ['line', '- line: { path: /etc/hosts, line: "10.0.0.1 a ${vars.shop.port}" }\n', { line: { parts: ['10.0.0.1 a 8080'] } }],
+  ['block', '- block: { path: /etc/hosts, name: a, block: { source: files/a } }\n', { block: { type: 'local' } }],
+  ['setting', '- setting: { path: /etc/a, key: size, value: "${vars.shop.port}" }\n', { key: 'size' }],
+  ['script', '- script: { name: a, unless: "false", source: files/script }\n', { content: { type: 'local' } }],
+  ['archive', '- archive: { path: /opt/a, source: files/a, format: tar }\n', { content: { type: 'local' } }],
+  ['service', '- service: { unit: a.service, took: "test -e /run/a" }\n', { took: { text: 'test -e /run/a' } }],
+  ['command', '- command: { name: a, run: "echo undefined", creates: /a }\n', { run: 'echo undefined' }],
+  ['unit', '- unit: { name: a.service, content: "[Service]\\nExecStart=/bin/undefined\\n" }\n', { unit: 'a.service' }],
+])('the kind %s takes its options in YAML', async (kind, list, spec) => {
+  const [found, ...more] = await resources(list, { files: { 'files/a': 'a', 'files/script': '#!/bin/sh\n' } })
+  expect([found?.[0].split(':')[0], found?.[1], more]).toMatchObject([kind, spec, []])
+})
+
 const wrong: readonly (readonly [name: string, list: string, ...expected: readonly string[]])[] = [
   ['a misspelt kind', '- pakage: { name: htop }\n', '4:7 unknown kind `pakage` → did you mean `package`?'],
   [
