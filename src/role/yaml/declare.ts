@@ -25,7 +25,7 @@ interface Declared {
  */
 export const declare = (entries: readonly Entry[], scope: Scope, files: Files): readonly Resource[] => {
   const problems: Problem[] = []
-  const declared: Declared[] = []
+  const declared = new Map<string, Declared>()
   const earlier = new Map<string, Resource>()
   let isIncomplete = false
   const attempt = (entry: Entry, act: () => void): void => {
@@ -49,7 +49,7 @@ export const declare = (entries: readonly Entry[], scope: Scope, files: Files): 
           if (options.is !== 'map') throw notAMap(entry.kind, entry.options)
           const resource = makeResource(entry.kind, options, { ...files, earlier, isIncomplete })
           const key = keyOf(resource)
-          const first = declared.find((one) => keyOf(one.resource) === key)
+          const first = declared.get(key)
           if (first !== undefined && !isDeepStrictEqual(comparable(first.resource.spec), comparable(resource.spec)))
             throw inputProblem(
               entry.where,
@@ -59,11 +59,11 @@ export const declare = (entries: readonly Entry[], scope: Scope, files: Files): 
             )
           places.set(resource, entryOf(options, 'when')?.node.place ?? entry.where)
           earlier.set(key, resource)
-          declared.push({ resource, where: entry.where })
+          if (first === undefined) declared.set(key, { resource, where: entry.where })
         })
     })
   if (problems.length > 0) throw new Problems(problems)
-  return declared.map(({ resource }) => resource)
+  return [...declared.values()].map(({ resource }) => resource)
 }
 
 const places = new WeakMap<Resource, Place>()

@@ -6,7 +6,10 @@ import { suggestion } from '../../site/source/suggest.ts'
 import { isReference, piecesOf, type Reference, ROOTS, type Root, referenceText } from './template.ts'
 
 /** The maps that references name. A map is read when it is needed: facts are unknown before the host was contacted. */
-export type Scope = Readonly<Partial<Record<Root, () => SourceNode>>>
+export type Scope = Readonly<Partial<Record<Root, () => SourceNode>>> & {
+  /** Returns what is wrong with a variable that the host does not have, if others have it. */
+  readonly missingVariable?: (name: string) => string | undefined
+}
 
 /** Returns the value of a reference. Throws a `Problem` at its place if there is none. */
 export const lookUp = (reference: Reference, scope: Scope): SourceNode => {
@@ -24,7 +27,12 @@ export const lookUp = (reference: Reference, scope: Scope): SourceNode => {
         `\`${referenceText(reference)}\` does not exist: \`${above}\` is not a map`,
         `use \`\${${above}}\`, or correct the name`,
       )
-    throw inputProblem(place, `\`${above}\` has no \`${shownText(step)}\``, suggestion(step, known, FIX[root] ?? 'correct the name'))
+    const what = above === 'vars' ? scope.missingVariable?.(step) : undefined
+    throw inputProblem(
+      place,
+      what ?? `\`${above}\` has no \`${shownText(step)}\``,
+      suggestion(step, known, FIX[root] ?? 'correct the name'),
+    )
   }, found())
 }
 

@@ -1,3 +1,5 @@
+import { firstNames } from '../../first-names.ts'
+import { shownText } from '../../shown-name.ts'
 import type { Site } from '../../site/site.ts'
 import type { SourceNode } from '../../site/source/source-map.ts'
 import { FACTS } from '../facts.ts'
@@ -14,10 +16,22 @@ export const KNOWN: EntryContext['names'] = {
 
 /** The maps that references of a host's resources name. */
 export const scopeOf = ({ host, facts }: Pick<HostContext<unknown>, 'host' | 'facts'>, site: Site): Scope => ({
-  vars: () => variablesOf(site, host.name),
-  host: () => plainMap(ofHost(host)),
-  facts: () => plainMap({ ...facts }),
+  vars: once(() => variablesOf(site, host.name)),
+  host: once(() => plainMap(ofHost(host))),
+  facts: once(() => plainMap({ ...facts })),
+  missingVariable: (name) => {
+    const without = [...site.hosts.values()].flatMap((one) => (one.vars.has(name) ? [] : [one.name]))
+    return without.length === site.hosts.size ? undefined : `variable \`${shownText(name)}\` is not set for ${firstNames(without)}`
+  },
 })
+
+const once = (make: () => SourceNode): (() => SourceNode) => {
+  let made: SourceNode | undefined
+  return () => {
+    made ??= make()
+    return made
+  }
+}
 
 const ofHost = (host: HostView): Readonly<Record<string, unknown>> => {
   const { name, user, sshPort, addresses, publicAddresses, groups } = host

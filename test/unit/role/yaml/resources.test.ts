@@ -5,7 +5,7 @@ import { bytesOf, type Content, shownText } from '../../../../src/resource/kind/
 import type { Resource } from '../../../../src/resource/kind/kind.ts'
 import { whereNamed } from '../../../../src/role/yaml/declare.ts'
 import { isSecret } from '../../../../src/secret/secret.ts'
-import { boundNames, declaredBy, problems, problemsAhead, problemsOf, resources } from './declared.ts'
+import { boundNames, declaredBy, INVENTORY, problems, problemsAhead, problemsOf, resources } from './declared.ts'
 
 const keys = async (list: string, given = {}) => (await resources(list, given)).map(([key]) => key)
 const specs = async (list: string, given = {}) => (await resources(list, given)).map(([, spec]) => spec)
@@ -304,6 +304,13 @@ test.each([
 ])('the condition %s is refused', async (condition, expected) => {
   const [found, ...more] = await problems(`- if: ${condition}\n  package: { name: htop }\n`)
   expect([found?.replace(/^\d+:\d+ /, ''), more]).toEqual([expected, []])
+})
+
+test('a variable that only some hosts have is named with the others', async () => {
+  const inventory = `${INVENTORY}  web-02: { address: 192.0.2.12 }\n`
+  expect(await problems('- file: { path: /f, content: "${vars.role_of_host}" }\n', { inventory })).toEqual([
+    '4:35 variable `role_of_host` is not set for web-02 → set it under `vars` in the inventory (available: user, tools, people, shop, empty)',
+  ])
 })
 
 test('without facts, entries that need none are checked completely, and others for misspelt options', async () => {
