@@ -18,5 +18,6 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
   trust: { summary: 'show and store SSH host keys', load: () => import('./trust.ts') },
   secrets: { summary: 'manage encrypted secrets of the project', load: () => import('./secrets.ts') },
   schedule: { summary: 'renew certificates automatically', load: () => import('./schedule.ts') },
+  schema: { summary: 'print a JSON Schema for an editor', load: () => import('./project/schema.ts') },
   lab: { summary: 'manage disposable hosts on this machine', load: () => import('./lab.ts') },
 }

@@ -127,6 +127,9 @@ const inventoryFiles = (root: string, inventory: string): readonly string[] => {
 
 const isInventory = (name: string): boolean => /^[^.].*\.ya?ml$/.test(name) && !/\.example\.ya?ml$/.test(name) && name !== SECRETS
 
+/** Returns the text of a file of the project. Throws a `Problem` if it cannot be read. */
+export const readText = (root: string, path: string): string => textOf(path, readPlainFile(root, path))
+
 const readPlainFile = (root: string, path: string): Uint8Array => {
   const full = resolve(root, path)
   const found = statPath(root, path)

@@ -83,7 +83,7 @@ const contentOf = ({ value, parts }: Extract<SourceNode, { is: 'scalar' }>): unk
 }
 
 /** The option that `source` fills from a file or a directory of the project: `content` or a list of files, if the kind has no option `source` itself. */
-const sourceOption = (kind: AnyKind): { readonly option: string; readonly form: 'content' | 'files' } | undefined => {
+export const sourceOption = (kind: AnyKind): { readonly option: string; readonly form: 'content' | 'files' } | undefined => {
   const keys = keysAt(kind.schema, [])
   if (keys.includes('source')) return undefined
   return keys

@@ -7,6 +7,9 @@ import type { HostContext, HostView } from '../role.ts'
 import type { EntryContext } from './entries.ts'
 import { plainMap, type Scope } from './scope.ts'
 
+/** The part of a site that references name. */
+export type SiteValues = Pick<Site, 'hosts' | 'plays' | 'roleOptions'>
+
 /** Names that are known without a host. */
 export const KNOWN: EntryContext['names'] = {
   vars: 'any',
@@ -15,7 +18,7 @@ export const KNOWN: EntryContext['names'] = {
 }
 
 /** The maps that references of a host's resources name. */
-export const scopeOf = ({ host, facts }: Pick<HostContext<unknown>, 'host' | 'facts'>, site: Site): Scope => ({
+export const scopeOf = ({ host, facts }: Pick<HostContext<unknown>, 'host' | 'facts'>, site: SiteValues): Scope => ({
   vars: once(() => variablesOf(site, host.name)),
   host: once(() => plainMap(ofHost(host))),
   facts: once(() => plainMap({ ...facts })),
@@ -44,7 +47,7 @@ const ofHost = (host: HostView): Readonly<Record<string, unknown>> => {
   }
 }
 
-const variablesOf = (site: Site, host: string): SourceNode => {
+const variablesOf = (site: SiteValues, host: string): SourceNode => {
   const vars = [...(site.hosts.get(host)?.vars ?? [])]
   return { is: 'map', place: { file: '' }, entries: new Map(vars.map(([name, { node }]) => [name, { key: node.place, node }])) }
 }

@@ -1,16 +1,16 @@
 import { z } from 'zod'
-import type { Problem, Where } from '../../problem.ts'
+import { type Problem, Problems, type Where } from '../../problem.ts'
 import { isSecret } from '../../secret/secret.ts'
 import { isNothing, keepValid } from '../../site/schema/keep-valid.ts'
-import type { Site } from '../../site/site.ts'
 import type { Place } from '../../site/source/input-problem.ts'
-import { emptyNode, entriesOf, entryOf, type SourceNode, type SourceScalar } from '../../site/source/source-map.ts'
+import { emptyNode, entriesOf, entryOf, locatedValue, type SourceNode, type SourceScalar } from '../../site/source/source-map.ts'
+import { parseYaml } from '../../site/yaml/yaml.ts'
 import type { HostContext, Role } from '../role.ts'
 import { declare } from './declare.ts'
 import { entriesIn, type Kinds } from './entries.ts'
 import { optionsSchema } from './options-schema.ts'
 import { plainMap } from './scope.ts'
-import { KNOWN, scopeOf } from './scopes.ts'
+import { KNOWN, type SiteValues, scopeOf } from './scopes.ts'
 
 /** A role in YAML: its name, its content, and its folder, relative to the project. */
 export interface YamlRoleFile {
@@ -38,7 +38,7 @@ const schema = z.strictObject({
 /** Returns a role that is written in YAML. Adds problems that are visible without a host. */
 export const yamlRole = (
   { name, node, folder }: YamlRoleFile,
-  site: Site,
+  site: SiteValues,
   { kinds, problems }: { readonly kinds: Kinds; readonly problems: Problem[] },
 ): Role => {
   const before = problems.length
@@ -85,7 +85,7 @@ type WhereOf = (path: readonly PropertyKey[]) => Where
 /** The places of the role's options on a host, so that an invalid one is reported where it is set: a default in the role. */
 const placesOf = (
   { host, as }: HostContext<unknown>,
-  { name, site, declared }: { readonly name: string; readonly site: Site; readonly declared: SourceNode },
+  { name, site, declared }: { readonly name: string; readonly site: SiteValues; readonly declared: SourceNode },
 ): WhereOf => {
   const use = site.plays
     .filter(({ hosts }) => hosts.includes(host.name))
@@ -105,4 +105,18 @@ const placed = (value: unknown, path: readonly PropertyKey[], whereOf: WhereOf):
   if (typeof value !== 'object' || value === null || isSecret(value)) return { is: 'scalar', place, value: value as SourceScalar['value'] }
   const entries = Object.entries(value).map(([key, inner]) => [key, { key: place, node: placed(inner, [...path, key], whereOf) }] as const)
   return { is: 'map', place, entries: new Map(entries) }
+}
+
+/** Returns a role in YAML from its text, for its options only. Throws its problems. */
+export const roleFromText = (name: string, file: { readonly path: string; readonly text: string }, kinds: Kinds): Role => {
+  const { root, problems } = parseYaml(file.path, file.text)
+  const all = [...problems]
+  const node = root ?? emptyNode({ file: file.path, line: 1, column: 1 })
+  const role = yamlRole(
+    { name, node, folder: '' },
+    { hosts: new Map(), plays: [], roleOptions: () => locatedValue(node) },
+    { kinds, problems: all },
+  )
+  if (all.length > 0) throw new Problems(all)
+  return role
 }

@@ -1,0 +1,46 @@
+import { editorSchema, SCHEMAS } from '../../engine/editor-schema.ts'
+import { kindsOf } from '../../engine/prepare.ts'
+import { findRoles, loadRoles, yamlRolesIn } from '../../role/discover.ts'
+import type { Role } from '../../role/role.ts'
+import type { Kinds } from '../../role/yaml/entries.ts'
+import { roleFromText } from '../../role/yaml/yaml-role.ts'
+import { readText } from '../../site/read.ts'
+import { suggestion } from '../../site/source/suggest.ts'
+import { defineCommand } from '../command.ts'
+import { usageError } from '../parse.ts'
+
+/** `provision schema`: prints a JSON Schema for an editor. */
+export const command = defineCommand({
+  usage: [`schema ${SCHEMAS.join(' | ')}`],
+  options: {},
+  maxPositionals: 1,
+  notes: [
+    'Write it to a file, and name that in the first line of a YAML file: # yaml-language-server: $schema=../.provision/playbook.json',
+    'It has the roles and kinds of the project. Print it again when they change.',
+  ],
+  run: async ({ positionals: [name] }, { directory, out }) => {
+    const file = SCHEMAS.find((one) => one === name)
+    if (file === undefined)
+      throw usageError(
+        'schema',
+        name === undefined ? 'no file is given' : `unknown file ${name}`,
+        suggestion(name ?? '', SCHEMAS, 'name a kind of file'),
+      )
+    const kinds = await kindsOf(directory)
+    const roles = await rolesIn(directory, kinds)
+    out(`${JSON.stringify(editorSchema(file, { roles, kinds }), undefined, 2)}\n`)
+    return 0
+  },
+})
+
+/** All roles that a play of the project can bind, by name. */
+const rolesIn = async (root: string, kinds: Kinds): Promise<ReadonlyMap<string, Role>> => {
+  const files = findRoles(root)
+  const inYaml = yamlRolesIn(files, root)
+  const loaded = await loadRoles(
+    files,
+    [...files.keys()].filter((name) => !inYaml.has(name)),
+  )
+  const others = [...inYaml].map(([name, path]) => [name, roleFromText(name, { path, text: readText(root, path) }, kinds)] as const)
+  return new Map([...loaded, ...others].toSorted(([one], [other]) => (one < other ? -1 : 1)))
+}
