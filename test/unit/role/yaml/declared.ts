@@ -50,15 +50,15 @@ const bind = async (playbook: string, { inventory = INVENTORY, roles = [], files
   const loaded = new Map(roles.map((role) => [role.name, role]))
   const site = buildSite(await readProject({ root, env: ENV, roles: paths }), { knownRoles: ['nginx', ...loaded.keys(), ...paths.keys()] })
   const named = namedRoles(site, loaded, { kinds: await shippedKinds(), paths })
-  return { root, bound: bindRoles(site, named.roles, named.problems).bound }
+  return { root, ...bindRoles(site, named.roles, named.problems) }
 }
 
 /** The resources that the plays of a playbook list for web-01. */
 export const declaredBy = async (playbook: string, given: Given = {}): Promise<readonly Resource[]> => {
-  const { root, bound } = await bind(playbook, given)
+  const { root, bound, flows } = await bind(playbook, given)
   const files: HostContext<unknown>['files'] = (directory, name) => projectFiles(root, directory, name)
   return bound.flatMap(({ role, context }) =>
-    role.resources({ ...context, facts: given.facts ?? facts, files } as unknown as HostContext<unknown>),
+    role.resources({ ...context, flows, facts: given.facts ?? facts, files } as unknown as HostContext<unknown>),
   )
 }
 

@@ -1,7 +1,10 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: references of YAML
 import { describe, expect, test } from 'vitest'
+import { z } from 'zod'
+import { file } from '../../../../src/index.ts'
 import { type Content, shownText } from '../../../../src/resource/kind/content.ts'
 import { keyOf } from '../../../../src/resource/kind/kind.ts'
+import { defineRole, type Role } from '../../../../src/role/role.ts'
 import { declaredBy, INVENTORY, problemsOf } from './declared.ts'
 
 const ROLE = `summary: a shop
@@ -129,5 +132,39 @@ test('an invalid option is reported where it is set', async () => {
   const wrongDefault = role.replace('name: htop', 'name: UPPER')
   expect(await problems(wrongDefault, '- { hosts: all, roles: [{ app: { port: 1 } }] }\n')).toEqual([
     expect.stringMatching(/^roles\/app\/role.yaml:2:18 `name`: "UPPER"/),
+  ])
+})
+
+test('a role in TypeScript learns its other name, and is found by its own', async () => {
+  const seen: unknown[] = []
+  const nginx = defineRole({
+    name: 'nginx',
+    summary: 's',
+    options: z.strictObject({ port: z.int().default(80) }),
+    repeatable: true,
+    listens: ({ as = 'nginx', options }) => [{ service: as, port: options.port, protocol: 'tcp', from: ['anyone'] }],
+    resources: ({ as, options, flows, site }) => {
+      seen.push([
+        as,
+        options.port,
+        flows.map(({ role, port }) => [role, port]),
+        site.withRole('nginx').length,
+        site.withRole('shop').length,
+      ])
+      return [file({ path: `/etc/${as ?? 'nginx'}` })]
+    },
+  }) as unknown as Role
+  const playbook = '- { hosts: all, roles: [nginx, { role: nginx, as: shop, options: { port: 81 } }] }\n'
+  expect((await declaredBy(playbook, { roles: [nginx], inventory: INVENTORY.replace(/shop: .*/, 'shop: {}') })).map(keyOf)).toEqual([
+    'file:/etc/nginx',
+    'file:/etc/shop',
+  ])
+  const flows = [
+    ['nginx', 80],
+    ['shop', 81],
+  ]
+  expect(seen).toEqual([
+    [undefined, 80, flows, 1, 0],
+    ['shop', 81, flows, 1, 0],
   ])
 })
