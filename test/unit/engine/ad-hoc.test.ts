@@ -21,7 +21,7 @@ const problems = (kind: string, ...options: readonly string[]): Promise<unknown>
   reportedAt(where, applied(kind, ...options)).catch((error: unknown) => problemsIn(error)?.map(lineOf))
 
 test('a value is text where the option takes text, else what YAML reads', async () => {
-  expect(await applied('package', 'name=htop', 'cacheHours=2')).toEqual({
+  expect(await applied('package', 'name=htop', 'cacheHours=2')).toMatchObject({
     key: 'package:htop',
     spec: { name: 'htop', cacheHours: 2, state: 'present' },
     isAdHoc: true,

