@@ -1,5 +1,6 @@
 import { editorSchema, SCHEMAS } from '../../engine/editor-schema.ts'
 import { kindsOf } from '../../engine/prepare.ts'
+import { jsonLine } from '../../report/json-line.ts'
 import { findRoles, loadRoles, yamlRolesIn } from '../../role/discover.ts'
 import type { Role } from '../../role/role.ts'
 import type { Kinds } from '../../role/yaml/entries.ts'
@@ -28,7 +29,7 @@ export const command = defineCommand({
       )
     const kinds = await kindsOf(directory)
     const roles = await rolesIn(directory, kinds)
-    out(`${JSON.stringify(editorSchema(file, { roles, kinds }), undefined, 2)}\n`)
+    out(jsonLine(editorSchema(file, { roles, kinds })))
     return 0
   },
 })
