@@ -66,6 +66,7 @@ const ALLOWED: Readonly<Record<string, string>> = {
   'src/resource/service/apply.ts': OURS,
   'src/resource/sshd/apply.ts': OURS,
   'src/resource/system/mount-apply.ts': GUARDED,
+  'src/resource/system/kernel-module.ts': OURS,
   'src/resource/system/logrotate.ts': OURS,
   'src/resource/system/sysctl.ts': OURS,
   'src/resource/guarded/trial.ts': OURS,

@@ -154,16 +154,13 @@ const dayOf = (expires: string): string => (expires === 'never' ? '' : `${Date.p
 const dateOf = (day: string): string => (day === '' ? 'never' : new Date(Number(day) * 86_400_000).toISOString().slice(0, 10))
 
 const LIMITS = ['minDays', 'maxDays', 'warnDays'] as const
-const noLimit = (value: number): string => (value === -1 ? '' : `${value}`)
 
 const differencesOf = (spec: PasswordSpec, state: PasswordState): readonly Difference[] => {
   const { entry } = state
   const limits = LIMITS.flatMap((key) => {
     const value = spec[key]
     const now = entry?.[key] ?? ''
-    return value === undefined || (entry !== undefined && noLimit(value) === now)
-      ? []
-      : differing({ [key]: `${value}` }, { [key]: entry === undefined ? undefined : now || '-1' })
+    return value === undefined ? [] : differing({ [key]: `${value}` }, { [key]: entry === undefined ? undefined : now || '-1' })
   })
   const isExpiry = spec.expires !== undefined && (entry === undefined || dayOf(spec.expires) !== entry.expires)
   return [

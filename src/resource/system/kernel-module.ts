@@ -8,7 +8,7 @@ import { ABSENT } from '../kind/inode.ts'
 import { type Change, type Difference, defineKind, type PlanContext, type Work } from '../kind/kind.ts'
 import { inTurn } from '../kind/one-by-one.ts'
 import { inodeAt } from '../kind/queries.ts'
-import { HostRefusal, type Steps } from '../kind/step.ts'
+import { HostRefusal, requireSuccess, type Steps } from '../kind/step.ts'
 
 const schema = z.strictObject({
   name: z
@@ -106,6 +106,11 @@ echo end`,
       failed: (id) => `kernel module ${id} not loaded`,
       fix: 'check the name, and that the kernel of the host has the module',
     })
+    // A host without kmod has neither.
+    requireSuccess(
+      yield { do: 'shell', script: sh`install -d -m 755 /etc/modules-load.d /etc/modprobe.d` },
+      'kernel modules not set for the next boot',
+    )
     const files = work.flatMap(({ spec, state, change }) => filesOf(spec, state).map((one) => ({ ...one, change })))
     yield* namedByResource(
       work.map(({ id, spec }) => ({ id, paths: [blockPath(spec), loadPath(spec)] })),

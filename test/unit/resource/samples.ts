@@ -202,6 +202,10 @@ export const SAMPLES: Readonly<Record<string, Sample>> = {
       return { load: inode('f', '644', { sha256: owned?.sha256 }), block: 'absent', isLive: true, hasModules: true }
     },
   },
+  locale: {
+    options: (i) => ({ name: `de_DE.UTF-8@sample${i}` }),
+    asWanted: () => ({ isListed: true, isGenerated: true, lang: undefined, hasGenerator: true }),
+  },
   alternatives: {
     options: (i) => ({ name: `sample${i}`, path: `/usr/bin/sample${i}` }),
     asWanted: (i) => ({ path: `/usr/bin/sample${i}`, mode: 'manual', known: [`/usr/bin/sample${i}`] }),
@@ -332,6 +336,7 @@ export const seenNothing = (kind: string): unknown => {
   if (kind === 'mount') return { entries: [], live: undefined, isSource: false }
   if (kind === 'user-password') return { nonce: 'n', entry: undefined, isRunAccount: false }
   if (kind === 'kernel-module') return { load: 'absent', block: 'absent', isLive: false, hasModules: true }
+  if (kind === 'locale') return { isListed: false, isGenerated: false, lang: undefined, hasGenerator: true }
   if (kind === 'alternatives') return { path: undefined, mode: undefined, known: [] }
   if (kind === 'hostname') return { live: '', boot: undefined, hosts: [], cloud: undefined }
   if (kind === 'debconf') return { isInstalled: false, answers: new Map() }

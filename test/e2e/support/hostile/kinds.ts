@@ -61,6 +61,7 @@ export const EXEMPT: Readonly<Record<string, string>> = {
   group: `${ROOTS}: /etc/group and /etc/gshadow`,
   'user-password': `${ROOTS}: /etc/shadow`,
   'kernel-module': `${ROOTS}: /etc/modules-load.d and /etc/modprobe.d`,
+  locale: `${ROOTS}: /etc/locale.gen and /usr/lib/locale`,
   mount: 'a mount point below a directory of an account is refused by `guardScript`',
   alternatives: `${ROOTS}: /etc/alternatives`,
   hostname: `${ROOTS}: /etc`,

@@ -150,6 +150,8 @@ describe('a mount', () => {
     expect(host.apply(work, mount.kind)).toBeUndefined()
     expect([calls(), fstab()]).toEqual([[], '# comment\nUUID=1 / ext4 errors=remount-ro 0 1\n\n'])
     expect(planOf([ROOT], { state: 'absent' }, '# empty\n')).toBeUndefined()
+    expect(planOf([TMPFS], { state: 'absent' }, '# empty\n')?.differences).toEqual([{ key: 'mounted', from: 'tmpfs' }])
+    expect(planOf([ROOT], { state: 'absent' })?.differences).toEqual([{ key: 'mounted at boot', from: 'yes' }])
   })
 
   it('is not changed if something else is mounted, or declared at boot, since the observation', () => {
