@@ -143,6 +143,28 @@ describe('a line', () => {
     expect(host.read('conf')).toBe('a\nscript\n')
   })
 
+  it('after a script that left no file, it creates one only with create: true', () => {
+    const after = (...options: readonly object[]) =>
+      options.map((more) => {
+        const { id, spec } = line({ path: at('none'), line: 'b', ...more })
+        const change = { action: 'create', certainty: 'dependent', reason: '', differences: [] } as const
+        return host.apply([{ id, spec, state: { file: 'absent' }, change }], line.kind)
+      })
+    expect(after({}, { create: true, mode: '640' })).toEqual([expect.objectContaining({ what: `${at('none')} does not exist` }), undefined])
+    expect([host.read('none'), statSync(at('none')).mode & 0o777]).toEqual(['b\n', 0o640])
+  })
+
+  it('replaces nothing but the observed content, also if a package of the run has changed it', () => {
+    const path = host.write('conf', 'a\n')
+    const one = line({ path, line: 'b' })
+    const [work] = host.pending(one).map(({ resource, state, change }) => ({ id: resource.id, spec: resource.spec, state, change }))
+    const step = work && one.kind.apply([work]).next().value
+    const input = Buffer.from(step?.do === 'shell' ? (step.input as Uint8Array) : []).toString()
+    // The word makes the program ignore that a step or a package of this run may have written the file.
+    expect(input.split('\0')).toContain('edit')
+    expect(input).not.toContain('file\0')
+  })
+
   it('after a script or an installation, it edits what is there then', () => {
     const path = host.write('conf', 'a\n')
     const one = line({ path, line: 'c', after: '^b' })

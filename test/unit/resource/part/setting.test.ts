@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest'
+import { editPart, type PartSpec } from '../../../../src/resource/part/edits.ts'
 import { setting } from '../../../../src/resource/part/setting.ts'
+import { EMPTY, readTextFile } from '../../../../src/resource/part/text.ts'
 import { Secret } from '../../../../src/secret/secret.ts'
 import { editedBy } from './edited.ts'
 
@@ -61,6 +63,19 @@ describe('a setting', () => {
   ])('%j is refused', (options, message) => {
     const { error } = setting.kind.schema.safeParse({ path: '/etc/x', ...options })
     expect(error?.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`)).toEqual([message])
+  })
+
+  it('remembers each line that it replaced, to restore it', () => {
+    const { spec } = setting({ path: '/etc/x', key: 'b', value: 2 })
+    const piecesOf = (text: string): unknown => {
+      const result = editPart(spec as PartSpec, readTextFile(Buffer.from(text)) ?? EMPTY)
+      return 'pieces' in result ? result.pieces : result
+    }
+    expect(piecesOf('b = 1\n b=3 # x\nb = 2\n')).toEqual([
+      { wrote: ['b = 2'], former: ['b = 1'] },
+      { wrote: [' b=2'], former: [' b=3 # x'] },
+    ])
+    expect(piecesOf('a\n')).toEqual([{ wrote: ['b = 2'] }])
   })
 
   it('has an identity of file, section and key', () => {
