@@ -33,6 +33,7 @@ export {
 } from './resource/database/mariadb.ts'
 export { archive } from './resource/fetched/archive.ts'
 export { download } from './resource/fetched/download.ts'
+export { git } from './resource/fetched/git.ts'
 export { directory } from './resource/file/directory.ts'
 export { file } from './resource/file/file.ts'
 export { link } from './resource/file/link.ts'

@@ -1,9 +1,10 @@
-// Interrupts runs of `provision` at many points, and prints a table of the results. `npm run test:faults -- [--playbook everything|replica|cluster|site]`
+// Interrupts runs of `provision` at many points, and prints a table of the results. `npm run test:faults -- [--playbook everything|checkout|replica|cluster|site]`
 // `[--between N|all] [--within N|all] [--plugs N|all] [--seed N] [--part 1/4] [--subnet 10.79.95]`.
 import { parseArgs } from 'node:util'
 import { labDown } from '../../src/lab/index.ts'
 import type { Bench } from './bench.ts'
 import { clusterHosts, DATABASE, replicaHosts } from './bench-database.ts'
+import { CHECKED_OUT, checkoutHost } from './bench-git.ts'
 import { MORE, oneHost } from './bench-one.ts'
 import { threeHosts } from './bench-site.ts'
 import { type Counts, drawn, randomOf } from './draw.ts'
@@ -20,6 +21,7 @@ interface Course extends Counts {
 // The writing application runs on host-01, so the other host loses power: it is primary and replica in turn.
 const COURSES: Readonly<Record<string, Course>> = {
   everything: { make: oneHost, more: MORE, between: 'all', within: 40, plugs: 6, unplugged: 'host-01' },
+  checkout: { make: checkoutHost, more: CHECKED_OUT, between: 'all', within: 12, plugs: 2, unplugged: 'host-01' },
   replica: { make: replicaHosts, more: DATABASE, between: 6, within: 3, plugs: 1, unplugged: 'host-02' },
   cluster: { make: clusterHosts, more: DATABASE, between: 3, within: 1, plugs: 1, unplugged: 'host-02' },
   site: { make: threeHosts, more: DATABASE, between: 3, within: 3, plugs: 0, unplugged: 'web-01' },

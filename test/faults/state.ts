@@ -1,9 +1,12 @@
 import type { LabSpec } from '../../src/lab/index.ts'
+import { manifestOf } from '../../src/resource/fetched/manifest.ts'
 import { inside } from '../e2e/support/interrupt.ts'
 import { overlay } from '../e2e/support/lab.ts'
 
 /** State of a host: every file that differs from its image, and its processes. Equal after equal runs. */
 export type State = ReadonlyMap<string, string>
+
+const CHECKOUT = '/srv/checkout'
 
 /** Files in which Debian records times and counters, or keeps an earlier state. */
 const DIARIES = [
@@ -19,6 +22,8 @@ const DIARIES = [
   /^\/var\/tmp\/systemd-private-|^\/tmp\/systemd-private-/,
   /^\/var\/lib\/(nginx|haproxy|logrotate|private|chrony|ucf)(\/|$)/,
   /^\/run(\/|$)/,
+  // git is queried. Its own files, and the manifest, have times.
+  new RegExp(`^(${CHECKOUT}/\\.git/.*|/srv/origin/.*|${manifestOf(CHECKOUT)})$`),
   // Measurements, and results of the last check.
   /^\/var\/lib\/(prometheus|provision\/checks)(\/|$)/,
   // Contents of databases and members of clusters are queried from the servers.
@@ -55,8 +60,8 @@ echo '== loaded'; for f in /run/provision/loaded/*; do [ -e "$f" ] || continue; 
 echo '== nftables'; nft -s -t list ruleset 2>/dev/null
 echo '== sshd'; sshd -T | sort; grep -c sshd_config.d /proc/1/mountinfo
 echo '== left over'
-ls -d /run/provision.[0-9]* /var/lib/provision/staged /var/lib/provision/undo/* /var/lib/provision/drained/* /usr/sbin/policy-rc.d* /run/systemd/system-preset/00-provision.preset 2>/dev/null
-find /etc /srv /var/www /var/lib/provision /run/provision /home /usr/local \\( -name '*provision-new*' -o -name '*.new' -o -name '.new' -o -name '*.pending.*' -o -name '*.confirmed.*' -o -name '*.undoing.*' -o -name '*.live.?*' \\) 2>/dev/null
+ls -d /run/provision.[0-9]* /run/provision-git /var/cache/provision-fetch /var/lib/provision/trees/*.?*.* /var/lib/provision/staged /var/lib/provision/undo/* /var/lib/provision/drained/* /usr/sbin/policy-rc.d* /run/systemd/system-preset/00-provision.preset 2>/dev/null
+find /etc /srv /var/www /var/lib/provision /run/provision /home /usr/local \\( -name '*provision-new*' -o -name '*.provision-tree' -o -name '*.new' -o -name '.new' -o -name '*.pending.*' -o -name '*.confirmed.*' -o -name '*.undoing.*' -o -name '*.live.?*' \\) 2>/dev/null
 ls -A /tmp | grep -v '^systemd-private'
 flock -n /run/provision.lock true || echo 'the lock is held'`
 

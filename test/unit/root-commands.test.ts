@@ -42,6 +42,8 @@ const ALLOWED: Readonly<Record<string, string>> = {
   'src/resource/fetched/fetch.ts': 'in /var/cache/provision-fetch, which only root can replace',
   'src/resource/fetched/archive-apply.ts': GUARDED,
   'src/resource/fetched/download-apply.ts': OURS,
+  'src/resource/fetched/git-command.ts': OURS,
+  'src/resource/fetched/git-apply.ts': 'as the account that owns the checkout, or in /var/lib/provision',
   'src/resource/fetched/tree.ts': GUARDED,
   'src/resource/fetched/unpacked.ts': WALK,
   'src/resource/file/directory.ts': WALK,

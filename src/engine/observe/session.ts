@@ -4,6 +4,7 @@ import type { Holder, Shell } from '../../host/shell/shell.ts'
 import type { Target } from '../../host/target/connection.ts'
 import { Problem } from '../../problem.ts'
 import { FETCH_DIRECTORY } from '../../resource/fetched/fetch.ts'
+import { GIT_DIRECTORY } from '../../resource/fetched/git-command.ts'
 import { CLEAR_STAGED, STAGED_LIST } from '../../resource/file/place.ts'
 import { FORGET_CONFIRMED } from '../../resource/guarded/trial.ts'
 import { outputExcerpt } from '../../resource/kind/step.ts'
@@ -132,6 +133,6 @@ const OBSERVE_MS = 120_000
 const TIDY_SCRIPT = sh`
 [ -d ${OWNED} ] || { mkdir -p -m 700 /var/lib/provision && mkdir -p -m 700 ${OWNED}; }
 [ ! -e ${STAGED_LIST} ] || { ${CLEAR_STAGED}; }
-[ ! -e ${FETCH_DIRECTORY} ] || rm -rf ${FETCH_DIRECTORY}
+for left in ${FETCH_DIRECTORY} ${GIT_DIRECTORY}; do [ ! -e "$left" ] || rm -rf "$left"; done
 ${FORGET_CONFIRMED}
 `

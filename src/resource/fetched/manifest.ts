@@ -16,6 +16,9 @@ export const manifestOf = (path: string): string => `${MANIFESTS}/${sha256Hex(pa
 export const stagingOf = (path: string): string =>
   `${parentOf(path) === '/' ? '' : parentOf(path)}/.${sha256Hex(path).slice(0, 16)}.provision-tree`
 
+/** The mark of a tree whose files are being replaced one by one. */
+export const busyOf = (path: string): string => `${manifestOf(path)}.busy`
+
 /** Number of differing entries that a plan names. */
 export const NAMED = 5
 

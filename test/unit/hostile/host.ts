@@ -152,9 +152,10 @@ const unpacked = (d: Dice): string => {
   const text = (): string => word(d).replaceAll('\0', '')
   const tree = (name: string): readonly string[] => {
     const names = Array.from({ length: 5 }, text)
-    return [`/etc/faults/${name}`, d.mostly(['tree', 'absent', 'foreign'], ['x']), text(), number(d), number(d), ...names]
+    return [name, d.mostly(['tree', 'absent', 'foreign'], ['x']), text(), number(d), number(d), ...names]
   }
-  return ['unpacked', 'unpacked-once'].flatMap(tree).join('\0').concat('\0')
+  const names = d.one([['/etc/faults/unpacked', '/etc/faults/unpacked-once'], ['/srv/checkout']])
+  return names.flatMap(tree).join('\0').concat('\0')
 }
 
 const parts = (d: Dice): string => {

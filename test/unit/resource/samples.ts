@@ -4,6 +4,7 @@ import { readKeysStates } from '../../../src/resource/account/authorized-keys-ob
 import { aptRepository } from '../../../src/resource/apt/repository.ts'
 import { nativeHash } from '../../../src/resource/database/password-hash.ts'
 import { archive } from '../../../src/resource/fetched/archive.ts'
+import { git } from '../../../src/resource/fetched/git.ts'
 import { sha256Hex } from '../../../src/resource/kind/content.ts'
 import type { PlanContext } from '../../../src/resource/kind/kind.ts'
 import { nftables } from '../../../src/resource/nftables/nftables.ts'
@@ -54,6 +55,8 @@ const dump = (table: string) => ({
 })
 const { head } = archive({ path: '/srv/sample', content: page, format: 'tar' }).spec
 const unpacked = { is: 'tree', head, differing: 0, sum: '0', names: [] }
+const { origin } = git({ path: '/srv/sample', repository: 'https://git.example.test/x', ref: 'a'.repeat(40), user: 'root1' }).spec
+const checkedOut = { is: 'tree', head: `${'a'.repeat(40)} ${origin}`, differing: 0, sum: '0', names: [] }
 const seenRelease = (i: number) => ({
   current: inode('l', '777', {
     target: `releases/${release({ root: `/srv/sample${i}`, files: [{ path: 'page', content: page }] }).spec.digest}`,
@@ -100,6 +103,10 @@ export const SAMPLES: Readonly<Record<string, Sample>> = {
   setting: {
     options: (i) => ({ path: `/srv/sample${i}`, key: `sample${i}`, value: 1, create: true }),
     asWanted: (i) => ({ file: inode('f', '644'), bytes: Buffer.from(`sample${i}=1\n`) }),
+  },
+  git: {
+    options: (i) => ({ path: `/srv/sample${i}`, repository: 'https://git.example.test/x', ref: 'a'.repeat(40), user: 'root1' }),
+    asWanted: () => ({ inode: inode('d', '755', { owner: 'root1' }), tree: checkedOut, busy: false, installed: true }),
   },
   directory: { options: (i) => ({ path: `/srv/sample${i}` }), asWanted: () => inode('d', '755') },
   link: { options: (i) => ({ path: `/srv/sample${i}`, target: '/srv' }), asWanted: () => inode('l', '777', { target: '/srv' }) },
@@ -341,6 +348,7 @@ export const seenNothing = (kind: string): unknown => {
   if (kind === 'hostname') return { live: '', boot: undefined, hosts: [], cloud: undefined }
   if (kind === 'debconf') return { isInstalled: false, answers: new Map() }
   if (kind === 'apt-repository') return { source: 'absent', key: 'absent' }
+  if (kind === 'git') return { ...(SAMPLES.git?.asWanted(7) as object), tree: { ...checkedOut, is: 'absent', head: '' } }
   if (kind === 'archive') return { inode: 'absent', tree: { ...unpacked, is: 'absent', head: '' }, staged: false }
   if (kind === 'release') return { ...seenRelease(7), current: 'absent', tree: new Map() }
   if (kind === 'owned') return { inode: 'absent', record: readRecord([]) }

@@ -1,6 +1,7 @@
 import { archive } from '../../../../src/resource/fetched/archive.ts'
 import { download } from '../../../../src/resource/fetched/download.ts'
-import { stagingOf } from '../../../../src/resource/fetched/manifest.ts'
+import { git } from '../../../../src/resource/fetched/git.ts'
+import { manifestOf, stagingOf } from '../../../../src/resource/fetched/manifest.ts'
 import { stagedName } from '../../../../src/resource/file/place.ts'
 import { type LocalFile, sha256Hex } from '../../../../src/resource/kind/content.ts'
 import { tar } from '../../../../src/resource/kind/tar.ts'
@@ -35,6 +36,20 @@ export const FETCHED_TARGETS: readonly Target[] = [
       { path: stagingOf(`${at}/it`), holds: 'directory', parent: false },
     ],
     resources: (at, round) => [archive({ path: `${at}/it`, content: packed(`round ${round}`), owner: 'mallory', group: 'mallory' })],
+    clear: 'rm -rf /var/lib/provision/trees',
+  },
+  {
+    // The host has no git: root compares the tree with a manifest, and does nothing else there.
+    name: 'git',
+    kinds: ['git'],
+    places: (at) => [
+      { path: `${at}/it`, holds: 'directory', parent: true },
+      { path: `${at}/it/.git`, holds: 'directory', parent: true },
+    ],
+    lay: 'mkdir -p it/.git',
+    found: (at) => `mkdir -p /var/lib/provision/trees; printf 'x\\0.git\\0x\\0.git/HEAD\\0x\\0' >${manifestOf(`${at}/it`)}`,
+    resources: (at) => [git({ path: `${at}/it`, repository: 'https://git.example.test/x', ref: 'a'.repeat(40), user: 'mallory' })],
+    planOnly: true,
     clear: 'rm -rf /var/lib/provision/trees',
   },
 ]
