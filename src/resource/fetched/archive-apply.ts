@@ -11,6 +11,7 @@ import { manifestOf, stagingOf } from './manifest.ts'
 import { fetchStep } from './source.ts'
 import { type PresentTree, prepareScript, removeTreeScript, replaceScript } from './tree.ts'
 import { CHECK_UNPACKED, patternOf } from './unpacked.ts'
+import { ZIP_TO_TAR } from './zip.ts'
 
 type ArchiveWork = Work<ArchiveSpec, ArchiveState>
 
@@ -70,18 +71,24 @@ cat "$work/got/file" >"$work/archive" && rm -f "$work/got/file" || exit
  */
 const NOBODY = 65_533
 
+/** Prints an archive as a tar archive. apt knows the compression by the name. */
+const readerOf = (format: ArchiveSpec['format']): Script =>
+  format === 'zip'
+    ? sh`TZ=UTC as_nobody perl -e ${ZIP_TO_TAR} --`
+    : sh`APT_CONFIG="$work/apt.conf" as_nobody /usr/lib/apt/apt-helper cat-file`
+
 /**
  * Unpacks as `NOBODY`, who can create neither devices nor files elsewhere. apt decompresses, because a bare host lacks xz, bzip2 and zstd.
  * The limit holds for the stream, so also for the number of entries.
  */
 const unpackScript = ({ format, strip, maxUnpackedBytes }: ArchiveSpec): Script => sh`
-packed="$work/archive"${format === 'tar' ? sh`` : sh`.${format.slice(4)}`}
+packed="$work/archive"${format.startsWith('tar.') ? sh`.${format.slice(4)}` : sh``}
 [ "$packed" = "$work/archive" ] || mv -f "$work/archive" "$packed" || exit
 printf '%s\\n' 'Dir::Etc::main "/dev/null"; Dir::Etc::parts "/dev/null";' >"$work/apt.conf" && chmod 644 "$work/apt.conf" || exit
 chown ${NOBODY}:${NOBODY} "$packed" "$staging/tree" || exit
 as_nobody() { setpriv --reuid=${NOBODY} --regid=${NOBODY} --clear-groups --no-new-privs --bounding-set=-all --inh-caps=-all "$@"; }
 ( cd "$staging/tree" && umask 022 && unset TAR_OPTIONS && {
-  APT_CONFIG="$work/apt.conf" as_nobody /usr/lib/apt/apt-helper cat-file "$packed" </dev/null 2>"$work/reading" || echo "$?" >"$work/failed"
+  ${readerOf(format)} "$packed" </dev/null 2>"$work/reading" || echo "$?" >"$work/failed"
 } | head -c ${maxUnpackedBytes} | {
   ulimit -f ${Math.ceil(maxUnpackedBytes / 512)}
   as_nobody tar -xpf - --no-same-owner --strip-components=${strip} --delay-directory-restore 2>"$work/unpacking" || echo "$?" >"$work/refused"

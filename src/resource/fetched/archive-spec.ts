@@ -14,9 +14,10 @@ const FORMATS: readonly (readonly [pattern: RegExp, format: Format])[] = [
   [/\.(tar\.xz|txz)$/, 'tar.xz'],
   [/\.(tar\.zst|tzst)$/, 'tar.zst'],
   [/\.(tar\.bz2|tbz2?)$/, 'tar.bz2'],
+  [/\.zip$/, 'zip'],
 ]
 
-const formats = ['tar', 'tar.gz', 'tar.xz', 'tar.zst', 'tar.bz2'] as const
+const formats = ['tar', 'tar.gz', 'tar.xz', 'tar.zst', 'tar.bz2', 'zip'] as const
 export type Format = (typeof formats)[number]
 
 const pattern = z

@@ -9,6 +9,7 @@ import { orphan } from '../../../../src/resource/ownership/orphan.ts'
 import { readRecord, recordHead, recordLine } from '../../../../src/resource/ownership/record.ts'
 import { type Here, here, mine } from '../run-here.ts'
 import { type FileServer, fileServer } from './server.ts'
+import { zipFile } from './zip-file.ts'
 
 const local = (bytes: Uint8Array, name = 'app.tar.gz'): LocalFile => ({
   ...{ type: 'local', path: `dist/${name}`, sha256: sha256Hex(bytes), size: bytes.length, open: () => bytes },
@@ -67,6 +68,46 @@ describe.runIf(process.getuid?.() === 0)('an archive', () => {
     const bytes = packed('echo x >x', words)
     expect(apply(bytes, { content: local(bytes, names[words]) })).toBeUndefined()
     expect(files()).toEqual(['x f 644 '])
+  })
+
+  it('may be a zip archive, with packed and stored content, long names and links', () => {
+    const long = `app/${'d'.repeat(120)}/x`
+    const bytes = zipFile([
+      { name: 'app/', mode: 0o40755 },
+      { name: 'app/run', content: 'run '.repeat(50_000), mode: 0o100755 },
+      { name: 'app/stored', content: 'x'.repeat(150_000), stored: true },
+      { name: 'app/empty', stored: true },
+      { name: long, content: 'long' },
+      { name: 'app/link', content: 'run', mode: 0o120777 },
+    ])
+    const more = { content: local(bytes, 'app.zip'), strip: 1 }
+    expect(apply(bytes, more)).toBeUndefined()
+    expect(files()).toEqual([
+      ...[`${'d'.repeat(120)} d 755 `, `${'d'.repeat(120)}/x f 644 `, 'empty f 644 ', 'link l 777 run', 'run f 755 ', 'stored f 644 '],
+    ])
+    expect(host.sh('cd opt/app; cat link stored | sha256sum; stat -c %Y run')).toBe(
+      `${sha256Hex('run '.repeat(50_000) + 'x'.repeat(150_000))}  -\n1735732800\n`,
+    )
+    expect(plan(bytes, more)).toEqual([])
+  })
+
+  it.each([
+    ['a wrong checksum', [{ name: 'x', content: 'x', crc: 1 }], /damaged|crc error/],
+    ['a path above', [{ name: '../evil', content: 'x' }], /Member name contains '\.\.'/],
+    ['an absolute path', [{ name: '/evil', content: 'x' }], /Removing leading/],
+    ['a link above', [{ name: 'x', content: '../../etc', mode: 0o120777 }], /which leaves the directory/],
+    ['rights of its owner', [{ name: 'x', content: 'x', mode: 0o104755 }], /with the rights of its owner/],
+    ['encryption', [{ name: 'x', content: 'x', flags: 1 }], /the archive is encrypted/],
+    ['content over the limit', [{ name: 'x', content: 'x'.repeat(3_000_000) }], /larger than 2000000 bytes/],
+  ])('that is a zip archive with %s is refused', (_, entries, why) => {
+    const bytes = zipFile(entries)
+    expect(apply(bytes, { content: local(bytes, 'app.zip'), maxUnpackedBytes: 2_000_000 })?.why).toMatch(why)
+    expect(isClean()).toEqual([[], []])
+  })
+
+  it('that is no zip archive is refused', () => {
+    for (const bytes of [Buffer.from('no archive'), zipFile([{ name: 'x', content: 'x' }]).subarray(4)])
+      expect(apply(bytes, { content: local(bytes, 'app.zip') })?.why).toMatch(/no zip archive|damaged/)
   })
 
   it('shows what others changed, and replaces it', () => {
