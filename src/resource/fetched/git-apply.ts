@@ -49,14 +49,14 @@ export function* applyGit(work: readonly GitWork[]): Steps {
 const checkoutScript = ({ id, spec, state }: GitWork): Script => {
   const { resolved } = state
   const commit = spec.commit ?? (resolved !== undefined && 'commit' in resolved ? resolved.commit : '')
-  const isForced = spec.discard || state.busy
+  const isForced = state.busy || (spec.discard && state.tree.is !== 'absent')
   const asOwner = sh`setpriv --reuid=${spec.user} --regid="$(id -g -- ${spec.user})" --init-groups --no-new-privs env -i PATH="$PATH" ${environmentOf(spec)} sh -c`
   const words = [id, spec.repository, spec.depth, isForced ? 'forced' : '', state.busy ? 'busy' : '']
   const fetch = `${functionsOf(spec)}${FETCH}`
   const checkOut = `${functionsOf(spec)}${CHECK_OUT}`
   return sh`set -u; umask 077
 mkdir -p -m 700 ${MANIFESTS} || exit
-${walk(PREPARE, id, manifestOf(id), treeWord(state.tree), spec.user)} || exit
+${walk(PREPARE, id, manifestOf(id), treeWord(state.tree), spec.user, isForced ? 'forced' : '')} || exit
 ${storeSecret(spec.user)}
 commit=${commit}
 [ "$commit" ] || commit=$(${asOwner} ${`${functionsOf(spec)}${RESOLVE}`} sh ${spec.repository} ${spec.ref}) || exit
@@ -115,10 +115,15 @@ g checkout -q --detach "$@" "$commit" -- && g config remote.origin.url "$reposit
 // No path is a slash: it shows that the list is complete.
 const LIST = String.raw`cd -P -- "$1" && g ls-files -z && printf '/\0'`
 
+/**
+ * Compares the directory with what was observed. Other resources of the run may have made a directory without a manifest, and files in it:
+ * git overwrites none of them unless it is forced.
+ */
 const PREPARE = `${COMPARE_TREE}
-my ($path, $manifest, $observed, $user) = @ARGV;
+my ($path, $manifest, $observed, $user, $is_forced) = @ARGV;
 $current = $path;
-require_tree($path, $manifest, 1, $observed);
+my @now = tree_state($path, $manifest, 1);
+require_tree($path, $manifest, 1, $observed) unless !$is_forced && $observed !~ /^tree / && $now[0] ne 'tree';
 reach($path);
 my @s = stat '.';
 $s[4] == uid_of($user) or fail("$path belongs to " . account($s[4]) . ", and git works there with the rights of $user");

@@ -147,6 +147,10 @@ describe.runIf(process.getuid?.() === 0)('an archive', () => {
     const one = packed(ONE)
     mkdirSync(path())
     expect(reasons(one)).toEqual(['empty'])
+    const work = plan(one, { path: `${path()}-2` })
+    // Made by a step of the same run.
+    host.sh(': >T/step.1.from; mkdir opt/app-2; : >T/step.1.to')
+    expect(host.apply(work, archive.kind)).toBeUndefined()
     writeFileSync(join(path(), 'mine'), '')
     const refused = () => {
       const [{ spec, state } = { spec: undefined, state: undefined }] = plan(one)

@@ -241,6 +241,21 @@ describe.runIf(process.getuid?.() === 0)('a checkout', () => {
     expect(apply(second)).toBeUndefined()
   })
 
+  it('comes into a directory that another resource of the run has made', () => {
+    const more = { path: host.at('srv/new') }
+    const work = plan(first, more)
+    expect(work[0]?.state).toMatchObject({ tree: { is: 'absent' } })
+    host.sh('setpriv --reuid=1 --regid=1 --clear-groups sh -c "mkdir srv/new; echo mine >srv/new/mine"')
+    expect(host.apply(work, git.kind)).toBeUndefined()
+    expect([read('new/lib/a'), read('new/mine'), plan(first, more)]).toEqual(['one\n', 'mine\n', []])
+    // What it would overwrite is kept.
+    const other = { path: host.at('srv/other'), discard: true }
+    const late = plan(first, other)
+    host.sh('setpriv --reuid=1 --regid=1 --clear-groups sh -c "mkdir -p srv/other/lib; echo mine >srv/other/lib/a"')
+    expect(host.apply(late, git.kind)?.why).toContain('lib/a')
+    expect(read('other/lib/a')).toBe('mine\n')
+  })
+
   it('is finished by the next run after an interruption', () => {
     apply(first)
     // Power is lost after the first file.
