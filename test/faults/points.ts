@@ -22,6 +22,7 @@ const OTHERS = new Set([
   'usermod',
   'userdel',
   'systemctl',
+  'git',
 ])
 
 /**

@@ -109,7 +109,9 @@ const CHECK_OUT = `
 cd -P -- "$2" || exit
 [ -z "$5" ] && set -- "$1" "$3" || set -- "$1" "$3" --force
 commit=$1 repository=$2; shift 2
-g checkout -q --detach "$@" "$commit" -- && g config remote.origin.url "$repository"
+g checkout -q --detach "$@" "$commit" -- || exit
+[ "$(g config remote.origin.url)" = "$repository" ] || g config remote.origin.url "$repository" || exit
+sync -f .
 `
 
 // No path is a slash: it shows that the list is complete.

@@ -17,7 +17,7 @@ export const GIT = [
   'git',
   ...[
     ...['core.hooksPath=/dev/null', 'core.fsmonitor=false', 'gc.auto=0', 'maintenance.auto=false', 'submodule.recurse=false'],
-    ...['advice.detachedHead=false', 'protocol.version=2', 'credential.helper='],
+    ...['advice.detachedHead=false', 'protocol.version=2', 'core.fsync=all', 'credential.helper='],
   ].flatMap((setting) => ['-c', setting]),
 ]
 
