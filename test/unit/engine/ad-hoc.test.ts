@@ -18,7 +18,9 @@ const applied = async (kind: string, ...options: readonly string[]) => {
   return { key: resource && keyOf(resource), spec: resource?.spec, isAdHoc: prepared.isAdHoc, targets: prepared.targets }
 }
 const problems = (kind: string, ...options: readonly string[]): Promise<unknown> =>
-  reportedAt(where, applied(kind, ...options)).catch((error: unknown) => problemsIn(error)?.map(lineOf))
+  reportedAt(where, applied(kind, ...options)).catch((error: unknown) =>
+    problemsIn(error)?.map((one) => (one.class === 'input' ? lineOf(one) : one.class)),
+  )
 
 test('a value is text where the option takes text, else what YAML reads', async () => {
   expect(await applied('package', 'name=htop', 'cacheHours=2')).toMatchObject({

@@ -280,6 +280,7 @@ test.each([
   ['vars.shop.tls', `condition has \`vars.shop.tls\` where a reference is expected → ${FIX}`],
   ['${facts.cpus} >= 2', `condition has \`>\` after \${facts.cpus}; it can compare with == and != only → ${FIX}`],
   ['${facts.codename} in [a]', `condition has \`in\` after \${facts.codename}; it can compare with == and != only → ${FIX}`],
+  ['${facts.cpus} ${facts.cpus}', `condition has \${facts.cpus} after \${facts.cpus}; it can compare with == and != only → ${FIX}`],
   ['not ${facts.cpus} == 2', `condition has \`not\` before a comparison → ${FIX}`],
   ['${facts.cpus} ==', `condition compares \${facts.cpus} with nothing → ${FIX}`],
   ['${facts.cpus} == ${facts.cpus}', `condition compares \${facts.cpus} with another reference → ${FIX}`],
