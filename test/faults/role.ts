@@ -127,7 +127,7 @@ export default defineRole({
       }),
       aptPin({ name: 'faults', packages: 'faults', site: 'packages.example.test', priority: isA ? 100 : 200 }),
       debconf({ package: 'faults', answers: [{ question: 'faults/name', value: state }] }),
-      pkg({ name: 'hello', ...(isA ? { state: 'absent', purge: true, autoremove: true } : { hold: true }) }),
+      pkg({ name: 'hello', ...(isA ? { state: 'absent', hold: false, purge: true, autoremove: true } : { hold: true }) }),
       directory({ path: ROOT, mode: isA ? '755' : '751' }),
       directory({ path: `${ROOT}/live` }),
       directory({ path: '/srv/faults' }),

@@ -111,6 +111,16 @@ describe('a hold', () => {
     ])
   })
 
+  it('ends before a removal that declares it', () => {
+    const gone = { name: 'app', state: 'absent', hold: false } as const
+    const { calls, stateOf } = simulate([HELD], "echo 'Remv app [1.0]'", gone)
+    expect(asked(calls)).toEqual(['install --allow-change-held-packages app-'])
+    const script = String(transactionScript([workOf(gone, stateOf('app') as PackageState)], 1))
+    expect(script.indexOf('apt-mark unhold app')).toBeLessThan(script.indexOf('transact && end'))
+    expect(script.indexOf('apt-mark unhold app')).toBeGreaterThan(-1)
+    expect(String(transactionScript([workOf({ ...gone, hold: undefined }, installed('1.0', { held: true }))], 1))).not.toContain('apt-mark')
+  })
+
   it('that is declared allows the declared change, and no change of others on hold', () => {
     const answer = "echo 'Inst app [1.0] (2.0 x)'; echo 'Inst lib [1.0] (2.0 x)'"
     const lib = 'lib amd64 1.0 hold ok installed'
