@@ -31,13 +31,17 @@ export default defineRole({
 })
 `
 // A command that follows a file and a group, and counts.
-const FOLLOWS = `import { command, defineRole, file, group, z } from 'provision'
+const FOLLOWS = `import { command, defineRole, file, group, script, wait, z } from 'provision'
 export default defineRole({
   name: 'follows', summary: 'a command that follows', options: z.strictObject({ content: z.string(), run: z.string().optional() }),
-  resources: ({ options: { content, run } }) => {
+  facts: { script: 'echo "kernel=$(uname -s)"', schema: z.object({ kernel: z.literal('Linux') }) },
+  resources: ({ options: { content, run }, facts }) => {
     const it = file({ path: '/etc/followed', content })
-    const follow = command({ name: 'follow', run: 'cat /etc/followed >>/root/follows; ' + run, when: [it, 'group:followed'] })
-    return [it, group({ name: 'followed' }), ...(run === undefined ? [] : [follow])]
+    const follow = command({ name: 'follow', run: 'cat /etc/followed >>/root/follows; ' + (run ?? 'true'), when: [it, 'group:followed'] })
+    const asOps = script({ name: 'as ops', content: '#!/bin/sh\\n[ "$(id -un) $SECRET" = "ops s3cret" ] && umask\\n', user: 'ops', umask: '027',
+      environment: { SECRET: 's3cret' }, when: [it], onlyIf: '[ -r /etc/followed ]' })
+    const more = [follow, asOps, wait({ path: '/root/follows', when: [follow] }), file({ path: '/etc/kernel.asked', content: facts.own.kernel })]
+    return [it, group({ name: 'followed' }), ...(run === undefined ? [] : more)]
   },
 })
 `
@@ -159,11 +163,18 @@ describe('a command with when', () => {
   it('runs after its resources on a new host, as the dry run shows, and then only if one of them changes', async () => {
     declare({ content: '1', run: 'true' })
     expect(planned()).toContain('runs because file:/etc/followed changes, and 1 more')
-    expect(run()).toMatchObject({ status: 0, stderr: '' })
+    expect(project.provision('run', '--dry-run').stdout).toContain('waits for /root/follows after command:follow')
+    const first = project.provision('run')
+    expect(first).toMatchObject({ status: 0, stderr: '' })
+    expect(first.stdout).toContain('script as ops printed:\n  0027')
+    expect(await on('cat /etc/kernel.asked')).toBe('Linux')
     expect(run().lines.at(-1)).toMatchObject({ result: 'converged' })
     declare({ content: '2', run: 'true' })
-    expect(planned()).toMatch(/runs because file:\/etc\/followed changes$/m)
-    expect(changes(run().lines, 'applied')).toEqual(['one run command:follow', 'one update file:/etc/followed', 'one update owned:follows'])
+    expect(planned()).toContain('runs because file:/etc/followed changes, opaque')
+    expect(changes(run().lines, 'applied')).toEqual([
+      ...['one run command:follow', 'one run script:as ops', 'one run wait:/root/follows'],
+      ...['one update file:/etc/followed', 'one update owned:follows'],
+    ])
     await on('groupdel followed')
     expect(planned()).toContain('runs because group:followed changes')
     expect(run().status).toBe(0)
@@ -177,7 +188,9 @@ describe('a command with when', () => {
     const reason = 'file:/etc/followed changed, and it has not succeeded since'
     expect(planned()).toContain(reason)
     await on('chmod 600 /etc/followed')
-    expect(changes(run().lines, 'applied')).toEqual(['one run command:follow', 'one update file:/etc/followed'])
+    expect(changes(run().lines, 'applied')).toEqual([
+      ...['one run command:follow', 'one run script:as ops', 'one run wait:/root/follows', 'one update file:/etc/followed'],
+    ])
     expect(await followed()).toBe('1223')
     expect(run().lines.at(-1)).toMatchObject({ result: 'converged' })
   })
@@ -194,7 +207,7 @@ describe('a command with when', () => {
 
   it('leaves no record once no role declares it', async () => {
     const records = 'ls /var/lib/provision/commands | wc -l'
-    expect(await on(records)).toBe('1\n')
+    expect(await on(records)).toBe('2\n')
     declare({ content: '4' })
     expect(run('--prune').status).toBe(0)
     expect(await on(records)).toBe('0\n')
