@@ -85,43 +85,71 @@ const serverChecks = (given: Options, host: HostView, site: SiteView): readonly 
           { name: 'writes of the other servers are applied here', script: APPLIED },
         ]
       : []),
-    ...(topology === 'replica' ? replicaChecks(host, members) : []),
+    ...(topology === 'replica' ? replicaChecks(host, members, REPLICATION[given.flavour]) : []),
     ...(topology === 'single' ? [] : [none('every table can be replicated (InnoDB, with a primary key)', TABLES)]),
   ]
 }
 
-const replicaChecks = (host: HostView, members: Members): readonly Check[] => {
+const replicaChecks = (host: HostView, members: Members, sql: Replication): readonly Check[] => {
   const others = members.servers.filter(({ name }) => name !== host.name)
   if (members.primary === host.name)
     return [
-      { name: 'this server accepts writes', script: WRITABLE },
+      { name: 'this server accepts writes', script: writableScript(sql) },
       {
         name: 'writes on this server reach every replica within a second',
         script: arrivingScript(
+          sql,
           host.name,
           others.map((other) => [other.name, addressOf(other, members)]),
         ),
       },
     ]
-  return [{ name: `this server replicates from ${members.primary} and is read-only`, script: followingScript }]
+  return [{ name: `this server replicates from ${members.primary} and is read-only`, script: followingScript(sql) }]
+}
+
+/** Replication in the SQL of a flavour. */
+interface Replication {
+  readonly flavour: Flavour
+  readonly client: string
+  readonly show: string
+  /** Beginning of the names of columns. */
+  readonly word: string
+  readonly position: string
+  readonly wait: string
+  readonly readOnly: string
+}
+
+const REPLICATION: Readonly<Record<Flavour, Replication>> = {
+  mariadb: {
+    ...{ flavour: 'mariadb', client: String(databaseClient('mariadb')), show: 'SHOW SLAVE STATUS', word: 'Slave' },
+    ...{ position: 'SELECT @@gtid_binlog_pos', wait: 'MASTER_GTID_WAIT', readOnly: '@@read_only' },
+  },
+  mysql: {
+    ...{ flavour: 'mysql', client: String(databaseClient('mysql')), show: 'SHOW REPLICA STATUS', word: 'Replica' },
+    ...{ position: 'SELECT REPLACE(@@gtid_executed, CHAR(10), "")', wait: 'WAIT_FOR_EXECUTED_GTID_SET', readOnly: '@@super_read_only' },
+  },
 }
 
 /** Fails with the last message of the opener, which knows why it does not enable writes. */
-const WRITABLE = `
-[ "$(${SQL} -e 'SELECT @@read_only')" = 0 ] || { echo 'it is read-only'; journalctl -u ${OPENER} --no-pager -o cat -n 1; exit 1; }`
+const writableScript = ({ client }: Replication): string => `
+[ "$(${client} -e 'SELECT @@read_only')" = 0 ] || { echo 'it is read-only'; journalctl -u ${OPENER} --no-pager -o cat -n 1; exit 1; }`
 
 /** Writes a harmless statement (an ANALYZE of a system table), and waits for it on each replica. */
-const arrivingScript = (me: string, others: readonly (readonly [string, string])[]): string => `
-${SQL} -e 'ANALYZE TABLE mysql.proxies_priv' >/dev/null && position=$(${SQL} -e 'SELECT @@gtid_binlog_pos') || exit 1
-ask() { timeout 5 mariadb --no-defaults --local-infile=0 -NB -h "$1" ${peerOptions(me)} -e "SELECT MASTER_GTID_WAIT('$position', 1)" 2>&1; }
+const arrivingScript = (
+  { client, flavour, position, wait }: Replication,
+  me: string,
+  others: readonly (readonly [string, string])[],
+): string => `
+${client} -e 'ANALYZE TABLE mysql.proxies_priv' >/dev/null && position=$(${client} -e '${position}') || exit 1
+ask() { timeout 5 ${flavour} --no-defaults --local-infile=0 -NB -h "$1" ${peerOptions(me, flavour)} -e "SELECT ${wait}('$position', 1)" 2>&1; }
 # A single late answer can have other reasons; three in a row cannot.
 arrives() { for i in 1 2 3; do answer=$(ask "$2"); [ "$answer" != 0 ] || return 0; done; echo "not on $1: $answer"; return 1; }
 ${others.map(([name, address]) => `arrives ${name} ${address} || exit 1`).join('\n')}`
 
-const followingScript = `
-answer=$(${SQL} --column-names -E -e 'SHOW SLAVE STATUS') || exit 1
-printf '%s\\n' "$answer" | grep -q 'Slave_IO_Running: Yes' && printf '%s\\n' "$answer" | grep -q 'Slave_SQL_Running: Yes' || { printf '%s\\n' "$answer" | grep -E 'Running:|Last_(IO|SQL)_Error: .'; exit 1; }
-[ "$(${SQL} -e 'SELECT @@read_only')" = 1 ] || { echo 'it accepts writes'; exit 1; }`
+const followingScript = ({ client, show, word, readOnly }: Replication): string => `
+answer=$(${client} --column-names -E -e '${show}') || exit 1
+printf '%s\\n' "$answer" | grep -q '${word}_IO_Running: Yes' && printf '%s\\n' "$answer" | grep -q '${word}_SQL_Running: Yes' || { printf '%s\\n' "$answer" | grep -E 'Running:|Last_(IO|SQL)_Error: .'; exit 1; }
+[ "$(${client} -e 'SELECT ${readOnly}')" = 1 ] || { echo 'it accepts writes'; exit 1; }`
 
 /** Check that fails if a query returns rows, and prints them. */
 const noneOf =

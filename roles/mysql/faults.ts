@@ -81,16 +81,13 @@ export const faultsOf = ({ options: given, host, site }: SiteContext<Options>): 
 
 /** Options that MySQL does not have. The schema of the options has checked them for MariaDB. */
 const mysqlFaults = (given: Options, topology: Members['topology']): Faults => [
-  ...(topology === 'single'
+  ...(topology !== 'cluster'
     ? []
     : [
         {
           path: [given.topology === topology ? 'topology' : 'flavour'],
           what: `the flavour mysql has no topology ${topology}`,
-          fix:
-            topology === 'cluster'
-              ? 'set `topology: single` with one server in the group, or remove `flavour`: a cluster is Galera, a part of MariaDB'
-              : 'set `topology: single` with one server in the group, or remove `flavour`: this role replicates only MariaDB',
+          fix: 'set `topology: replica`, or remove `flavour`: a cluster is Galera, a part of MariaDB',
         },
       ]),
   ...given.users.flatMap((user, i) =>

@@ -73,7 +73,7 @@ const QUESTIONS: Readonly<Record<Flavour, string>> = {
   . " CONCAT_WS(' ', " . join(', ', map { value($_) } qw(WSREP_LAST_COMMITTED INNODB_LSN_CURRENT INNODB_ONLINEDDL_PCT_PROGRESS)) . ")"
   . " FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME IN ('WSREP_CLUSTER_STATUS', 'WSREP_LOCAL_STATE_COMMENT', 'SLAVE_RUNNING',"
   . " 'WSREP_LOCAL_RECV_QUEUE', 'WSREP_LAST_COMMITTED', 'INNODB_LSN_CURRENT', 'INNODB_ONLINEDDL_PCT_PROGRESS');\n"`,
-  mysql: String.raw`"SELECT IF(\@\@read_only, 'ON ', 'OFF '), 0, '';\n"`,
+  mysql: String.raw`"SELECT CONCAT(IF(\@\@read_only, 'ON ', 'OFF '), IF((SELECT COUNT(*) FROM performance_schema.replication_connection_status WHERE SERVICE_STATE = 'ON') > 0, 'follows', '')), 0, '';\n"`,
 }
 
 const scriptText = (flavour: Flavour): string => String.raw`#!/usr/bin/perl

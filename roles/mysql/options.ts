@@ -91,7 +91,8 @@ export const options = z.strictObject({
     .enum(['mariadb', 'mysql'])
     .default('mariadb')
     .meta({
-      description: '`mariadb`, or `mysql`: MySQL 8.4 of Oracle from the archive of Ubuntu 26.04, only with the topology `single`',
+      description:
+        '`mariadb`, or `mysql`: MySQL 8.4 of Oracle from the archive of Ubuntu 26.04, with the topologies `single` and `replica`',
       examples: ['mysql'],
     }),
   topology: z.enum(['auto', 'cluster', 'replica', 'single']).default('auto').meta({

@@ -8,10 +8,10 @@ import { membersOf, options } from './options.ts'
 import { proxyResources } from './proxy.ts'
 import { SEED_PORT, serverResources } from './server.ts'
 
-/** MariaDB as a cluster, as a primary with replicas, or as a single server; or a single server with MySQL. */
+/** MariaDB as a cluster, as a primary with replicas, or as a single server; or the last two with MySQL. */
 export default defineRole({
   name: 'mysql',
-  summary: 'MariaDB: a cluster that survives the loss of a server, over TLS; or a single MySQL',
+  summary: 'MariaDB: a cluster that survives the loss of a server, over TLS; or MySQL 8.4',
   options,
 
   listens: ({ options: given, host, site }): readonly Listen[] => {

@@ -49,7 +49,7 @@ export const serverResources = (context: HostContext<Options>): readonly Resourc
   const unit = unitDropin(members, given, profile.length > 0)
   const server = service({ unit: unitName, loads: [certificate, trusted], restarts: [config, unit, ...profile.slice(-1)], set: name })
   return [
-    ...(members.topology === 'replica' || given.flavour === 'mysql' ? [] : [leavingReplicas(given, members, host.name)]),
+    ...(members.topology === 'replica' ? [] : [leavingReplicas(given, members, host.name)]),
     ...profile,
     ...packages(members).map((one) => pkg({ name: one })),
     directory({ path: PKI.directory }),
@@ -62,7 +62,7 @@ export const serverResources = (context: HostContext<Options>): readonly Resourc
     unit,
     config,
     ...(members.clients.length > 0 ? healthResources(bracketed(addressOf(host, members)), given) : []),
-    ...(members.topology === 'replica' ? openerResources(host, members) : []),
+    ...(members.topology === 'replica' ? openerResources(host, members, given.flavour) : []),
     serverService(context, members, server),
     ...contents(context, members),
   ]
@@ -86,6 +86,7 @@ const replica = ({ options, host, authority }: HostContext<Options>, members: Me
   const own = authority({ domain: 'database' })
   return replication({
     name: options.cluster,
+    flavour: options.flavour,
     me: host.name,
     primary: members.primary ?? '',
     servers: members.servers.map((server) => ({
@@ -102,9 +103,10 @@ const replica = ({ options, host, authority }: HostContext<Options>, members: Me
 }
 
 /** Ends a former replication, before anything else is changed. */
-const leavingReplicas = ({ cluster, discard_data_of }: Options, members: Members, me: string) =>
+const leavingReplicas = ({ cluster, discard_data_of, flavour }: Options, members: Members, me: string) =>
   unreplicated({
     name: cluster,
+    flavour,
     me,
     servers: members.servers.map((server) => ({ host: server.name, address: addressOf(server, members) })),
     yielding: members.topology === 'cluster' ? discard_data_of : [],
@@ -179,7 +181,9 @@ const contents = (
     ...softwareOf(flavour).accounts.map(({ user, privileges }) =>
       databaseAccount({ user, host: 'localhost', grants: [{ on: '*.*', privileges: [...privileges] }], ...all }),
     ),
-    ...(members.clients.length > 0 ? [databaseAccount({ user: HEALTH_ACCOUNT, host: 'localhost', ...all })] : []),
+    ...(members.clients.length > 0
+      ? [databaseAccount({ user: HEALTH_ACCOUNT, host: 'localhost', grants: [...softwareOf(flavour).seesReplication], ...all })]
+      : []),
     ...(backups === undefined ? [] : [backupAccount(all)]),
     ...databases
       .filter(({ name }) => name !== 'test')

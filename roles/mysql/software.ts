@@ -1,6 +1,6 @@
 import type { Resource, UnitSettings } from 'provision'
 import { type Server, serverConfig } from './config.ts'
-import { mysqlConfig } from './config-mysql.ts'
+import { mysqlConfig, SUFFIX } from './config-mysql.ts'
 import type { Flavour, Members } from './options.ts'
 import { UPGRADE, upgradeScript } from './upgrade.ts'
 
@@ -23,6 +23,8 @@ interface Software {
   readonly started: (members: Members) => UnitSettings
   /** Accounts of the database for system accounts of the host, and their privileges on the whole server. */
   readonly accounts: readonly { readonly user: string; readonly privileges: readonly string[] }[]
+  /** Grants of the health account, without which it does not see whether a server replicates. */
+  readonly seesReplication: readonly { readonly on: string; readonly privileges: string[] }[]
   /** Privileges of the account that makes backups. */
   readonly readsAll: readonly string[]
 }
@@ -58,6 +60,7 @@ const SOFTWARE: Readonly<Record<Flavour, Software>> = {
       ExecStartPost: ['', ...(topology === 'cluster' ? ['+/bin/rm -f /run/mariadb-wsrep-new-cluster'] : []), UPGRADE],
     }),
     accounts: [{ user: 'prometheus', privileges: ['PROCESS', 'SLAVE MONITOR'] }],
+    seesReplication: [],
     readsAll: ['SELECT', 'SHOW VIEW', 'TRIGGER', 'EVENT', 'LOCK TABLES', 'RELOAD', 'PROCESS'],
   },
   mysql: {
@@ -73,12 +76,13 @@ const SOFTWARE: Readonly<Record<Flavour, Software>> = {
     asserts: { AssertPathExists: '!/etc/mysql/FROZEN' },
     // The script of the package starts the server as root to check the configuration, which the run has checked as the account mysql.
     startsBefore: (ours) => ({ ExecStartPre: ['', ...ours] }),
-    started: () => ({}),
+    started: () => ({ Environment: `MYSQL_GROUP_SUFFIX=${SUFFIX}` }),
     accounts: [
       { user: 'prometheus', privileges: ['PROCESS', 'REPLICATION CLIENT'] },
-      // For the unit of the server, which loads renewed certificates.
-      { user: 'mysql', privileges: ['CONNECTION_ADMIN'] },
+      // For the units of the server, which load renewed certificates, and enable writes on a primary.
+      { user: 'mysql', privileges: ['CONNECTION_ADMIN', 'REPLICATION CLIENT', 'SYSTEM_VARIABLES_ADMIN'] },
     ],
+    seesReplication: [{ on: 'performance_schema.replication_connection_status', privileges: ['SELECT'] }],
     // A routine of another account is dumped only with SHOW_ROUTINE.
     readsAll: ['SELECT', 'SHOW VIEW', 'TRIGGER', 'EVENT', 'LOCK TABLES', 'RELOAD', 'PROCESS', 'SHOW_ROUTINE'],
   },

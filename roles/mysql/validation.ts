@@ -1,3 +1,4 @@
+import { SUFFIX } from './config-mysql.ts'
 import type { Flavour, Options } from './options.ts'
 
 /**
@@ -6,16 +7,24 @@ import type { Flavour, Options } from './options.ts'
  * start is left out.
  */
 export const configCheck = (settings: Options['settings'], flavour: Flavour): readonly string[] => {
-  const { program, read, start } = SERVERS[flavour]
+  const { program, environment = '', read, start } = SERVERS[flavour]
   const hasPath = Object.values(settings).some((value) => String(value).includes('/'))
   const steps = [read, ...(hasPath ? [] : [start])].map((step) => `checked ${step}`)
-  return ['setpriv', '--reuid=mysql', '--regid=mysql', '--init-groups', 'sh', '-c', `${checkedScript(program)}${steps.join(' && ')}`]
+  return [
+    'setpriv',
+    '--reuid=mysql',
+    '--regid=mysql',
+    '--init-groups',
+    'sh',
+    '-c',
+    `${checkedScript(program, environment)}${steps.join(' && ')}`,
+  ]
 }
 
 /** Runs the server; fails with its errors if it fails or logs one. Some of them begin with a bell. */
-const checkedScript = (program: string): string => `umask 077; cd /; d=$(mktemp -d) || exit 1; trap 'rm -rf "$d"' EXIT
+const checkedScript = (program: string, environment: string): string => `umask 077; cd /; d=$(mktemp -d) || exit 1; trap 'rm -rf "$d"' EXIT
 checked() {
-  timeout -k 5 60 ${program} "$@" >"$d/help" 2>"$d/log" </dev/null; code=$?
+  ${environment}timeout -k 5 60 ${program} "$@" >"$d/help" 2>"$d/log" </dev/null; code=$?
   tr -d '\\007' <"$d/log" | grep -e '\\[ERROR\\]' -e '^${program}: ' >"$d/errors" || { [ "$code" != 0 ] || return 0; tail -n 5 "$d/log" >"$d/errors"; }
   cat "$d/errors" >&2; [ "$code" != 0 ] || code=1; return "$code"
 }
@@ -28,8 +37,16 @@ const SMALL = [
   '--innodb-force-recovery=0',
 ]
 
+interface Server {
+  readonly program: string
+  /** Variables before the command. */
+  readonly environment?: string
+  readonly read: string
+  readonly start: string
+}
+
 /** Programs and options. Those of the trial start replace settings that need much space, belong to the running server or concern its data. */
-const SERVERS: Readonly<Record<Flavour, { readonly program: string; readonly read: string; readonly start: string }>> = {
+const SERVERS: Readonly<Record<Flavour, Server>> = {
   mariadb: {
     program: 'mariadbd',
     // It reports an error of a storage engine in its output only.
@@ -51,6 +68,7 @@ const SERVERS: Readonly<Record<Flavour, { readonly program: string; readonly rea
   },
   mysql: {
     program: 'mysqld',
+    environment: `MYSQL_GROUP_SUFFIX=${SUFFIX} `,
     read: '--validate-config',
     start: [
       '--initialize-insecure',

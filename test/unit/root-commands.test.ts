@@ -63,6 +63,7 @@ const ALLOWED: Readonly<Record<string, string>> = {
   'src/resource/nftables/apply.ts': OURS,
   'src/resource/ownership/record.ts': OURS,
   'src/resource/release/apply.ts': GUARDED,
+  'src/resource/replication/mark.ts': 'as the account mysql, which owns the data directory',
   'src/resource/replication/seed.ts': OURS,
   'src/resource/service/compare.ts': OURS,
   'src/resource/service/apply.ts': OURS,

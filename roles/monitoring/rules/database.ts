@@ -19,6 +19,9 @@ export const databaseRecords = ({ window }: Numbers): readonly Recorded[] => [
 /** Databases that accept writes. */
 const WRITERS = 'mysql_global_variables_read_only == 0'
 
+/** A state of replication that is 0. The exporter names it as MariaDB does, or as MySQL does. */
+const eachName = (state: string): string => `mysql_slave_status_slave_${state} == 0 or mysql_slave_status_replica_${state} == 0`
+
 /** State of the arbitrator, a cluster member that votes and holds no data. */
 const ARBITRATOR = 'node_systemd_unit_state{name="garb.service",state="active"}'
 
@@ -35,14 +38,14 @@ export const databaseAlerts = ({ limits, members }: Numbers): readonly Alert[] =
   {
     alert: 'ReplicaStopped',
     // While no database accepts writes there is no primary to replicate from, and other alerts name the cause.
-    expr: `max by (host) (mysql_slave_status_slave_sql_running == 0 or mysql_slave_status_slave_io_running == 0 and on () count(${WRITERS}) > 0) == 0`,
+    expr: `max by (host) (${eachName('sql_running')} or (${eachName('io_running')}) and on () count(${WRITERS}) > 0) == 0`,
     for: 75,
     severity: 'critical',
     summary: 'the database on {{ $labels.host }} no longer replicates from its primary',
   },
   {
     alert: 'ReplicaLags',
-    expr: `max by (host) (mysql_slave_status_seconds_behind_master) > ${limits.replica_lag_seconds}`,
+    expr: `max by (host) (mysql_slave_status_seconds_behind_master or mysql_slave_status_seconds_behind_source) > ${limits.replica_lag_seconds}`,
     for: 60,
     severity: 'warning',
     summary: 'the database on {{ $labels.host }} is {{ $value | humanizeDuration }} behind its primary',

@@ -38,7 +38,7 @@ export const RUNBOOKS: Readonly<Record<string, string>> = {
   MysqlDown:
     'Run `systemctl status mariadb` and `journalctl -u mariadb -n 50` on the host (`mysql` with that flavour). Check for a full disk (DiskFull) and for a kill by the kernel (OomKill). `provision run --limit HOST` starts it. A cluster keeps working without this server. A primary with replicas is different: no database accepts writes until it is back.',
   ReplicaStopped:
-    "The replica no longer replicates. `sudo mariadb -E -e 'SHOW SLAVE STATUS'` there shows the reason. New data exists on one host only until this is fixed.",
+    "The replica no longer replicates. `sudo mariadb -E -e 'SHOW SLAVE STATUS'` (`sudo mysql -E -e 'SHOW REPLICA STATUS'` with that flavour) there shows the reason. New data exists on one host only until this is fixed.",
   ReplicaLags: 'The replica is behind its primary, because of long writes or a busy host. Readers get older data.',
   WritersWrong:
     'Exactly one database must accept writes. If two do, stop all writes at once, and find the one with the newest data. If none does although all run, `systemctl status provision-database-primary` on the primary shows why it does not enable writes after a restart. Otherwise a run was interrupted, or somebody made the primary read-only; `provision run` repairs both.',

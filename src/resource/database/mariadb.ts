@@ -18,16 +18,23 @@ export const DATA_MS = 24 * 3_600_000
  * Prints `database NAME` for every database, whether or not the server runs: each directory in the data directory is one. Builtins only.
  * Names with line breaks, which no database has, are skipped because they could be read as another answer.
  */
-export const LIST_DATABASES = sh`${DEFINE_DATA}
+export const listDatabases = (defineData: Script): Script => sh`${defineData}
 for directory in "$data"/*/; do directory=\${directory%/}; case \${directory##*/} in '*'|*'
 '*|mysql|performance_schema|sys|'#'*|lost+found) ;; *) printf 'database %s\\n' "\${directory##*/}" ;; esac; done`
+
+/** The databases of MariaDB. */
+export const LIST_DATABASES = listDatabases(DEFINE_DATA)
 
 /**
  * Ends a script that is about to replace all data of a server with `CHANGED`, if the server has a database that it had not when it was
  * observed. Builtins only.
  */
-export const refuseNewDatabases = (host: string, observed: readonly string[]): Script => sh`known=${['', ...observed, ''].join('\n')}
-${LIST_DATABASES} >"$T/databases" || exit 1
+export const refuseNewDatabases = (
+  host: string,
+  observed: readonly string[],
+  defineData = DEFINE_DATA,
+): Script => sh`known=${['', ...observed, ''].join('\n')}
+${listDatabases(defineData)} >"$T/databases" || exit 1
 while IFS=' ' read -r _ name; do case $known in *"
 $name
 "*) ;; *) echo ${`the data of ${host} is not as it was observed: it has the database`} "$name" >&2; exit ${CHANGED} ;; esac; done <"$T/databases"`

@@ -1,9 +1,11 @@
 import { covers } from '../database/gtid.ts'
 import { HostRefusal } from '../kind/step.ts'
 import type { OtherServer } from './away.ts'
+import { REPLICATION_SQL } from './dialect.ts'
 import type { ServerStatus } from './observe.ts'
 import { addressOf, couldHaveRows, nameOf } from './plan.ts'
 import { seed } from './seed.ts'
+import type { ReplicationSpec } from './spec.ts'
 import { executeSql, follow, type Procedure, type ReplicationWork, reachedBy, reachesPosition, statusOn } from './steps.ts'
 
 /** Catches up with the current primary while it accepts writes, so that writes stop only for the small rest. */
@@ -13,18 +15,19 @@ export function* catchUpWhileWriting(
   writer: OtherServer,
   missing: readonly string[],
 ): Procedure<void> {
-  const { me } = one.spec
+  const { spec } = one
+  const { me } = spec
   yield* catchUp(one, before, [writer], { missing })
   for (let i = 0; i < 12; i++) {
-    const now = yield* statusOn(writer.host)
+    const now = yield* statusOn(spec, writer.host)
     if (now === undefined) throw writerUnavailable(me, writer.host)
-    if (yield* reachesPosition(now.position, undefined, MAX_LAG_S)) return
+    if (yield* reachesPosition(spec, now.position, undefined, MAX_LAG_S)) return
   }
-  const why = (yield* statusOn())?.source?.error ?? `its lag stayed above ${MAX_LAG_S} s for a minute`
+  const why = (yield* statusOn(spec))?.source?.error ?? `its lag stayed above ${MAX_LAG_S} s for a minute`
   throw new HostRefusal(
     `${me} not promoted: it does not keep up with ${writer.host}`,
     why,
-    `run again when ${writer.host} has fewer writes, or find the cause on ${me}: sudo mariadb -E -e 'SHOW SLAVE STATUS'; ${writer.host} still accepts writes`,
+    `run again when ${writer.host} has fewer writes, or find the cause on ${me}: ${REPLICATION_SQL[spec.flavour].show}; ${writer.host} still accepts writes`,
   )
 }
 
@@ -41,13 +44,13 @@ export function* catchUp(
   const followsLost = before.source !== undefined && missing.includes(nameOf(spec, before.source.address))
   if (followsLost) {
     // Received transactions count, also if they are not applied yet.
-    yield* executeSql('STOP SLAVE IO_THREAD;', 'replication not stopped')
-    if (!(yield* reachesPosition(before.source?.received ?? '', undefined, seconds)))
-      throw notCaughtUp(spec.me, before.source?.received ?? '')
+    yield* executeSql(spec, REPLICATION_SQL[spec.flavour].stopReceiving, 'replication not stopped')
+    if (!(yield* reachesPosition(spec, before.source?.received ?? '', undefined, seconds)))
+      throw notCaughtUp(spec, before.source?.received ?? '')
   }
   for (const { host, status } of others) {
-    const wanted = status.source === undefined ? status.position : yield* appliedPosition(host, status)
-    const now = yield* statusOn()
+    const wanted = status.source === undefined ? status.position : yield* appliedPosition(spec, host, status)
+    const now = yield* statusOn(spec)
     if (covers(now?.position ?? '', wanted)) continue
     const follows = now?.source
     if (follows === undefined && before.position === '') {
@@ -59,7 +62,7 @@ export function* catchUp(
     }
     const direct = follows?.address === addressOf(spec, host) && follows.receives !== 'no'
     const failure = direct ? undefined : yield* follow(spec, host, false)
-    if (failure !== undefined || !(yield* reachesPosition(wanted, undefined, seconds))) throw notCaughtUp(spec.me, wanted, failure)
+    if (failure !== undefined || !(yield* reachesPosition(spec, wanted, undefined, seconds))) throw notCaughtUp(spec, wanted, failure)
   }
 }
 
@@ -72,17 +75,17 @@ export const mostAdvanced = (me: string, others: readonly OtherServer[]): OtherS
 }
 
 /** Position of a replica of a lost primary, after it has applied all received transactions. */
-function* appliedPosition(host: string, { source, position }: ServerStatus): Procedure<string> {
+function* appliedPosition(spec: ReplicationSpec, host: string, { source, position }: ServerStatus): Procedure<string> {
   if (source === undefined || source.receives === 'yes' || !source.applies) return position
-  yield* reachesPosition(source.received, host, 60)
-  return (yield* statusOn(host))?.position ?? position
+  yield* reachesPosition(spec, source.received, host, 60)
+  return (yield* statusOn(spec, host))?.position ?? position
 }
 
-const notCaughtUp = (me: string, wanted: string, failure?: string): HostRefusal =>
+const notCaughtUp = ({ me, flavour }: ReplicationSpec, wanted: string, failure?: string): HostRefusal =>
   new HostRefusal(
     `${me} not promoted: it lacks transactions of the others`,
     failure ?? `it has not reached transaction ${wanted}`,
-    `run on ${me}: sudo mariadb -E -e 'SHOW SLAVE STATUS'; the previous primary continues`,
+    `run on ${me}: ${REPLICATION_SQL[flavour].show}; the previous primary continues`,
   )
 
 const wouldLoseOwnData = ({ spec: { me }, state }: ReplicationWork, host: string): HostRefusal =>

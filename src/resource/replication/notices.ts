@@ -47,7 +47,14 @@ export const replicationForbids = (spec: ReplicationSpec, { status }: Replicatio
 }
 
 /** Refuses if servers disagree on the primary: both would accept writes. */
-export const disagreement = ({ me, primary, servers }: ReplicationSpec, members: Members): HostRefusal | undefined => {
+export const disagreement = ({ me, primary, servers, flavour }: ReplicationSpec, members: Members): HostRefusal | undefined => {
+  const foreign = servers.find(({ host }) => members.has(host) && (members.get(host)?.flavour ?? flavour) !== flavour)?.host
+  if (foreign !== undefined)
+    return new HostRefusal(
+      `${me} and ${foreign} have different flavours in their options`,
+      `the flavour of ${me} is ${flavour}, that of ${foreign} is ${members.get(foreign)?.flavour}; neither replicates the other`,
+      'set flavour once for all servers, in the vars of their group or of the inventory',
+    )
   const other = servers.find(({ host }) => members.has(host) && members.get(host)?.primary !== primary)?.host
   if (other === undefined) return undefined
   return new HostRefusal(

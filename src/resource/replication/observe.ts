@@ -1,10 +1,13 @@
+import type { Script } from '../../shell/script.ts'
 import { sh } from '../../shell/sh.ts'
 import { queryScript, readRows } from '../database/client.ts'
-import { readPosition } from '../database/gtid.ts'
-import { LIST_DATABASES } from '../database/mariadb.ts'
+import { DIALECTS, type Flavour, flavourOf } from '../database/flavour.ts'
+import { checkPosition } from '../database/gtid.ts'
+import { listDatabases } from '../database/mariadb.ts'
 import type { KindQuery } from '../kind/kind.ts'
 import type { ServiceState } from '../service/observe.ts'
 import { service } from '../service/service.ts'
+import { REPLICATION_SQL, type ReplicationSql } from './dialect.ts'
 import type { ReplicationSpec } from './spec.ts'
 
 /** Source of a replica, and the state of its replication. */
@@ -43,6 +46,8 @@ export interface ServerStatus {
 export interface ReplicationState {
   /** The primary in its own options. */
   readonly primary: string
+  /** The flavour in its own options. */
+  readonly flavour?: Flavour
   readonly service: ServiceState
   /** Undefined if it does not run. */
   readonly status: ServerStatus | undefined
@@ -55,35 +60,28 @@ export interface ReplicationState {
 /** Mark in the data directory while a copy of another server's data is incomplete. */
 export const SEEDING = '.provision-seeding'
 
-/** Prefix of the accounts of replicas. */
-export const FOLLOWER = 'provision-replica-'
-
-const SELF = `SELECT 'self' AS h, @@read_only AS writable, @@gtid_current_pos AS position;
-SELECT 'follower' AS h, g.User AS u, COALESCE(JSON_VALUE(g.Priv, '$.x509_subject'), '') AS s,
- (SELECT GROUP_CONCAT(p.PRIVILEGE_TYPE ORDER BY p.PRIVILEGE_TYPE) FROM information_schema.USER_PRIVILEGES p WHERE p.GRANTEE = CONCAT("'", g.User, "'@'", g.Host, "'")) AS p
- FROM mysql.global_priv g WHERE g.User LIKE '${FOLLOWER}%';
-SHOW SLAVE STATUS;`
-
 /** Queries the status of a server, with column names, which the answer about its source needs. */
-export const STATUS_SCRIPT = queryScript(SELF, { flags: sh` --column-names` })
+export const statusScript = (flavour: Flavour): Script =>
+  queryScript(REPLICATION_SQL[flavour].status, { flags: sh` --column-names`, flavour })
 
 /** One client process for all specs. */
 export const observeReplication = (specs: readonly ReplicationSpec[]): KindQuery<ReplicationState> => {
+  const flavour = flavourOf(specs)
   const services = service.kind.observe(specs.map((spec) => spec.service))
   return {
     ...(services.shared !== undefined && { shared: services.shared }),
     script:
       specs.length === 0
         ? sh``
-        : sh`${LIST_DATABASES}\n[ ! -e "$data"/${SEEDING} ] || echo seeding\n${STATUS_SCRIPT}\necho 'provision-services'\n${services.script}`,
+        : sh`${listDatabases(DIALECTS[flavour].defineData)}\n[ ! -e "$data"/${SEEDING} ] || echo seeding\n${statusScript(flavour)}\necho 'provision-services'\n${services.script}`,
     parse: (stdout, answers) => {
       const [own = '', forServices = ''] = stdout.toString().split('provision-services\n')
       const states = services.parse(Buffer.from(forServices), answers)
       const lines = own.split('\n')
       const isOfDisk = (line: string): boolean => line.startsWith('database ') || line === 'seeding'
-      const rows = readRows(Buffer.from(lines.filter((line) => !isOfDisk(line)).join('\n')))
-      const status = rows && readStatus(rows)
-      for (const position of [status?.position, status?.source?.received]) readPosition(position ?? '')
+      const rows = readRows(Buffer.from(lines.filter((line) => !isOfDisk(line)).join('\n')), flavour)
+      const status = rows && readStatus(rows, flavour)
+      for (const position of [status?.position, status?.source?.received]) checkPosition(position ?? '')
       const disk = {
         databases: lines.flatMap((line) => (line.startsWith('database ') ? [line.slice('database '.length)] : [])),
         seeding: lines.includes('seeding'),
@@ -91,22 +89,23 @@ export const observeReplication = (specs: readonly ReplicationSpec[]): KindQuery
       return new Map(
         specs.flatMap((spec): readonly (readonly [string, ReplicationState])[] => {
           const its = states.get(spec.service.unit)
-          return its === undefined ? [] : [[spec.name, { primary: spec.primary, service: its, status, ...disk }]]
+          return its === undefined ? [] : [[spec.name, { primary: spec.primary, flavour, service: its, status, ...disk }]]
         }),
       )
     },
   }
 }
 
-/** Parses rows of `STATUS_SCRIPT`. A server that is no replica prints nothing about a source, not even column names. */
-export const readStatus = (rows: readonly (readonly string[])[]): ServerStatus => {
+/** Parses rows of `statusScript`. A server that is no replica prints nothing about a source, not even column names. */
+export const readStatus = (rows: readonly (readonly string[])[], flavour: Flavour): ServerStatus => {
+  const { columns } = REPLICATION_SQL[flavour]
   const [, readOnly = '', position = ''] = rows.find(([head]) => head === 'self') ?? []
-  const names = rows.findIndex(([head]) => head === 'Slave_IO_State')
+  const names = rows.findIndex(([head]) => head === columns.first)
   const of = (name: string): string => rows[names + 1]?.[rows[names]?.indexOf(name) ?? -1] ?? ''
   return {
     writable: ['0', 'OFF'].includes(readOnly),
     position,
-    source: names < 0 ? undefined : sourceOf(of),
+    source: names < 0 ? undefined : sourceOf(of, REPLICATION_SQL[flavour]),
     followers: rows.flatMap(([head, user = '', subject = '', privileges = '']) =>
       head === 'follower' ? [{ user, subject, privileges }] : [],
     ),
@@ -115,12 +114,12 @@ export const readStatus = (rows: readonly (readonly string[])[]): ServerStatus =
 
 const RECEIVES: Readonly<Record<string, Source['receives']>> = { Yes: 'yes', Connecting: 'connecting', Preparing: 'connecting' }
 
-const sourceOf = (of: (name: string) => string): Source => ({
-  address: of('Master_Host'),
-  receives: RECEIVES[of('Slave_IO_Running')] ?? 'no',
-  applies: of('Slave_SQL_Running') === 'Yes',
-  byPosition: of('Using_Gtid') === 'Slave_Pos',
-  verifies: of('Master_SSL_Verify_Server_Cert') === 'Yes',
-  received: of('Gtid_IO_Pos'),
+const sourceOf = (of: (name: string) => string, { columns, byPosition: [column, value] }: ReplicationSql): Source => ({
+  address: of(columns.address),
+  receives: RECEIVES[of(columns.receives)] ?? 'no',
+  applies: of(columns.applies) === 'Yes',
+  byPosition: of(column) === value,
+  verifies: of(columns.verifies) === 'Yes',
+  received: of(columns.received).replaceAll('\n', ''),
   error: [of('Last_SQL_Error'), of('Last_IO_Error')].find((words) => words !== ''),
 })

@@ -1,6 +1,8 @@
+import type { Flavour } from '../database/flavour.ts'
 import type { Change, PlanContext } from '../kind/kind.ts'
 import { isMasked, service } from '../service/service.ts'
-import { FOLLOWER, type Follower, type ReplicationState, type ServerStatus, type Source } from './observe.ts'
+import { FOLLOWER, REPLICATION_SQL } from './dialect.ts'
+import type { Follower, ReplicationState, ServerStatus, Source } from './observe.ts'
 import type { ReplicationSpec, Server } from './spec.ts'
 
 /** States of the reached servers. */
@@ -74,18 +76,18 @@ export const nameOf = ({ servers }: ReplicationSpec, address: string): string =>
   servers.find((one) => one.address === address)?.host ?? address
 
 /** The account of a replica on the primary. It logs in by its certificate only. */
-export const followerOf = ({ host, certificate }: Server): Follower => ({
+export const followerOf = ({ host, certificate }: Server, flavour: Flavour = 'mariadb'): Follower => ({
   user: `${FOLLOWER}${host}`,
   subject: `/CN=${certificate}`,
-  privileges: 'REPLICATION SLAVE,SLAVE MONITOR',
+  privileges: REPLICATION_SQL[flavour].privileges,
 })
 
 /** Whether the accounts of replicas match the servers of the inventory. */
-export const grantsExactlyReplicas = ({ servers }: ReplicationSpec, { followers }: ServerStatus): boolean => {
+export const grantsExactlyReplicas = ({ servers, flavour }: ReplicationSpec, { followers }: ServerStatus): boolean => {
   const lines = (all: readonly Follower[]): string =>
     all
       .map(({ user, subject, privileges }) => `${user} ${subject} ${privileges}`)
       .sort()
       .join('\n')
-  return lines(servers.map(followerOf)) === lines(followers)
+  return lines(servers.map((one) => followerOf(one, flavour))) === lines(followers)
 }

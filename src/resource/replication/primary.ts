@@ -4,6 +4,7 @@ import { sqlText } from '../database/mariadb.ts'
 import { HostRefusal } from '../kind/step.ts'
 import { followsUnknownServer, type OtherServer, requireUnreachable } from './away.ts'
 import { catchUp, catchUpWhileWriting, mostAdvanced, writerUnavailable } from './catch-up.ts'
+import { REPLICATION_SQL } from './dialect.ts'
 import type { ServerStatus } from './observe.ts'
 import { addressOf, couldHaveRows, followerOf, grantsExactlyReplicas } from './plan.ts'
 import { seed } from './seed.ts'
@@ -26,13 +27,13 @@ export function* applyPrimary(one: ReplicationWork): Procedure<void> {
   const others = yield* runningServers(one)
   // A server with an incomplete copy does not start.
   if (one.state.seeding) yield* seed(spec, undefined, mostAdvanced(spec.me, others).host)
-  const before = yield* statusOn()
+  const before = yield* statusOn(spec)
   if (before?.writable === true && before.source === undefined && !isFreshReplacement(one, before, others)) {
     if (before.followers.length === 0) yield* requireAllReachable(one, others, before)
     // Rows that another writable server took meanwhile are checked when it becomes a replica.
     for (const { host, status } of others) if (status.writable) yield* makeReadOnly(spec, host)
     yield* applyService(one)
-    if ((yield* statusOn())?.writable === false) yield* makeWritable()
+    if ((yield* statusOn(spec))?.writable === false) yield* makeWritable(spec)
   } else {
     if (before?.writable === true) yield* makeReadOnly(spec)
     yield* applyService(one)
@@ -54,7 +55,7 @@ function* requireAllReachable(one: ReplicationWork, others: readonly OtherServer
 function* runningServers({ spec, members }: ReplicationWork): Procedure<readonly OtherServer[]> {
   const found: OtherServer[] = []
   for (const { host } of spec.servers.filter(({ host }) => host !== spec.me && members?.().has(host) === true)) {
-    const status = yield* statusOn(host)
+    const status = yield* statusOn(spec, host)
     if (status !== undefined) found.push({ host, status })
   }
   return found
@@ -66,7 +67,7 @@ function* runningServers({ spec, members }: ReplicationWork): Procedure<readonly
  */
 function* promote(one: ReplicationWork, others: readonly OtherServer[]): Procedure<void> {
   const { spec } = one
-  const status = yield* statusOn()
+  const status = yield* statusOn(spec)
   if (status === undefined)
     throw new HostRefusal('database server does not answer', 'its service runs', `run on the host: journalctl -u ${spec.service.unit}`)
   const unknownSource = followsUnknownServer(spec, [{ host: spec.me, status }, ...others])
@@ -78,12 +79,12 @@ function* promote(one: ReplicationWork, others: readonly OtherServer[]): Procedu
   try {
     const readOnly = yield* makeAllReadOnly(one, others, missing)
     if (writer !== undefined && !readOnly.some(({ host }) => host === writer.host)) throw writerUnavailable(spec.me, writer.host)
-    yield* catchUp(one, (yield* statusOn()) ?? status, readOnly, { missing, seconds: writer === undefined ? undefined : READ_ONLY_S })
-    yield* executeSql('STOP SLAVE; RESET SLAVE ALL;', `replication not stopped on ${spec.me}`, { doing: 'stopping replication' })
+    yield* catchUp(one, (yield* statusOn(spec)) ?? status, readOnly, { missing, seconds: writer === undefined ? undefined : READ_ONLY_S })
+    yield* executeSql(spec, REPLICATION_SQL[spec.flavour].end, `replication not stopped on ${spec.me}`, { doing: 'stopping replication' })
     // Check once more that the others are still read-only, now that no replica of theirs remains.
-    for (const { host } of readOnly) if ((yield* statusOn(host))?.writable !== false) throw writableAgain(spec.me, host)
+    for (const { host } of readOnly) if ((yield* statusOn(spec, host))?.writable !== false) throw writableAgain(spec.me, host)
     for (const host of missing) yield* requireUnreachable(spec, host, readOnly, 2)
-    yield* makeWritable()
+    yield* makeWritable(spec)
   } catch (error) {
     // If the connection to a host was lost, its last step is unknown; the next run checks.
     if (writer !== undefined && !(error instanceof Problem)) yield* restoreWriter(one, writer.host)
@@ -92,7 +93,7 @@ function* promote(one: ReplicationWork, others: readonly OtherServer[]): Procedu
   const seconds = ((performance.now() - since) / 1000).toFixed(1)
   if (writer !== undefined) yield { do: 'notice', what: `${spec.me} promoted to primary; writes were unavailable for ${seconds} s` }
   else if (missing.length > 0)
-    yield { do: 'notice', warn: true, what: dataLossWarning(spec.me, missing, (yield* statusOn())?.position ?? '') }
+    yield { do: 'notice', warn: true, what: dataLossWarning(spec.me, missing, (yield* statusOn(spec))?.position ?? '') }
 }
 
 /** Limit of the time without writes during a promotion, in seconds. */
@@ -150,7 +151,7 @@ function* makeAllReadOnly(
   const readOnly: OtherServer[] = []
   const writable = (host: string): boolean => others.some((other) => other.host === host && other.status.writable)
   for (const host of asked.toSorted((a, b) => Number(writable(b)) - Number(writable(a)))) {
-    const runs = others.some((other) => other.host === host) || (yield* statusOn(host)) !== undefined
+    const runs = others.some((other) => other.host === host) || (yield* statusOn(spec, host)) !== undefined
     const status = runs ? yield* makeReadOnly(spec, host) : undefined
     if (status !== undefined) readOnly.push({ host, status })
   }
@@ -164,10 +165,10 @@ const writableAgain = (me: string, host: string): HostRefusal =>
 function* restoreWriter(one: ReplicationWork, writer: string): Procedure<void> {
   const { spec } = one
   try {
-    const own = yield* statusOn()
+    const own = yield* statusOn(spec)
     // Skipped if a server became writable meanwhile: two servers would accept writes.
     if (own?.writable === true || (yield* runningServers(one)).some(({ host, status }) => host !== writer && status.writable)) return
-    yield* makeWritable(writer)
+    yield* makeWritable(spec, writer)
     if (own !== undefined && own.source?.address !== addressOf(spec, writer)) yield* follow(spec, writer, false)
   } catch (error) {
     // The original error is reported at the end.
@@ -178,13 +179,14 @@ function* restoreWriter(one: ReplicationWork, writer: string): Procedure<void> {
 
 /** Creates the accounts of the replicas, and drops others. */
 function* grantReplicas(spec: ReplicationSpec): Procedure<void> {
-  const status = yield* statusOn()
+  const status = yield* statusOn(spec)
   if (status === undefined || grantsExactlyReplicas(spec, status)) return
-  const wanted = spec.servers.map(followerOf)
+  const wanted = spec.servers.map((server) => followerOf(server, spec.flavour))
   const gone = status.followers.filter(({ user }) => !wanted.some((one) => one.user === user))
+  const { drop, kills } = REPLICATION_SQL[spec.flavour]
   const account = (user: string): string => `${sqlText(user)}@'%'`
   const sql = [
-    ...gone.map(({ user }) => `DROP USER IF EXISTS ${account(user)}; KILL CONNECTION USER ${account(user)};`),
+    ...gone.map(({ user }) => drop(account(user))),
     ...wanted.map(
       ({ user, subject, privileges }) => `CREATE USER IF NOT EXISTS ${account(user)} REQUIRE SUBJECT ${sqlText(subject)};
 ALTER USER ${account(user)} REQUIRE SUBJECT ${sqlText(subject)};
@@ -192,5 +194,8 @@ REVOKE ALL PRIVILEGES, GRANT OPTION FROM ${account(user)};
 GRANT ${privileges.replaceAll(',', ', ')} ON *.* TO ${account(user)};`,
     ),
   ]
-  yield* executeSql(sql.join('\n'), 'accounts of the replicas not created', { doing: 'creating the accounts of its replicas' })
+  yield* executeSql(spec, sql.join('\n'), 'accounts of the replicas not created', { doing: 'creating the accounts of its replicas' })
+  if (gone.length === 0 || kills === undefined) return
+  const sessions = yield* executeSql(spec, kills, 'connections of former replicas not found')
+  if (sessions !== '') yield* executeSql(spec, sessions, 'connections of former replicas not ended')
 }

@@ -1,3 +1,4 @@
+import { covers } from '../database/gtid.ts'
 import { HostRefusal } from '../kind/step.ts'
 import type { ServerStatus } from './observe.ts'
 import { addressOf, isReplicating } from './plan.ts'
@@ -25,7 +26,7 @@ export function* applyReplica(one: ReplicationWork): Procedure<void> {
     yield* seed(spec, undefined)
   }
   yield* applyService(one)
-  const status = yield* statusOn()
+  const status = yield* statusOn(spec)
   if (status === undefined)
     throw new HostRefusal('database server does not answer', 'its service runs', `run on the host: journalctl -u ${spec.service.unit}`)
   if (status.writable) yield* makeReadOnly(spec)
@@ -33,7 +34,7 @@ export function* applyReplica(one: ReplicationWork): Procedure<void> {
   const primary = yield* requirePrimary(one)
   yield* join(one, status, primary)
   // Wait until it has caught up; a long backlog continues after the run.
-  yield* reachesPosition(primary.position, undefined, 60)
+  yield* reachesPosition(spec, primary.position, undefined, 60)
 }
 
 const followsPrimary = (spec: ReplicationSpec, { source }: ServerStatus): boolean =>
@@ -41,7 +42,7 @@ const followsPrimary = (spec: ReplicationSpec, { source }: ServerStatus): boolea
 
 function* requirePrimary({ spec, members }: ReplicationWork): Procedure<ServerStatus> {
   if (members?.().has(spec.primary) !== true) throw primaryNotReady(spec.me, spec.primary, 'the primary was not reached')
-  const status = yield* statusOn(spec.primary)
+  const status = yield* statusOn(spec, spec.primary)
   if (status === undefined) throw primaryNotReady(spec.me, spec.primary, 'the server of the primary does not answer')
   if (!status.writable) throw primaryNotReady(spec.me, spec.primary, 'the primary is not writable yet')
   return status
@@ -56,7 +57,8 @@ function* join(one: ReplicationWork, status: ServerStatus, primary: ServerStatus
   const isFresh = state.databases.length === 0 && status.source === undefined
   const others = reachedBy(one).get(spec.primary)?.databases ?? []
   if (isFresh && others.length > 0) return yield* seed(spec, state.databases)
-  const failure = yield* follow(spec, spec.primary, isFresh)
+  const extra = isFresh ? undefined : extraTransactions(spec, status, primary)
+  const failure = extra ?? (yield* follow(spec, spec.primary, isFresh))
   if (failure === undefined) return
   if (isFresh || allowDataLoss?.has(spec.me) === true) return yield* seed(spec, undefined)
   throw new HostRefusal(
@@ -65,3 +67,7 @@ function* join(one: ReplicationWork, status: ServerStatus, primary: ServerStatus
     `save rows that ${spec.primary} lacks, then run \`provision run --allow-data-loss ${spec.me}\`, which replaces its data by that of ${spec.primary}`,
   )
 }
+
+/** MySQL replicates also to a server with transactions that its source lacks. MariaDB refuses that by itself. */
+const extraTransactions = ({ flavour, me, primary }: ReplicationSpec, own: ServerStatus, its: ServerStatus): string | undefined =>
+  flavour === 'mysql' && !covers(its.position, own.position) ? `${me} has transactions that ${primary} lacks` : undefined

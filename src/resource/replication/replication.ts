@@ -6,7 +6,7 @@ import { planReplication } from './plan.ts'
 import { type ReplicationSpec, schema } from './spec.ts'
 
 /**
- * A MariaDB server, as primary or replica. Every server starts read-only. The primary becomes writable after all others are read-only and
+ * A server with MariaDB or MySQL, as primary or replica. Every server starts read-only. The primary becomes writable after all others are read-only and
  * it has all their data. A server without data copies that of the primary. Data from another history is kept, unless it may be lost.
  */
 export const replication = defineKind({

@@ -2,12 +2,15 @@ import type { Script } from '../../shell/script.ts'
 import { join, sh } from '../../shell/sh.ts'
 import { MARIADB } from '../database/client.ts'
 import { asMysql, DEFINE_AS_MYSQL, readAsMysql, SETPRIV } from '../database/files.ts'
+import { DIALECTS } from '../database/flavour.ts'
 import { DATA_MS, DEFINE_DATA, refuseNewDatabases, sqlText } from '../database/mariadb.ts'
 import { bracketed } from '../kind/address.ts'
 import { wholeNumber } from '../kind/number.ts'
 import { FIX_CHANGED } from '../kind/one-by-one.ts'
 import { HostRefusal, outputExcerpt, requireSuccess } from '../kind/step.ts'
 import { CHANGED } from '../kind/walk.ts'
+import { seedByClone } from './clone.ts'
+import { interrupted, markScript, removeMark } from './mark.ts'
 import { SEEDING } from './observe.ts'
 import type { ReplicationSpec, Server } from './spec.ts'
 import { executeSql, follow, type Procedure } from './steps.ts'
@@ -23,11 +26,12 @@ const RECEIVER = 'provision-database-seed.service'
  */
 export function* seed(spec: ReplicationSpec, observed: readonly string[] | undefined, from = spec.primary): Procedure<void> {
   const { me, service } = spec
+  yield* checkRoom(spec, from)
+  if (spec.flavour === 'mysql') return yield* seedByClone(spec, observed, from)
   const [mine, its] = [serverOf(spec, me), serverOf(spec, from)]
-  yield* checkRoom(from)
   const emptyScript = sh`${DEFINE_AS_MYSQL}
 ${observed === undefined ? sh`` : refuseNewDatabases(me, observed)}
-systemctl stop ${RECEIVER} 2>/dev/null; systemctl stop ${service.unit} && ${asMysql(MARK_SEEDING)} && ${asMysql(EMPTY_DATA, 1500)} && ${receiveCommand(spec, mine, its)}`
+systemctl stop ${RECEIVER} 2>/dev/null; systemctl stop ${service.unit} && ${asMysql(markScript(DEFINE_DATA))} && ${asMysql(EMPTY_DATA, 1500)} && ${receiveCommand(spec, mine, its)}`
   const emptied = yield { do: 'shell', doing: `deleting old data to receive that of ${from}`, script: emptyScript }
   if (emptied.code === CHANGED) throw new HostRefusal(`data of ${from} not copied to ${me}`, outputExcerpt(emptied.stderr), FIX_CHANGED)
   requireSuccess(emptied, `${me} not ready to receive the data of ${from}`)
@@ -48,6 +52,7 @@ systemctl stop ${RECEIVER} 2>/dev/null; systemctl stop ${service.unit} && ${asMy
   // Its own numbering continues from there. If it started again, rows written here by hand would go unnoticed.
   const position = /provision-position (\S*)/.exec(prepared.stdout.toString())?.[1] ?? ''
   yield* executeSql(
+    spec,
     `STOP SLAVE; RESET SLAVE ALL; RESET MASTER; SET GLOBAL gtid_binlog_state = ${sqlText(position)}; SET GLOBAL gtid_slave_pos = ${sqlText(position)};`,
     'position of the copy not set',
   )
@@ -58,14 +63,8 @@ systemctl stop ${RECEIVER} 2>/dev/null; systemctl stop ${service.unit} && ${asMy
       failure,
       `run on ${me}: sudo mariadb -E -e 'SHOW SLAVE STATUS'`,
     )
-  requireSuccess(
-    yield { do: 'shell', script: sh`${DEFINE_AS_MYSQL}\n${asMysql(sh`${DEFINE_DATA}; rm -f "$data"/${SEEDING}`)}` },
-    'mark of the copy could not be deleted',
-  )
+  yield* removeMark(spec)
 }
-
-/** Creates the mark before anything is deleted. */
-const MARK_SEEDING = sh`${DEFINE_DATA}; mark="$data"/${SEEDING}; rm -f "$mark" && : >"$mark" && sync "$mark"`
 
 /** Deletes all data. A separate file system contains lost+found, which belongs to root. */
 const EMPTY_DATA = sh`${DEFINE_DATA}; cd "\${data:?}" && find . -mindepth 1 -maxdepth 1 ! -name ${SEEDING} ! -name lost+found -exec rm -rf {} +`
@@ -77,10 +76,12 @@ const serverOf = ({ servers }: ReplicationSpec, host: string): Server => {
 }
 
 /** Compares the size of the data with the free space after the deletion of old data, in kilobytes. */
-function* checkRoom(primary: string): Procedure<void> {
-  const measured = yield { do: 'shell', on: primary, script: sh`${DEFINE_AS_MYSQL}\n${MEASURE}; echo "$size"` }
+function* checkRoom({ flavour }: ReplicationSpec, primary: string): Procedure<void> {
+  const { defineData } = DIALECTS[flavour]
+  const measure = measureScript(defineData)
+  const measured = yield { do: 'shell', on: primary, script: sh`${DEFINE_AS_MYSQL}\n${measure}; echo "$size"` }
   const size = wholeNumber(requireSuccess(measured, 'data not measured').stdout.toString(), `the size of the data of ${primary}`)
-  const ask = sh`${DEFINE_AS_MYSQL}\n${MEASURE}; ${DEFINE_DATA}; set -- $(df -kP "$data" | tail -n 1); echo $(($4 + size))`
+  const ask = sh`${DEFINE_AS_MYSQL}\n${measure}; ${defineData}; set -- $(df -kP "$data" | tail -n 1); echo $(($4 + size))`
   const room = wholeNumber(
     requireSuccess(yield { do: 'shell', script: ask }, 'free space not measured').stdout.toString(),
     'the free space',
@@ -95,8 +96,10 @@ function* checkRoom(primary: string): Procedure<void> {
 }
 
 /** Sets `$size`, in kilobytes. The last line counts: `du` prints errors about unreadable files before it. */
-const MEASURE = sh`as_mysql 600 ${String(sh`${DEFINE_DATA}; du -sk "$data"`)}; output=\${output##*
+const measureScript = (defineData: Script): Script => sh`as_mysql 600 ${String(sh`${defineData}; du -sk "$data"`)}; output=\${output##*
 }; size=\${output%%[!0-9]*}`
+
+const MEASURE = measureScript(DEFINE_DATA)
 
 /**
  * Accepts one connection, with the certificate of the primary, then ends. systemd limits the wait for it, because socat 1.7.4.1 (Ubuntu
@@ -145,10 +148,3 @@ position=$(${join(
   ['mariadb_backup', 'xtrabackup'].map((name) => readAsMysql(sh`"$data"/${`${name}_binlog_info`}`, 'print((split " ", $b)[2])')),
 )})
 systemctl start ${unit} && ${MARIADB} -e 'DO 1' && echo "provision-position $position"`
-
-const interrupted = (me: string, from: string, output: string): HostRefusal =>
-  new HostRefusal(
-    `copy of the data of ${from} to ${me} interrupted`,
-    output.trim() || 'the hosts reported no reason',
-    'run again; the copy starts from the beginning',
-  )

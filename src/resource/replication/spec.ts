@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { flavour } from '../database/flavour.ts'
 import { serviceOption } from '../service/service.ts'
 
 const hostName = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9.-]{0,62}$/, 'must be the name of a host')
@@ -15,6 +16,7 @@ export const schema = z
   .strictObject({
     /** Name of the group of servers. */
     name: z.string().regex(/^[a-z0-9][a-z0-9_-]{0,31}$/, 'must be a name of at most 32 lower-case letters, digits, _ and -'),
+    flavour: flavour.default('mariadb'),
     me: z.string(),
     /** Host of the primary. All other servers are read-only replicas. */
     primary: z.string(),

@@ -1,18 +1,20 @@
 import { z } from 'zod'
 import type { Script } from '../../shell/script.ts'
 import { sh } from '../../shell/sh.ts'
-import { executeScript, queryScript, readRows, refuseChanged } from '../database/client.ts'
+import { clientOf, executeScript, queryScript, readRows, refuseChanged } from '../database/client.ts'
 import { readAsMysql } from '../database/files.ts'
+import { DIALECTS, type Flavour, flavour, flavourOf, MYSQL_DATA } from '../database/flavour.ts'
 import { DEFINE_DATA, sqlText } from '../database/mariadb.ts'
 import { defineKind, type PlanContext, type Work } from '../kind/kind.ts'
 import { FIX_CHANGED } from '../kind/one-by-one.ts'
 import { HostRefusal, outputExcerpt, requireSuccess, type Steps } from '../kind/step.ts'
 import { CHANGED } from '../kind/walk.ts'
-import { FOLLOWER } from './observe.ts'
+import { FOLLOWER, REPLICATION_SQL } from './dialect.ts'
 
 const schema = z.strictObject({
   /** Name of the group of servers. */
   name: z.string(),
+  flavour: flavour.default('mariadb'),
   me: z.string(),
   servers: z.array(z.strictObject({ host: z.string(), address: z.string() })).min(1),
   /** Servers whose data will be replaced; they just stop replicating. */
@@ -34,6 +36,20 @@ export interface UnreplicatedState {
 const MASTER = sh`"$data"/master.info`
 const ADDRESS_AND_ACCOUNT = String.raw`my @l = split /\n/, $b; print "address\t$l[3]\naccount\t$l[4]\n" if @l > 4`
 
+/** Settings of a running MySQL server. It keeps them in a table. */
+const SOURCE_OF_MYSQL = sh`${clientOf('mysql')} --raw -e ${`SELECT CONCAT('address', CHAR(9), HOST, CHAR(10), 'account', CHAR(9), USER) FROM performance_schema.replication_connection_configuration WHERE CHANNEL_NAME = ''`} </dev/null`
+
+/** Prints address and account of the source. A server that never replicated has no index of relay logs, and is not asked. */
+const sourceScript = (flavour: Flavour): Script =>
+  flavour === 'mysql'
+    ? sh`if [ -e ${`${MYSQL_DATA}/relay-bin.index`} ]; then
+answer=$(${SOURCE_OF_MYSQL} 2>&1) && printf '%s\\n' "$answer" || printf 'refused\\t%s\\n' "the server does not answer: $answer"
+fi`
+    : sh`${DEFINE_DATA}
+if [ -e ${MASTER} ] || [ -L ${MASTER} ]; then
+answer=$(${readAsMysql(MASTER, ADDRESS_AND_ACCOUNT)} 2>&1) && printf '%s\\n' "$answer" || printf 'refused\\t%s\\n' "$answer"
+fi`
+
 /**
  * Ends replication between servers. Nothing changes on any of them while one still replicates and its data is to be kept: both it and its
  * source would accept writes. Declare it before resources that give the servers another role.
@@ -44,19 +60,18 @@ export const unreplicated = defineKind({
   id: ({ name }) => name,
 
   observe: (specs: readonly UnreplicatedSpec[]) => ({
-    script: sh`${DEFINE_DATA}
-if [ -e ${MASTER} ] || [ -L ${MASTER} ]; then
-answer=$(${readAsMysql(MASTER, ADDRESS_AND_ACCOUNT)} 2>&1) && printf '%s\\n' "$answer" || printf 'refused\\t%s\\n' "$answer"
-fi
+    script: sh`${sourceScript(flavourOf(specs))}
 echo 'provision-accounts'
-${queryScript(`SELECT User FROM mysql.global_priv WHERE User LIKE '${FOLLOWER}%';`)}`,
+${queryScript(REPLICATION_SQL[flavourOf(specs)].accounts, { flavour: flavourOf(specs) })}`,
     parse: (stdout) => {
       const [disk = '', accounts = ''] = stdout.toString().split('provision-accounts\n')
       const refused = /^refused\t(.*)$/m.exec(disk)?.[1]
       const of = (word: string) => new RegExp(`^${word}\t(.*)$`, 'm').exec(disk)?.[1] ?? ''
       const state: UnreplicatedState = {
         follows: of('account').startsWith(FOLLOWER) ? of('address') : undefined,
-        accounts: (readRows(Buffer.from(accounts)) ?? []).flatMap(([user = '']) => (user.startsWith(FOLLOWER) ? [user] : [])),
+        accounts: (readRows(Buffer.from(accounts), flavourOf(specs)) ?? []).flatMap(([user = '']) =>
+          user.startsWith(FOLLOWER) ? [user] : [],
+        ),
         ...(refused === undefined ? {} : { unknown: refused }),
       }
       return new Map(specs.map(({ name }) => [name, state]))
@@ -87,10 +102,10 @@ ${queryScript(`SELECT User FROM mysql.global_priv WHERE User LIKE '${FOLLOWER}%'
       const accounts = state.accounts.map((user) => `${sqlText(user)}@'%'`)
       const sql = [
         ...compareSql(spec, state),
-        ...(state.follows === undefined ? [] : ['STOP SLAVE; RESET SLAVE ALL;']),
-        ...accounts.map((account) => `DROP USER IF EXISTS ${account}; KILL CONNECTION USER ${account};`),
+        ...(state.follows === undefined ? [] : [REPLICATION_SQL[spec.flavour].end]),
+        ...accounts.map(REPLICATION_SQL[spec.flavour].drop),
       ]
-      const script = sh`${compareSourceScript(state)}\n${executeScript(sql.join('\n'))}`
+      const script = sh`${compareSourceScript(spec, state)}\n${executeScript(sql.join('\n'), spec.flavour)}`
       const answer = yield { do: 'shell', doing: 'ending replication', script }
       if (answer.code === CHANGED) throw new HostRefusal('replication not ended', outputExcerpt(answer.stderr), FIX_CHANGED)
       requireSuccess(answer, 'replication not ended', 'start the server, then run again')
@@ -99,23 +114,28 @@ ${queryScript(`SELECT User FROM mysql.global_priv WHERE User LIKE '${FOLLOWER}%'
 })
 
 /** Reads source and account again, as the observation did. A source that somebody ended meanwhile is as it is to become. */
-const compareSourceScript = ({ follows }: UnreplicatedState): Script => sh`${DEFINE_DATA}
-now=; if [ -e ${MASTER} ] || [ -L ${MASTER} ]; then now=$(${readAsMysql(MASTER, ADDRESS_AND_ACCOUNT)}) || exit; fi
+const compareSourceScript = ({ flavour }: UnreplicatedSpec, { follows }: UnreplicatedState): Script => sh`${
+  flavour === 'mysql'
+    ? sh`now=$(${SOURCE_OF_MYSQL}) || exit`
+    : sh`${DEFINE_DATA}
+now=; if [ -e ${MASTER} ] || [ -L ${MASTER} ]; then now=$(${readAsMysql(MASTER, ADDRESS_AND_ACCOUNT)}) || exit; fi`
+}
 case $now in *'account	'${FOLLOWER}*) now=\${now%%'
 '*}; now=\${now#address?} ;; *) now= ;; esac
-[ -z "$now" ] || [ "$now" = ${follows ?? ''} ] || { echo 'the source in master.info is not as it was observed' >&2; exit ${CHANGED}; }`
+[ -z "$now" ] || [ "$now" = ${follows ?? ''} ] || { echo ${flavour === 'mysql' ? 'the source of replication is not as it was observed' : 'the source in master.info is not as it was observed'} >&2; exit ${CHANGED}; }`
 
 /**
  * An account of a replica that somebody created since the observation would stay, and one that is gone is as it is to become. Without
  * accounts there is nothing to compare: a server that did not run reported none.
  */
-const compareSql = ({ name }: UnreplicatedSpec, { accounts }: UnreplicatedState): readonly string[] =>
+const compareSql = ({ name, flavour }: UnreplicatedSpec, { accounts }: UnreplicatedState): readonly string[] =>
   accounts.length === 0
     ? []
     : [
         refuseChanged(
           `replication of ${name}`,
-          `NOT EXISTS (SELECT 1 FROM mysql.global_priv WHERE User LIKE '${FOLLOWER}%' AND User NOT IN (${accounts.map(sqlText).join(', ')}))`,
+          `NOT EXISTS (SELECT 1 FROM ${DIALECTS[flavour].accounts.table} WHERE User LIKE '${FOLLOWER}%' AND User NOT IN (${accounts.map(sqlText).join(', ')}))`,
+          flavour,
         ).trimEnd(),
       ]
 
@@ -134,7 +154,11 @@ const refusal = (spec: UnreplicatedSpec, state: UnreplicatedState, context: Pick
   const members = context.members() as ReadonlyMap<string, UnreplicatedState>
   for (const [host, { unknown }] of [[spec.me, state] as const, ...members])
     if (unknown !== undefined)
-      return new HostRefusal(`replication source of ${host} is unknown`, unknown, `check master.info in the data directory of ${host}`)
+      return new HostRefusal(
+        `replication source of ${host} is unknown`,
+        unknown,
+        spec.flavour === 'mysql' ? `start the server of ${host}, then run again` : `check master.info in the data directory of ${host}`,
+      )
   const [first] = following(spec, context)
   if (first === undefined) return undefined
   const { host, of } = first

@@ -5,7 +5,7 @@ import { accountsSql, isAccountSql } from '../../../../src/resource/database/acc
 import { BLOCKERS_SCRIPT } from '../../../../src/resource/database/client.ts'
 import { database } from '../../../../src/resource/database/database.ts'
 import { databaseDump } from '../../../../src/resource/database/dump.ts'
-import { STATUS_SCRIPT } from '../../../../src/resource/replication/observe.ts'
+import { statusScript } from '../../../../src/resource/replication/observe.ts'
 import type { Script } from '../../../../src/shell/script.ts'
 import { answersOf } from './sqlite.ts'
 
@@ -180,7 +180,10 @@ it('the query of blockers answers with the four oldest threads that may hold a l
 })
 
 it('the status of replication answers with the accounts of replicas, their certificates and privileges', () => {
-  const sql = inputOf(STATUS_SCRIPT).replace('SHOW SLAVE STATUS;', '').replace('@@read_only', '1').replace('@@gtid_current_pos', "'0-1-9'")
+  const sql = inputOf(statusScript('mariadb'))
+    .replace('SHOW SLAVE STATUS;', '')
+    .replace('@@read_only', '1')
+    .replace('@@gtid_current_pos', "'0-1-9'")
   const grantee = "'provision-replica-two'@'%'"
   const answers = answersOf(
     {

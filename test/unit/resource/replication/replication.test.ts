@@ -26,7 +26,7 @@ const BARE: ReplicationState = {
   service: { ...RUNS, load: 'not-found', active: 'inactive', enabled: '' },
   ...{ primary: 'one', status: undefined, databases: [], seeding: false },
 }
-const SYNCED: ServerStatus = { writable: false, position: '0-1-9', source: undefined, followers: servers.map(followerOf) }
+const SYNCED: ServerStatus = { writable: false, position: '0-1-9', source: undefined, followers: servers.map((one) => followerOf(one)) }
 const FOLLOWS: Source = {
   address: '10.0.0.1',
   receives: 'yes',
@@ -320,7 +320,7 @@ describe('the status of a server', () => {
       ],
       ['', '10.0.0.1', 'Connecting', 'No', 'no way', 'Slave_SQL_Running: Yes', 'Slave_Pos', 'Yes', '0-1-7'],
     ]
-    expect(readStatus([['h', 'writable', 'position'], ['self', '1', '0-1-5'], ...status, ['end']])).toEqual({
+    expect(readStatus([['h', 'writable', 'position'], ['self', '1', '0-1-5'], ...status, ['end']], 'mariadb')).toEqual({
       writable: false,
       position: '0-1-5',
       source: {
@@ -348,7 +348,7 @@ describe('the status of a server', () => {
       ['Slave_IO_State', 'Slave_IO_Running'],
       ['', running],
     ]
-    expect(readStatus(rows)).toMatchObject({
+    expect(readStatus(rows, 'mariadb')).toMatchObject({
       writable: true,
       source: { receives, applies: false, byPosition: false, verifies: false, error: undefined },
     })

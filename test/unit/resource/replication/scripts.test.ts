@@ -81,11 +81,11 @@ describe('a server becomes read-only', () => {
 })
 
 it('a server becomes writable by one statement', () => {
-  const here = firstOf(makeWritable())
+  const here = firstOf(makeWritable(spec))
   expect(here.doing).toBe('becoming writable')
   expect(run(here).code).toBe(0)
   expect(read('sql')).toBe('SET GLOBAL read_only = OFF;\n')
-  const there = makeWritable('one')
+  const there = makeWritable(spec, 'one')
   expect(firstOf(there)).toMatchObject({ on: 'one', doing: 'making one writable' })
   expect(() => there.next({ ...ok(), code: 1 })).toThrow('one not made writable')
 })
@@ -135,7 +135,7 @@ describe('the wait for a position', () => {
   const applies =
     'h\twritable\tposition\nself\t1\t0-1-1\nSlave_IO_State\tMaster_Host\tSlave_IO_Running\tSlave_SQL_Running\n\t10.0.0.1\tYes\tYes\nend\n'
   const walk = (answers: readonly Answer[], seconds = 15): unknown => {
-    const steps = reachesPosition('0-1-9', 'one', seconds)
+    const steps = reachesPosition(spec, '0-1-9', 'one', seconds)
     let next = steps.next()
     for (const answer of answers) next = steps.next(answer)
     return next.done === true ? next.value : (next.value as ShellStep).on
@@ -148,15 +148,15 @@ describe('the wait for a position', () => {
     expect(walk([ok('-1\n'), ok(applies), ok('-1\n'), ok(applies), ok('-1\n'), ok(applies)])).toBe(false)
     expect(walk([ok('-1\n'), ok(applies.replace('Yes\tYes', 'Yes\tNo'))])).toBe(false)
     expect(walk([{ ...ok(), code: 1 }])).toBe(false)
-    expect(reachesPosition('', 'one').next()).toEqual({ done: true, value: true })
+    expect(reachesPosition(spec, '', 'one').next()).toEqual({ done: true, value: true })
   })
 
   it('asks the server by its position, for five seconds, and otherwise waits for five minutes', () => {
     program('mariadb', 'printf "%s\\n" "$@" >"$PLACE/words"')
-    const step = firstOf(reachesPosition('0-1-9'))
+    const step = firstOf(reachesPosition(spec, '0-1-9'))
     expect(run(step).code).toBe(0)
     expect(read('words')).toMatch(/\n-e\nSELECT MASTER_GTID_WAIT\('0-1-9', 5\)\n$/)
-    const steps = reachesPosition('0-1-9')
+    const steps = reachesPosition(spec, '0-1-9')
     let asked = 0
     for (let next = steps.next(); next.done !== true; asked++) {
       steps.next(ok('-1\n'))

@@ -181,7 +181,7 @@ export const simulate = (
     ...((all[host] === undefined || all[host].bare === true) && { databases: [] }),
     ...(databases[host] !== undefined && { databases: databases[host] }),
     ...(all[host]?.writable === true && {
-      status: { writable: true, position: all[host].position, source: undefined, followers: servers.map(followerOf) },
+      status: { writable: true, position: all[host].position, source: undefined, followers: servers.map((one) => followerOf(one)) },
     }),
   })
   const steps = replication.kind.apply([

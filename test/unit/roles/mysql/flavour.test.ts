@@ -53,8 +53,8 @@ describe('a server with MySQL', () => {
   it('lets each account see what it needs', () => {
     const grants = (user: string) => (specOf(declared(BACKUPS), `database-account:${user}@localhost`) as { grants: unknown[] }).grants
     expect(grants('prometheus')).toEqual([{ on: '*.*', privileges: ['PROCESS', 'REPLICATION CLIENT'] }])
-    expect(grants('mysql')).toEqual([{ on: '*.*', privileges: ['CONNECTION_ADMIN'] }])
-    expect(grants('provision-health')).toEqual([])
+    expect(grants('mysql')).toEqual([{ on: '*.*', privileges: ['CONNECTION_ADMIN', 'REPLICATION CLIENT', 'SYSTEM_VARIABLES_ADMIN'] }])
+    expect(grants('provision-health')).toEqual([{ on: 'performance_schema.replication_connection_status', privileges: ['SELECT'] }])
     expect(grants('provision-backup')).toEqual([
       { on: '*.*', privileges: ['EVENT', 'LOCK TABLES', 'PROCESS', 'RELOAD', 'SELECT', 'SHOW VIEW', 'SHOW_ROUTINE', 'TRIGGER'] },
     ])
@@ -97,7 +97,12 @@ describe('a server with MySQL', () => {
       ...{ collation_server: 'utf8mb4_0900_ai_ci', character_set_server: 'utf8mb4', max_allowed_packet: '32M', performance_schema: 'ON' },
       ...{ slow_query_log_file: '/var/log/mysql/mysql-slow.log', long_query_time: '1' },
     })
-    expect(config).not.toMatch(/wsrep|mariadb|include|log_slave|^user/m)
+    expect(config).not.toMatch(/wsrep|mariadb|include|log_slave|^user|read_only|semi_sync/m)
+    // The scripts of the package start servers with the first part only: without network, and without a binary log.
+    const [packages = '', unit = ''] = config.split('[mysqld_provision]\n')
+    expect(packages).toMatch(/\[mysqld\]\n[\s\S]*^skip_networking = ON\nskip_log_bin\n/m)
+    expect(packages).not.toMatch(/^(log_bin|bind_address)/m)
+    expect(unit).toBe('skip_networking = OFF\nbind_address = 127.0.0.12,fd00::12\nlog_bin = mysql-bin\n')
     expect(textOf('file:/etc/mysql/mysql.cnf', { settings: { character_set_server: 'latin1' } })).not.toContain('collation_server')
     // The server asks clients for TLS, and settings cannot change that.
     expect(() => declared({ settings: { require_secure_transport: false } })).toThrow()
@@ -113,6 +118,7 @@ describe('a server with MySQL', () => {
       'ExecReload=/usr/bin/mysql --no-defaults --socket=/run/mysqld/mysqld.sock --local-infile=0 --connect-timeout=10 -e "ALTER INSTANCE RELOAD TLS"',
       'ExecStartPre=',
       'ExecStartPre=+-/bin/sh -c "! aa-enabled --quiet 2>/dev/null || exec apparmor_parser -r -W /etc/apparmor.d/usr.sbin.mysqld"',
+      'Environment=MYSQL_GROUP_SUFFIX=_provision',
       'CapabilityBoundingSet=',
       'CapabilityBoundingSet=CAP_IPC_LOCK',
       'AmbientCapabilities=',
@@ -181,8 +187,7 @@ describe('options of MySQL', () => {
 
   it.each<[string, object, typeof HOSTS, string, RegExp, RegExp]>([
     ['a cluster', { topology: 'cluster' }, more, 'topology', /^the flavour mysql has no topology cluster$/, /a cluster is Galera/],
-    ['two servers', {}, more, 'flavour', /no topology cluster/, /^set `topology: single` with one server/],
-    ['a replica', { topology: 'replica' }, more, 'topology', /no topology replica/, /replicates only MariaDB/],
+    ['two servers', {}, more, 'flavour', /no topology cluster/, /^set `topology: replica`/],
     [
       'a privilege of MariaDB',
       user({ grants: [{ on: 'a.*' }, { on: 'a.t', privileges: ['SELECT', 'DELETE HISTORY'] }] }),
@@ -239,7 +244,9 @@ describe('the scripts of MySQL', () => {
 
   it('report the health of a server without a cluster', () => {
     const script = textOf('file:/usr/local/lib/provision/database-health')
-    expect(script).toContain(`my $question = "SELECT IF(\\@\\@read_only, 'ON ', 'OFF '), 0, '';\\n";`)
+    expect(script).toMatch(
+      /my \$question = "SELECT CONCAT\(IF\(\\@\\@read_only, 'ON ', 'OFF '\), IF\(.*replication_connection_status WHERE SERVICE_STATE = 'ON'\) > 0, 'follows', ''\)\), 0, '';/,
+    )
     expect(script).toContain('qw(mysql --no-defaults --socket=/run/mysqld/mysqld.sock')
     const { status, stderr } = spawnSync('perl', ['-c', '-'], { input: script, encoding: 'utf8' })
     expect([status, stderr]).toEqual([0, '- syntax OK\n'])
@@ -316,5 +323,65 @@ esac`,
     ).toEqual(["''@localhost", "'root'@%", "'root'@::1", "'mysql'@localhost", "'debian-sys-maint'@localhost"])
     expect(found('every network account requires TLS')).toEqual([])
     expect(found('every network account requires TLS', row('open', { Host: '10.%' }))).toEqual(["'open'@10.%"])
+  })
+})
+
+describe('a primary with replicas', () => {
+  const SERVERS = [hostOf('web-01', ['database'], '127.0.0.12'), hostOf('web-02', ['database'], '127.0.0.13')]
+  const context = contextOf('web-01', { flavour: 'mysql', topology: 'replica' }, SERVERS)
+  const resources = mysql.resources({
+    ...context,
+    facts: { ...context.facts, distribution: 'ubuntu', release: '26.04' } as Facts,
+    warn: () => {},
+  } as never)
+  const text = (key: string): string => {
+    const spec = specOf(resources, key) as { content?: never; file?: { content: never } }
+    return shownText((spec.content ?? spec.file?.content) as never) ?? ''
+  }
+
+  it('starts read-only, with the plugins for copies and semi-synchronous replication', () => {
+    const lines = text('file:/etc/mysql/mysql.cnf').split('\n')
+    expect(lines.slice(lines.indexOf('super_read_only = ON'), lines.indexOf('[mysqld_provision]'))).toEqual([
+      ...['super_read_only = ON', 'relay_log = relay-bin', 'relay_log_recovery = ON', 'replica_net_timeout = 10'],
+      ...['mysql_clone.so', 'semisync_source.so', 'semisync_replica.so'].map((name) => `plugin_load_add = ${name}`),
+      ...['loose_rpl_semi_sync_replica_enabled = ON', 'loose_rpl_semi_sync_source_enabled = ON'],
+      ...['loose_rpl_semi_sync_source_wait_point = AFTER_SYNC', 'loose_rpl_semi_sync_source_timeout = 3000'],
+      ...['loose_rpl_semi_sync_source_wait_no_replica = OFF', ''],
+    ])
+    expect((specOf(resources, 'replication:database') as { flavour: string }).flavour).toBe('mysql')
+    expect(text('unit:provision-database-primary.service')).toContain('After=mysql.service\nPartOf=mysql.service\n')
+  })
+
+  const A = 'd6f7134f-ecb6-11f1-bf97-0282cf7f0efd'
+  const replica = (source: string, received: string, done: string): string =>
+    ` Source_Host: ${source}\nRetrieved_Gtid_Set: ${received}\n Done: ${done}\n`
+
+  it.each<[string, string, string, boolean]>([
+    ['all follow it, and have nothing else', replica('127.0.0.12', `${A}:1-7`, `${A}:1-7`), '1', true],
+    ['a set in several lines is read as one', replica('127.0.0.12', `${A}:1-7,\n${A}:9`, `${A}:1-7`), '1', true],
+    ['a replica has more', replica('127.0.0.12', `${A}:1-8`, `${A}:1-7`), '0', false],
+    ['a replica follows another server', replica('127.0.0.99', `${A}:1-7`, `${A}:1-7`), '1', false],
+    ['an answer is not a set', replica('127.0.0.12', "x') OR ('1", `${A}:1-7`), '1', false],
+  ])('enables writes after a restart only if %s', (_, answer, subset, expected) => {
+    const there = place()
+    there.write('other', answer)
+    there.program(
+      'mysql',
+      `echo "$*" >>"$PLACE/asked"; case "$*" in
+*'-h 127.0.0.13 '*) cat "$PLACE/other" ;;
+*'SET GLOBAL read_only = OFF'*) : >"$PLACE/opened" ;;
+*GTID_SUBSET*) echo ${subset} ;;
+*@@read_only*) echo 1 ;;
+*gtid_executed*) echo '${A}:1-7' ;;
+esac`,
+    )
+    there.program('sleep', 'kill -KILL "$PPID"')
+    there.program('timeout', 'shift; exec "$@"')
+    there.run(text('file:/usr/local/lib/provision/database-primary').replaceAll('/var/lib/mysql', there.path))
+    expect(there.has('opened')).toBe(expected)
+    const asked = there.read('asked')
+    expect(asked).toMatch(/-h 127\.0\.0\.13 -u provision-replica-web-01 .*--ssl-mode=VERIFY_IDENTITY/)
+    if (answer.includes(':9')) expect(asked).toContain(`GTID_SUBSET('${A}:1-7,${A}:9', @@gtid_executed)`)
+    expect(asked).not.toContain("OR ('1")
   })
 })

@@ -429,7 +429,7 @@ describe('invalid options', () => {
   const outside = hostOf('other-01', [], '127.0.0.20')
 
   it.each<[string, string, object, readonly HostView[], string, string]>([
-    ['another server software', 'web-01', { flavour: 'mysql' }, HOSTS, 'flavour', 'set `topology: s'],
+    ['another server software', 'web-01', { flavour: 'mysql' }, HOSTS, 'flavour', 'set `topology: r'],
     ['a host outside', 'other-01', {}, [...HOSTS, outside], 'servers', 'bind the role to these groups only'],
     ['an arbitrator with data', 'web-01', { arbitrators: 'database' }, HOSTS, 'arbitrators', 'choose another host as arbitrator'],
     ['several single servers', 'web-01', { topology: 'single' }, HOSTS, 'topology', 'set `topology: cluster`, or leave one host'],
