@@ -19,6 +19,7 @@ const GUARDED = 'behind `guardScript`: root alone can replace what lies there'
  * descriptor, or as the account that owns the place.
  */
 const ALLOWED: Readonly<Record<string, string>> = {
+  'src/engine/observe/own-facts.ts': 'in the directory of the session below /run',
   'src/engine/observe/session.ts': OURS,
   'src/host/shell/lock.ts': OURS,
   'src/host/shell/answer-loop.ts': OURS,

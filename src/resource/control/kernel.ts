@@ -5,7 +5,7 @@ export const newerKernel = (running: string, installed: readonly string[]): stri
   return newer.toSorted(compare).at(-1)
 }
 
-/** `cloud-amd64` of `6.1.0-28-cloud-amd64`. */
+/** `cloud-ARCHITECTURE` of `6.1.0-28-cloud-ARCHITECTURE`. */
 const flavourOf = (kernel: string): string => /-([a-z][a-z0-9-]*)$/.exec(kernel.replace(/[~-]rc\d+/, ''))?.[1] ?? ''
 
 /** Compares the numbers of two releases. A candidate (`~rc1`) is older than its release. */

@@ -48,6 +48,7 @@ export const alternatives = defineKind({
           const link = inodeAt(answers, linkOf(name))
           const known = inodeAt(answers, recordOf(name)) === ABSENT ? [] : (answers.texts.get(recordOf(name)) ?? [])
           const [mode] = known
+          if (link !== ABSENT && link.target.includes('\0')) throw new Error(`the link of ${name} has a NUL`)
           return [
             name,
             { path: link === ABSENT ? undefined : link.target, mode: mode === 'auto' || mode === 'manual' ? mode : undefined, known },

@@ -167,6 +167,12 @@ const parts = (d: Dice): string => {
   return `${paths.map(file).join('')}${d.mostly(['end'], ['', 'x'])}`
 }
 
+const passwords = (d: Dice): string => {
+  const text = (): string => word(d).replaceAll('\0', '')
+  const entry = (): string => `entry:faulty:${text()}:${number(d)}:${number(d)}:${number(d)}:${d.mostly([''], WORDS)}\n`
+  return `nonce:${uuid(d)}x\nrun:${d.one(['root', 'faulty', text()])}\n${d.some(2, entry).join('')}end\n`
+}
+
 /** What a host prints where one kind asks alone. */
 export const section = (d: Dice): Buffer => {
   const shapes = [
@@ -178,6 +184,7 @@ export const section = (d: Dice): Buffer => {
     tables,
     unpacked,
     parts,
+    passwords,
     (): string => d.some(9, () => `${number(d)} ${number(d)}\n`).join(''),
     (): string => `${fields(d, '\0')}end\0`,
     (): string => `${fields(d, '\n')}answered 0\n`,

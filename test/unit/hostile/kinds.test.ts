@@ -95,7 +95,7 @@ describe.each([...byKind.keys()])('random answers about a %s', (name) => {
           expectHostProblem(error)
         }
       }),
-      { numRuns: 100 },
+      { numRuns: 200 },
     )
     expect(believed).toBeGreaterThan(0)
   })

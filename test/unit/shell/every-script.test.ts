@@ -17,11 +17,14 @@ const EXPLAINED: readonly (readonly [rule: number, message: RegExp, reason: stri
   [2034, /^began appears unused/, 'read by the variant of the lock that does not wait'],
   [2034, /^i appears unused/, 'counts the rounds of a loop'],
   [2034, /^login_keys appears unused/, 'read by the requests that the loop runs'],
+  [2041, /This is a literal string/, 'a list of one element in this sample'],
   [2043, /only ever run once/, 'a list of one element in this sample'],
   [2046, /Quote this to prevent word splitting/, 'a list of numbers, each a word'],
   [2154, /^code is referenced but not assigned/, 'assigned by the trap itself'],
-  [2154, /^(newline|latest|known) is referenced but not assigned/, 'assigned by the fragment before it: `bootstrap`, `killScript`'],
+  [2154, /^(newline|latest|known|nonce) is referenced but not assigned/, 'assigned by the fragment before it: `bootstrap`, `killScript`'],
   [2174, /-m only applies to the deepest directory/, 'the directories above it exist, or may have the usual mode'],
+  [2221, /pattern always overrides/, 'two values that are equal in this sample'],
+  [2222, /pattern never matches/, 'two values that are equal in this sample'],
   [2209, /Use var=\$\(command\)/, 'a word that is also the name of a command: `wait`, `start`'],
 ]
 

@@ -36,8 +36,10 @@ const instead = (script: string) => {
 const flood = `head -c ${MAX_MESSAGES + 1} /dev/zero >&3; exec sleep 30`
 
 test('ssh is ended if it writes messages without end, after the session opened', async () => {
-  const link = await connect(instead(`echo "$session" >&3; echo open; ${flood}`))
+  const wait = 'while [ ! -e "$0.opened" ]; do sleep 0.1; done'
+  const link = await connect(instead(`echo "$session" >&3; echo open; ${wait}; ${flood}`))
   const channel = await link.run('true')
+  writeFileSync(join((process.env.PATH ?? '').split(':')[0] ?? '', 'ssh.opened'), '')
   channel.stdout.resume()
   channel.stderr.resume()
   expect(await channel.ended).toBeUndefined()
