@@ -149,7 +149,7 @@ export default defineRole({
   name: 'waits', summary: 'a command between two files', options: z.strictObject({}),
   resources: () => [
     file({ path: '/etc/wait-1', content: '1' }),
-    command({ name: 'wait', run: ': >/run/waiting; until [ -e /run/opened ]; do sleep 0.05; done; echo once >>/etc/waited', unless: 'grep -q once /etc/waited' }),
+    command({ name: 'wait', run: ': >/run/waiting; until [ -e /run/opened ]; do sleep 0.05; done; echo once >>/etc/waited', unless: 'grep -qs once /etc/waited' }),
     file({ path: '/etc/wait-2', content: '2' }),
   ],
 })

@@ -19,9 +19,9 @@ export default defineRole({
   summary: 'writes its name twice',
   options: z.strictObject({ name: z.string(), seconds: z.number().default(0), hello: z.boolean().default(false) }),
   resources: ({ options: { name, seconds, hello } }) => [
-    command({ name: 'first', run: \`echo \${name} first >>/srv/log\`, unless: \`grep -qx '\${name} first' /srv/log\` }),
+    command({ name: 'first', run: \`echo \${name} first >>/srv/log\`, unless: \`grep -qsx '\${name} first' /srv/log\` }),
     ...(hello ? [pkg({ name: 'hello' })] : []),
-    command({ name: 'second', run: \`sleep \${seconds}; echo \${name} second >>/srv/log\`, unless: \`grep -qx '\${name} second' /srv/log\` }),
+    command({ name: 'second', run: \`sleep \${seconds}; echo \${name} second >>/srv/log\`, unless: \`grep -qsx '\${name} second' /srv/log\` }),
   ],
 })
 `
