@@ -6,6 +6,7 @@ import { type LabSpec, labDown, labReset } from '../../src/lab/index.ts'
 import { inside } from '../e2e/support/interrupt.ts'
 import { cutPower, restorePower } from '../e2e/support/lab.ts'
 import { changes, referenceProject } from '../e2e/support/project.ts'
+import { OWNED_UNITS, ownedIn, undocumented } from '../e2e/support/unit-exposure.ts'
 
 // MySQL 8.4 of Oracle, from the archive of Ubuntu 26.04: a server, and a host with its applications and backups.
 const SUBNET = '10.79.58'
@@ -84,6 +85,12 @@ describe('a server with MySQL', () => {
     expect(run()).toMatchObject({ status: 0, applied: [] })
     const { status, stdout } = project.provision('verify')
     expect(`${status} ${stdout}`).toMatch(/^0 [\s\S]*8 checks, all passed/)
+  })
+
+  test('runs in a sandbox, as the README documents', async () => {
+    const owned = ownedIn(await inside(spec, 'db-01', OWNED_UNITS)).filter(({ unit }) => unit === 'mysql.service')
+    expect(owned).toHaveLength(1)
+    expect(undocumented(owned)).toEqual([])
   })
 
   test('serves applications through their proxy, over TLS only; a grant on a table comes with the table', async () => {
