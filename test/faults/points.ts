@@ -44,7 +44,7 @@ export const unsynced = (calls: readonly Call[]): readonly string[] => {
       if (last?.call === 'rename' && last.paths[0] === path && last.paths[1] === to) continue
       const before = renamed.get(path) ?? -1
       renamed.set(path, at)
-      if (OTHERS.has(by) || /^\/(run|tmp)\//.test(to) || isLink(path) || isDeleted(to)) continue
+      if (OTHERS.has(by) || /^\/(run|tmp)\//.test(to) || isLink(path) || isDeleted(to) || isOfDebconf(path)) continue
       if (!synced.some((one) => one.at > before && one.holds(path))) found.add(`${path} → ${to}`)
     }
   }
@@ -53,6 +53,9 @@ export const unsynced = (calls: readonly Call[]): readonly string[] => {
 
 // A tree is moved away at once, and then deleted.
 const isDeleted = (to: string): boolean => to.endsWith('.provision-tree/former')
+
+// The database of debconf: its own programs write it, and keep the version before.
+const isOfDebconf = (path: string): boolean => path.startsWith('/var/cache/debconf/')
 
 // A link has no content: its target is stored with the directory.
 const isLink = (path: string): boolean => /\.link\.provision-new$|\/current$/.test(path)

@@ -29,6 +29,7 @@ it.each([
     [],
   ],
   ['files that do not survive a power cut', [rename('/run/x.new', '/run/x')], []],
+  ['by debconf in its own database', [rename('/var/cache/debconf/config.dat', '/var/cache/debconf/config.dat-old')], []],
   ['by a program with rules of its own', [rename('/etc/x.new', '/etc/x', 'dpkg')], []],
 ] as const)('renames with flushed content: %s', (_, calls, found) => {
   expect(unsynced(calls)).toEqual(found)
