@@ -6,7 +6,7 @@ import { defineConfig } from 'vitest/config'
 const ALONE = ['host-*', 'lab', 'npm-package', 'persistent-shell', 'two-controllers', 'virtual-address']
 const alone = ALONE.map((name) => `test/e2e/${name}.test.ts`)
 // Much of their time is spent waiting for deadlines. The hosts of one file use up to 2 GiB.
-const labs = Math.min(6, Math.max(2, Math.floor(totalmem() / 2 ** 31)))
+const labs = Math.min(4, Math.max(2, Math.floor(totalmem() / 2 ** 31)))
 const patience = { testTimeout: 300_000, hookTimeout: 600_000 }
 
 const source = (name: string): string => fileURLToPath(new URL(`./src/${name}.ts`, import.meta.url))

@@ -38,13 +38,17 @@ export const startService = async (layout: Layout, service: Service): Promise<bo
   })
   await new Promise((resolve, reject) => daemon.once('spawn', resolve).once('error', reject))
   await log.close()
-  for (let left = 200; !(await listens(service)); left--) {
-    if (left === 0 || daemon.exitCode !== null) throw await notListening(join(directory, `${service.name}.log`), service)
+  const until = Date.now() + START_MS
+  while (!(await listens(service))) {
+    if (Date.now() > until || daemon.exitCode !== null) throw await notListening(join(directory, `${service.name}.log`), service)
     await sleep(50)
   }
   daemon.unref()
   return true
 }
+
+/** Time until a service listens. The test authority generates keys first, which takes long on a busy machine. */
+const START_MS = 60_000
 
 /** Ends a service and all its processes. */
 export const stopService = (layout: Layout, name: string): Promise<void> => endGroup(groupOf(layout, name))
