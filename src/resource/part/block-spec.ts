@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { contentOption } from '../file/spec.ts'
 import { asContent, asText, bytesOf, hasSecret, isKnown } from '../kind/content.ts'
 import { counted } from '../kind/differences.ts'
-import { type EditResult, unchanged } from './edit.ts'
+import { type EditResult, inserted, unchanged } from './edit.ts'
 import { common, hasOnePlace, isOneLine, ONE_PLACE, place, revealed } from './options.ts'
 import { positionIn } from './place.ts'
 import { asIn, splice, type TextFile } from './text.ts'
@@ -108,7 +108,7 @@ export const editBlock = (spec: BlockSpec, file: TextFile): EditResult => {
   const wrote = [begin ?? '', ...linesOf(asIn(file, spec.block === undefined ? '' : revealed(spec.block))), end ?? '']
   if (former === undefined) {
     const at = positionIn(file, spec)
-    return typeof at === 'number' ? { file: splice(file, at, 0, wrote), pieces: [{ wrote }] } : at
+    return typeof at === 'number' ? inserted(file, at, wrote) : at
   }
   if (former.join('\n') === wrote.join('\n')) return unchanged(file)
   return { file: splice(file, from ?? 0, former.length, wrote), pieces: [{ wrote, former }] }

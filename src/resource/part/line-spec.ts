@@ -1,11 +1,11 @@
 import { z } from 'zod'
 import { contentOption } from '../file/spec.ts'
 import { asContent, hasSecret, isKnown, sha256Hex, shownText } from '../kind/content.ts'
-import { type Edited, type EditResult, type Piece, unchanged } from './edit.ts'
+import { deleted, type Edited, type EditResult, inserted, replaced, unchanged } from './edit.ts'
 import { common, hasOnePlace, isOneLine, ONE_PLACE, place, regexp, revealed } from './options.ts'
 import { positionIn } from './place.ts'
 import { type Match, regexpOf } from './regexp/regexp.ts'
-import { asIn, splice, type TextFile } from './text.ts'
+import { asIn, type TextFile } from './text.ts'
 
 /** A text of a role for one line: text, a secret, or a text with secrets. */
 const lineText = contentOption
@@ -138,9 +138,7 @@ const deleteLines = (spec: LineSpec, file: TextFile): Edited => {
   const whole = spec.line === undefined ? undefined : asIn(file, revealed(spec.line))
   const searched = searchIn(spec, file)
   const doomed = file.lines.flatMap(({ text }, i) => ((isSearched(spec) ? searched(text) : text === whole) ? [i] : []))
-  const kept = new Set(spec.occurrences === 'first' ? doomed.slice(0, 1) : doomed)
-  if (kept.size === 0) return unchanged(file)
-  return { file: { ...file, lines: file.lines.filter((_, i) => !kept.has(i)) }, pieces: [] }
+  return deleted(file, spec.occurrences === 'first' ? doomed.slice(0, 1) : doomed)
 }
 
 const searchIn = ({ regexp: source, contains }: LineSpec, file: TextFile): ((text: string) => boolean) => {
@@ -151,28 +149,16 @@ const searchIn = ({ regexp: source, contains }: LineSpec, file: TextFile): ((tex
 const putLine = (spec: LineSpec, file: TextFile): EditResult => {
   const line = asIn(file, spec.line === undefined ? '' : revealed(spec.line))
   const searched = searchIn(spec, file)
-  const found = isSearched(spec) ? file.lines.flatMap(({ text }, i) => (searched(text) ? [i] : [])) : []
+  const found = isSearched(spec) ? file.lines.flatMap(({ text }, i) => (searched(text) ? [[i, text] as const] : [])) : []
   const targets = spec.occurrences === 'all' ? found : found.slice(0, 1)
-  if (targets.length > 0) return replaceLines(spec, { file, targets, line })
+  if (targets.length > 0) return replaced(file, new Map(targets.map(([i, text]) => [i, replacementOf(spec, { file, line }, text)])))
   if (spec.backreferences || (!isSearched(spec) && file.lines.some(({ text }) => text === line))) return unchanged(file)
   const at = positionIn(file, spec)
-  if (typeof at !== 'number') return at
-  return { file: splice(file, at, 0, [line]), pieces: [{ wrote: [line] }] }
+  return typeof at === 'number' ? inserted(file, at, [line]) : at
 }
 
-const replaceLines = (
-  spec: LineSpec,
-  { file, targets, line }: { readonly file: TextFile; readonly targets: readonly number[]; readonly line: string },
-): EditResult => {
-  let edited = file
-  const pieces: Piece[] = []
-  for (const i of targets) {
-    const text = file.lines[i]?.text ?? ''
-    const match = spec.backreferences && spec.regexp !== undefined ? regexpOf(asIn(file, spec.regexp)).match(text) : undefined
-    const wanted = match === undefined ? line : withGroups(line, match)
-    if (wanted === text) continue
-    edited = splice(edited, i, 1, [wanted])
-    pieces.push({ wrote: [wanted], former: [text] })
-  }
-  return { file: edited, pieces }
+/** The line in place of a text. With `backreferences`, it has the groups of its match. */
+const replacementOf = (spec: LineSpec, { file, line }: { readonly file: TextFile; readonly line: string }, text: string): string => {
+  const match = spec.backreferences && spec.regexp !== undefined ? regexpOf(asIn(file, spec.regexp)).match(text) : undefined
+  return match === undefined ? line : withGroups(line, match)
 }

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { contentOption } from '../file/spec.ts'
 import { asContent, type Content, hasSecret, isKnown, shownText } from '../kind/content.ts'
-import { type EditResult, type Piece, unchanged } from './edit.ts'
+import { deleted, type EditResult, inserted, replaced, unchanged } from './edit.ts'
 import { common, isOneLine, revealed } from './options.ts'
 import { asIn, splice, type TextFile } from './text.ts'
 
@@ -115,23 +115,18 @@ export const editSetting = (spec: SettingSpec, file: TextFile): EditResult => {
   if (section === undefined) return spec.state === 'absent' ? unchanged(file) : withSection(spec, file)
   const found = assignmentsIn(spec, file, section)
   const active = found.filter(({ isComment }) => !isComment)
-  if (spec.state === 'absent') {
-    const doomed = new Set(active.map(({ index }) => index))
-    return doomed.size === 0 ? unchanged(file) : { file: { ...file, lines: file.lines.filter((_, i) => !doomed.has(i)) }, pieces: [] }
-  }
+  if (spec.state === 'absent')
+    return deleted(
+      file,
+      active.map(({ index }) => index),
+    )
+  if (active.length === 0) return inserted(file, (found[0]?.index ?? lastLine(file, section) - 1) + 1, [newLine(spec, file)])
   const value = asIn(file, textOf(spec.value))
-  if (active.length === 0) {
-    const line = newLine(spec, file)
-    return { file: splice(file, (found[0]?.index ?? lastLine(file, section) - 1) + 1, 0, [line]), pieces: [{ wrote: [line] }] }
-  }
-  let edited = file
-  const pieces: Piece[] = []
-  for (const { index, before, value: old } of active.filter((one) => one.value !== value)) {
-    const line = `${before}${before.endsWith(spec.key) ? separatorOf(spec) : ''}${value}`
-    edited = splice(edited, index, 1, [line])
-    pieces.push({ wrote: [line], former: [file.lines[index]?.text ?? before + old] })
-  }
-  return { file: edited, pieces }
+  const others = active.filter((one) => one.value !== value)
+  const lines = others.map(
+    ({ index, before }) => [index, `${before}${before.endsWith(spec.key) ? separatorOf(spec) : ''}${value}`] as const,
+  )
+  return replaced(file, new Map(lines))
 }
 
 const newLine = (spec: SettingSpec, file: TextFile): string => asIn(file, `${spec.key}${separatorOf(spec)}${textOf(spec.value)}`)
