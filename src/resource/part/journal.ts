@@ -75,15 +75,20 @@ export interface NotedEdit {
  */
 export const noted = (journal: Journal, key: string, { before, pieces }: NotedEdit): Journal => {
   const known = [...(journal.get(key) ?? [])]
-  const used = new Set<number>()
+  const unused = new Set(known.keys())
   for (const { wrote, former } of pieces) {
     const added = linesOf(before, wrote)
     const same = [added, ...(former === undefined ? [] : [linesOf(before, former)])].map(({ sha256 }) => sha256)
-    const at = known.findIndex((one, i) => !used.has(i) && one.wrote.some(({ sha256 }) => same.includes(sha256)))
+    let at = known.length
+    for (const i of unused) {
+      if (!known[i]?.wrote.some(({ sha256 }) => same.includes(sha256))) continue
+      at = i
+      break
+    }
     const entry = known[at] ?? { wrote: [], ...(former !== undefined && { former: former.map((line) => asUtf8(before, line)) }) }
     const present = entry.wrote.filter((one) => one.sha256 !== added.sha256 && positionOf(before, one) >= 0)
-    used.add(at < 0 ? known.length : at)
-    known.splice(at < 0 ? known.length : at, 1, { ...entry, wrote: [...present, added] })
+    unused.delete(at)
+    known[at] = { ...entry, wrote: [...present, added] }
   }
   return known.length === 0 ? forgotten(journal, key) : new Map([...journal, [key, known]])
 }
