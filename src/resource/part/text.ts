@@ -1,3 +1,5 @@
+import { asText } from '../kind/content.ts'
+
 /** A line of a file, with the characters that end it: none at the end of a file without a final newline. */
 export interface Line {
   readonly text: string
@@ -15,17 +17,8 @@ export const EMPTY: TextFile = { lines: [], isUtf8: true }
 /** Reads a file. Undefined for binary data: a file with a NUL byte. */
 export const readTextFile = (bytes: Uint8Array): TextFile | undefined => {
   if (bytes.includes(0)) return undefined
-  const utf8 = decoded(bytes)
+  const utf8 = asText(bytes)
   return { lines: splitLines(utf8 ?? Buffer.from(bytes).toString('latin1')), isUtf8: utf8 !== undefined }
-}
-
-const decoded = (bytes: Uint8Array): string | undefined => {
-  try {
-    // A byte order mark is part of the text.
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
-  } catch {
-    return undefined
-  }
 }
 
 const splitLines = (text: string): readonly Line[] => {
