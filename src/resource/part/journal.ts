@@ -3,7 +3,7 @@ import type { Piece } from './edit.ts'
 import { asIn, asUtf8, splice, type TextFile } from './text.ts'
 
 /** Directory of the journals: for each edited file, the lines that provision wrote and those that they replaced. Readable by root only. */
-export const JOURNALS = '/var/lib/provision/parts'
+const JOURNALS = '/var/lib/provision/parts'
 
 export const journalPath = (path: string): string => `${JOURNALS}/${sha256Hex(path).slice(0, 32)}`
 

@@ -44,13 +44,13 @@ export interface EditedFile {
   readonly account?: string | undefined
 }
 
-export const JOURNAL_INODE: Inode = { type: 'f', mode: '600', owner: 'root', group: 'root', target: '' }
+const JOURNAL_INODE: Inode = { type: 'f', mode: '600', owner: 'root', group: 'root', target: '' }
 
 /** The journal as an inode, if it exists. */
 export const journalOf = (bytes: Uint8Array | undefined): Current => ({ inode: bytes === undefined ? ABSENT : JOURNAL_INODE, bytes })
 
 /** Returns a file as the earlier changes of this run have left it, by the edits that the plan made of it. */
-export const plannedBytes = (path: string, changes: readonly Change[], observed: Uint8Array | undefined): Uint8Array | undefined => {
+const plannedBytes = (path: string, changes: readonly Change[], observed: Uint8Array | undefined): Uint8Array | undefined => {
   const edit: FileEdit | undefined = changes.flatMap(({ edits = [] }) => edits).find((one) => one.path === path)
   return edit === undefined ? observed : edit.before
 }

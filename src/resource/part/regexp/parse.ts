@@ -99,15 +99,14 @@ class Parser {
     if (this.#takes('*')) return [0, undefined]
     if (this.#takes('+')) return [1, undefined]
     if (this.#takes('?')) return [0, 1]
-    const [whole, least = '', comma, most = ''] =
-      /^\{(\d+)(,(\d*))?\}/.exec(this.#chars.slice(this.#at, this.#at + 12).join(''))?.slice(0) ?? []
+    const [whole, least = '', comma, most = ''] = /^\{(\d+)(,(\d*))?\}/.exec(this.#chars.slice(this.#at, this.#at + 12).join('')) ?? []
     if (whole === undefined) {
       if (this.#peek() === '{') throw new RegexpError('an unescaped {')
       return undefined
     }
     this.#at += whole.length
     const min = Number(least)
-    const limit = comma === undefined ? min : most.slice(0) === '' && comma === ',' ? undefined : Number(comma.slice(1))
+    const limit = comma === undefined ? min : most === '' ? undefined : Number(most)
     if (min > MAX_REPETITIONS || (limit ?? 0) > MAX_REPETITIONS) throw new RegexpError(`more than ${MAX_REPETITIONS} repetitions`)
     if (limit !== undefined && limit < min) throw new RegexpError('numbers out of order in {}')
     return [min, limit]

@@ -11,8 +11,7 @@ export interface Match {
  * A regular expression that is matched in time linear in the text. The engine of JavaScript backtracks: a pattern such as `(a+)+$` would
  * stop the run on a line that an account of a host wrote.
  */
-export interface Regexp {
-  readonly source: string
+interface Regexp {
   /** Names and numbers of its groups. */
   readonly names: ReadonlyMap<string, number>
   readonly groups: number
@@ -30,7 +29,7 @@ export const regexpOf = (source: string): Regexp => {
   if (known !== undefined) return known
   const program = parseRegexp(source)
   const first = beginnings(program)
-  const made: Regexp = { source, names: program.names, groups: program.groups, match: (text) => run(program, text, first) }
+  const made: Regexp = { names: program.names, groups: program.groups, match: (text) => run(program, text, first) }
   if (compiled.size < MAX_KEPT) compiled.set(source, made)
   return made
 }
