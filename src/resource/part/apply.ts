@@ -71,7 +71,7 @@ const editOf = ({ id, spec }: PartWork): PartEdit => ({
     const edited = editPart(spec, text)
     if (isFault(edited)) throw refuse(`${spec.path} was not edited`, `${edited.what}; ${edited.why}`, edited.fix)
     if (isSameText(edited.file, text)) return { text, log }
-    const next = journalAfter({ key: `${spec.part}:${id}`, spec }, { before: text, pieces: edited.pieces }, log)
-    return { text: edited.file, log: next === 'same' ? log : next }
+    const part = { key: `${spec.part}:${id}`, spec }
+    return { text: edited.file, log: journalAfter(part, { before: text, pieces: edited.pieces }, log) }
   },
 })

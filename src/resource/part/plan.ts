@@ -7,7 +7,7 @@ import { isFault } from './edit.ts'
 import { editPart, type Part, type PartSpec } from './edits.ts'
 import { forgotten, journalBytes, journalPath, type NotedEdit, noted, readJournal } from './journal.ts'
 import type { PartState } from './observe.ts'
-import { bytesOfText, EMPTY, isSameText, readTextFile, type TextFile } from './text.ts'
+import { bytesOfText, EMPTY, isSameBytes, isSameText, readTextFile, type TextFile } from './text.ts'
 import { changeTexts } from './texts.ts'
 
 /** The change of a part, and why the run refuses it. */
@@ -105,7 +105,7 @@ const editedFile = (part: Part, { file, bytes, state }: Before, context: PlanCon
     return refused(spec, `${edited.what}; ${edited.why}`, edited.fix)
   }
   const after = bytesOfText(edited.file)
-  if (Buffer.compare(after, bytes ?? Buffer.alloc(0)) === 0) return NOTHING
+  if (isSameBytes(after, bytes)) return NOTHING
   // An earlier part of this run may have created the file.
   const mode = context.edited?.(spec.path)?.mode ?? (state.file === ABSENT ? spec.mode : state.file.mode)
   const texts = changeTexts(part, { before: file, edited, mode })
@@ -122,23 +122,21 @@ const editedFile = (part: Part, { file, bytes, state }: Before, context: PlanCon
 
 /** The journal as an edit, if it changes. */
 const logOf = (
-  { key, spec }: Part,
+  part: Part,
   edited: NotedEdit,
   { state, context }: { readonly state: PartState; readonly context: PlanContext },
 ): readonly FileEdit[] => {
-  const path = journalPath(spec.path)
+  const path = journalPath(part.spec.path)
   const earlier = context.edited?.(path)
   const before = earlier === undefined ? state.journal : earlier.after
-  const after = journalAfter({ key, spec }, edited, before)
-  return after === 'same' ? [] : [{ path, before, after }]
+  const after = journalAfter(part, edited, before)
+  return isSameBytes(before, after) ? [] : [{ path, before, after }]
 }
 
-/** Returns the bytes of the journal after an edit, or `same`. */
-export const journalAfter = ({ key, spec }: Part, edited: NotedEdit, before: Uint8Array | undefined): Uint8Array | undefined | 'same' => {
+/** Returns the bytes of the journal after an edit; undefined if nothing is in it. */
+export const journalAfter = ({ key, spec }: Part, edited: NotedEdit, before: Uint8Array | undefined): Uint8Array | undefined => {
   const journal = readJournal(before)
-  const next = spec.state === 'absent' ? forgotten(journal, key) : noted(journal, key, edited)
-  const after = journalBytes(spec.path, next)
-  return Buffer.compare(after ?? Buffer.alloc(0), before ?? Buffer.alloc(0)) === 0 ? 'same' : after
+  return journalBytes(spec.path, spec.state === 'absent' ? forgotten(journal, key) : noted(journal, key, edited))
 }
 
 /** The refusal of an edit that the next run would repeat. */

@@ -59,3 +59,8 @@ export const splice = (file: TextFile, at: number, count: number, texts: readonl
 
 /** Whether two files have the same bytes. */
 export const isSameText = (a: TextFile, b: TextFile): boolean => a === b || bytesOfText(a).equals(bytesOfText(b))
+
+/** Whether two contents are the same. A missing file has no bytes. */
+export const isSameBytes = (a: Uint8Array = NO_BYTES, b: Uint8Array = NO_BYTES): boolean => a === b || Buffer.compare(a, b) === 0
+
+const NO_BYTES = new Uint8Array()

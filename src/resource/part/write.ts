@@ -6,7 +6,7 @@ import type { Change, FileEdit, Work } from '../kind/kind.ts'
 import { HostRefusal, type RefusedBatch, type Steps } from '../kind/step.ts'
 import { journalPath } from './journal.ts'
 import type { PartState } from './observe.ts'
-import { bytesOfText, EMPTY, readTextFile, type TextFile } from './text.ts'
+import { bytesOfText, EMPTY, isSameBytes, readTextFile, type TextFile } from './text.ts'
 
 type FileWork = Work<FileSpec, FileState>
 
@@ -88,15 +88,11 @@ const workOf = (one: EditedFile): { readonly journals: readonly FileWork[]; read
   const bytes = bytesOfText(texts.text)
   // A candidate is checked and written in one request, with the journal. A set has files below its root only.
   const inBatch = checks === undefined || set !== undefined ? {} : { checks: [] }
-  const isSame = bytes.equals(file.bytes ?? Buffer.alloc(0))
   return {
     journals: isSameBytes(texts.log, journal.bytes) ? [] : [fileWork(journalPath(path), journal, journalOf(texts.log), inBatch)],
-    files: isSame ? [] : [fileWork(path, file, { inode, bytes }, { set, checks })],
+    files: isSameBytes(bytes, file.bytes) ? [] : [fileWork(path, file, { inode, bytes }, { set, checks })],
   }
 }
-
-const isSameBytes = (a: Uint8Array | undefined, b: Uint8Array | undefined): boolean =>
-  a === b || (a !== undefined && b !== undefined && Buffer.compare(a, b) === 0)
 
 const faultOf = ({ file: { inode, bytes }, unread }: EditedFile): string | undefined => {
   if (inode === ABSENT) return undefined
