@@ -100,15 +100,10 @@ export const forgotten = (journal: Journal, key: string): Journal => new Map([..
 export const undone = (journal: Journal, key: string, file: TextFile): { readonly file: TextFile; readonly left: number } => {
   let [edited, left] = [file, 0]
   for (const { wrote, former = [] } of journal.get(key) ?? []) {
-    const found = wrote.find((one) => positionOf(edited, one) >= 0)
+    const found = wrote.map((one) => ({ ...one, at: positionOf(edited, one) })).find(({ at }) => at >= 0)
+    const texts = former.map((line) => asIn(edited, line))
     if (found === undefined) left += 1
-    else
-      edited = splice(
-        edited,
-        positionOf(edited, found),
-        found.lines,
-        former.map((line) => asIn(edited, line)),
-      )
+    else edited = splice(edited, found.at, found.lines, texts)
   }
   return { file: edited, left }
 }
