@@ -82,13 +82,13 @@ export const defineFileKind = <Input, Spec>(kind: FileKind<Input, Spec>): Return
   return defineKind(definition)
 }
 
-/** Names resources in a refusal of the kind `file`, which names their files. A resource is done with its last file. */
+/** Names resources in a refusal of the kind `file`, which names their files. A resource is done with its last file, or if it has none to write. */
 export function* namedByResource(resources: readonly { readonly id: string; readonly paths: readonly string[] }[], steps: Steps): Steps {
   try {
     yield* steps
   } catch (error) {
     if (!(error instanceof HostRefusal)) throw error
-    const done = resources.filter(({ paths }) => error.done.includes(paths.at(-1) ?? '')).map(({ id }) => id)
+    const done = resources.filter(({ paths }) => paths.length === 0 || error.done.includes(paths.at(-1) ?? '')).map(({ id }) => id)
     const culprit = resources.find(({ paths }) => error.culprit !== undefined && paths.includes(error.culprit))?.id
     throw new HostRefusal(error.what, error.why, error.fix, { done, culprit, othersToo: error.othersToo, account: error.account })
   }

@@ -1,4 +1,5 @@
 import { applyFiles } from '../file/apply.ts'
+import { namedByResource } from '../file/file-kind.ts'
 import type { FileSpec, FileState } from '../file/spec.ts'
 import { sha256Hex } from '../kind/content.ts'
 import { ABSENT, type Inode, typeName } from '../kind/inode.ts'
@@ -57,21 +58,12 @@ const plannedBytes = (path: string, changes: readonly Change[], observed: Uint8A
 
 /** Writes each file once, with all of its edits, and before it the journal. Throws a `HostRefusal` that names the resources. */
 export function* writeEdited(files: readonly EditedFile[]): Steps {
-  const made = files.map(workOf)
+  const made = files.map((one) => ({ ...workOf(one), edits: one.edits }))
+  const resources = made.flatMap(({ journals, files: written, edits }) =>
+    edits.map(({ id }) => ({ id, paths: [...journals, ...written].map((one) => one.id) })),
+  )
   // The journals come first: a line that is in the file is in its journal.
-  const work = [...made.flatMap(({ journals }) => journals), ...made.flatMap(({ files: some }) => some)]
-  try {
-    yield* applyFiles(work)
-  } catch (error) {
-    if (!(error instanceof HostRefusal)) throw error
-    const isDone = ({ path }: EditedFile): boolean => error.done.includes(path) || work.every(({ id }) => id !== path)
-    const done = files.filter(isDone).flatMap(({ edits }) => edits.map(({ id }) => id))
-    const failed = files.find(({ path }) => error.culprit === path || error.culprit === journalPath(path))
-    throw new HostRefusal(error.what, error.why, error.fix, {
-      ...{ done, culprit: failed?.edits[0]?.id },
-      ...{ account: error.account, othersToo: error.othersToo },
-    })
-  }
+  yield* namedByResource(resources, applyFiles([...made.flatMap(({ journals }) => journals), ...made.flatMap((one) => one.files)]))
 }
 
 /** The file and its journal after all edits, if they change. */
