@@ -5,7 +5,7 @@ import { HostRefusal } from '../kind/step.ts'
 import { askScript, type Replies, type Reply, readReplies } from './ask.ts'
 import type { RunSpec } from './options.ts'
 import { causesOf, oweSteps, type Ran, readRecord, recordPath, recordQueries } from './record.ts'
-import { triggers } from './when.ts'
+import { dueBecause, triggers } from './when.ts'
 
 export interface RunState extends Replies {
   /** Whether the path of `creates` is missing. */
@@ -65,21 +65,15 @@ const planRun = (
   context: PlanContext,
 ): Change | undefined => {
   const causes = record === undefined ? [] : causesOf(named, record(), context)
-  const [first, ...more] = [
+  const reasons = [
     ...(missing === true ? [`${creates} is missing`] : []),
     ...(unless === undefined || unless === 'yes' ? [] : ['not done yet']),
     ...causes.map(({ reason }) => reason),
   ]
-  if (first === undefined || (onlyIf === 'no' && !mayChange(context))) return undefined
-  const others = more.length === 0 ? '' : `, and ${more.length} more`
-  return {
-    action: 'run',
-    certainty: 'opaque',
-    reason: `${first}${others}${onlyIf === undefined || onlyIf === 'yes' ? '' : ', if `onlyIf` succeeds then'}`,
-    differences: [],
-    ...(causes.length > 0 && { causes: causes.map(({ key }) => key) }),
-    ...(causes.some(({ isOpen }) => isOpen) && { unfinished: true }),
-  }
+  const due = dueBecause(reasons, causes)
+  if (due === undefined || (onlyIf === 'no' && !mayChange(context))) return undefined
+  const condition = onlyIf === undefined || onlyIf === 'yes' ? '' : ', if `onlyIf` succeeds then'
+  return { ...due, action: 'run', certainty: 'opaque', reason: `${due.reason}${condition}`, differences: [] }
 }
 
 /** Whether an earlier change of this run can change the answer of a condition, which is then asked again. */

@@ -1,4 +1,6 @@
 import { z } from 'zod'
+import { firstNames } from '../../first-names.ts'
+import type { Script } from '../../shell/script.ts'
 import { glob, sh } from '../../shell/sh.ts'
 import { sha256Hex } from '../kind/content.ts'
 import { ABSENT } from '../kind/inode.ts'
@@ -6,7 +8,7 @@ import { type Change, defineKind, type Owing, type PlanContext, type Trigger, ty
 import { inodeAt } from '../kind/queries.ts'
 import { type Answer, HostRefusal, requireSuccess, type Step, type Steps } from '../kind/step.ts'
 import { newerKernel } from './kernel.ts'
-import { resourceNames, triggers } from './when.ts'
+import { type Cause, dueBecause, resourceNames, triggers } from './when.ts'
 
 const schema = z.strictObject({
   name: z
@@ -45,6 +47,14 @@ const REQUIRED = '/run/reboot-required'
 const PACKAGES = '/run/reboot-required.pkgs'
 const KERNEL = '/proc/sys/kernel/osrelease'
 
+/** Prints a line for each installed kernel: a word, and the release. Builtins only. */
+const kernelsScript = (word: string): Script =>
+  sh`for kernel in ${glob('/boot/vmlinuz-*')}; do [ ! -f "$kernel" ] || printf ${`${word}%s\\n`} "\${kernel#/boot/vmlinuz-}"; done`
+
+/** The values of the lines that begin with a word. */
+const valuesIn = (lines: readonly string[], word: string): readonly string[] =>
+  lines.flatMap((line) => (line.startsWith(`${word} `) ? [line.slice(word.length + 1)] : []))
+
 /** In /run, because a boot settles it. */
 const recordOf = (name: string): string => `/run/provision/reboot-${sha256Hex(name).slice(0, 16)}`
 
@@ -54,14 +64,13 @@ export const reboot = defineKind({
   schema,
   id: ({ name }: RebootSpec) => name,
 
-  // Builtins only.
   observe: (specs: readonly RebootSpec[]) => ({
     shared: { inodes: [REQUIRED], texts: [PACKAGES, KERNEL, ...specs.map(({ name }) => recordOf(name))] },
-    script: sh`for kernel in ${glob('/boot/vmlinuz-*')}; do [ ! -f "$kernel" ] || printf 'kernel %s\\n' "\${kernel#/boot/vmlinuz-}"; done
+    script: sh`${kernelsScript('kernel ')}
 [ "\${connection-}" ] || echo controller`,
     parse: (stdout, answers) => {
       const lines = stdout.toString().split('\n')
-      const kernels = lines.flatMap((line) => (line.startsWith('kernel ') ? [line.slice('kernel '.length)] : []))
+      const kernels = valuesIn(lines, 'kernel')
       const [running = ''] = answers.texts.get(KERNEL) ?? []
       const asked = inodeAt(answers, REQUIRED) !== ABSENT
       const newer = newerKernel(running, kernels)
@@ -72,9 +81,7 @@ export const reboot = defineKind({
           : `kernel ${newer} is installed, ${running} runs`
       return new Map(
         specs.map(({ name }): [string, RebootState] => {
-          const owed = (answers.texts.get(recordOf(name)) ?? []).flatMap((line) =>
-            line.startsWith('owed ') ? [line.slice('owed '.length)] : [],
-          )
+          const owed = valuesIn(answers.texts.get(recordOf(name)) ?? [], 'owed')
           return [
             name,
             {
@@ -90,19 +97,10 @@ export const reboot = defineKind({
 
   plan: (spec: RebootSpec, state: RebootState, context: PlanContext): Change | undefined => {
     const causes = causesOf(spec, state, context)
-    const [first, ...more] = [
-      ...causes.map(({ reason }) => reason),
-      ...(spec.ifRequired && state.required !== undefined ? [state.required] : []),
-    ]
+    const reasons = [...causes.map(({ reason }) => reason), ...(spec.ifRequired && state.required !== undefined ? [state.required] : [])]
+    const due = dueBecause(reasons, causes)
     const change = { action: 'run', differences: [] } as const
-    if (first !== undefined)
-      return {
-        ...change,
-        certainty: causes.every(({ isOpen }) => isOpen) ? 'exact' : 'dependent',
-        reason: more.length === 0 ? first : `${first}, and ${more.length} more`,
-        ...(causes.length > 0 && { causes: causes.map(({ key }) => key) }),
-        ...(causes.some(({ isOpen }) => isOpen) && { unfinished: true }),
-      }
+    if (due !== undefined) return { ...change, ...due, certainty: causes.every(({ isOpen }) => isOpen) ? 'exact' : 'dependent' }
     return spec.ifRequired && mayAsk(context)
       ? { ...change, certainty: 'dependent', reason: 'if the system asks for it after the changes before' }
       : undefined
@@ -143,7 +141,7 @@ function* isAsked(id: string): Generator<Step, boolean, Answer> {
     doing: `asking whether reboot ${id} is needed`,
     script: sh`[ ! -e ${REQUIRED} ] || echo asked
 cat ${KERNEL}
-for kernel in ${glob('/boot/vmlinuz-*')}; do [ ! -f "$kernel" ] || printf '%s\\n' "\${kernel#/boot/vmlinuz-}"; done`,
+${kernelsScript('')}`,
   }
   const [first = '', ...rest] = answer.stdout.toString().trim().split('\n')
   return first === 'asked' || newerKernel(first, rest) !== undefined
@@ -151,13 +149,11 @@ for kernel in ${glob('/boot/vmlinuz-*')}; do [ ! -f "$kernel" ] || printf '%s\\n
 
 const askedBy = (packages: readonly string[]): string => {
   const names = [...new Set(packages.map((line) => line.trim()).filter((line) => /^[a-z0-9][a-z0-9+.:-]*$/.test(line)))]
-  return names.length === 0
-    ? 'the system asks for it'
-    : `${names.slice(0, 3).join(', ')}${names.length > 3 ? ` and ${names.length - 3} more` : ''} asked for it`
+  return names.length === 0 ? 'the system asks for it' : `${firstNames(names)} asked for it`
 }
 
-const causesOf = ({ triggers: named = [] }: RebootSpec, { owed }: RebootState, { changes }: PlanContext) =>
-  named.flatMap(({ key }) => {
+const causesOf = ({ triggers: named = [] }: RebootSpec, { owed }: RebootState, { changes }: PlanContext): readonly Cause[] =>
+  named.flatMap(({ key }): readonly Cause[] => {
     if (changes(key)) return [{ key, reason: `because ${key} changes`, isOpen: false }]
     return owed?.().includes(key) ? [{ key, reason: `because ${key} changed after the host booted`, isOpen: true }] : []
   })

@@ -6,6 +6,7 @@ import type { ManagedFile, Owing, PlanContext, Trigger } from '../kind/kind.ts'
 import { type Answers, digestAt, type SharedQueries } from '../kind/queries.ts'
 import { DIGESTS, readSum, untrustedScript } from '../kind/stamp.ts'
 import { requireSuccess, type Steps } from '../kind/step.ts'
+import type { Cause } from './when.ts'
 
 /**
  * Directory of the records of commands with `when`. A record has a line `ran KEY` and the digests of the files for each resource when the
@@ -64,13 +65,6 @@ const readLine = (line: string): Line | undefined => {
   if (word !== undefined && key !== undefined) return { word, key, sums: [] }
   const sums = readSum(line)
   return sums.length === 0 ? undefined : { word: 'sum', key: '', sums }
-}
-
-/** Why a command is due, and the resource that causes it. `isOpen`: the resource does not change in this run. */
-export interface Cause {
-  readonly key: string
-  readonly reason: string
-  readonly isOpen: boolean
 }
 
 /** Returns the resources that changed since the last success, or that change in this run. */

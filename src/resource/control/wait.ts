@@ -1,5 +1,6 @@
 import { isIP } from 'node:net'
 import { z } from 'zod'
+import { firstNames } from '../../first-names.ts'
 import { sh } from '../../shell/sh.ts'
 import { ABSENT, reasonUnreached } from '../kind/inode.ts'
 import { type Change, defineKind, type PlanContext, type Trigger, type Work } from '../kind/kind.ts'
@@ -91,8 +92,7 @@ export const wait = defineKind({
   plan: (spec: WaitSpec, { open }: WaitState, context: PlanContext): Change | undefined => {
     const causes = (spec.triggers ?? []).map(({ key }) => key).filter((key) => context.changes(key))
     if (open === '' && causes.length === 0) return undefined
-    const [first, ...more] = causes
-    const why = first === undefined ? ` (now: ${open})` : ` after ${first}${more.length === 0 ? '' : ` and ${more.length} more`}`
+    const why = causes.length === 0 ? ` (now: ${open})` : ` after ${firstNames(causes, 1)}`
     return {
       action: 'run',
       certainty: 'dependent',

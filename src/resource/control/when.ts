@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { isResource, keyOf, type Resource, type Trigger, type Triggers } from '../kind/kind.ts'
+import { type Change, isResource, keyOf, type Resource, type Trigger, type Triggers } from '../kind/kind.ts'
 
 const NAME = /^(\/|[a-z][a-z0-9-]*:)[^\p{Cc}]+$/u
 
@@ -31,3 +31,23 @@ export const triggers = <Spec extends WithTriggers, State>(): Triggers<Spec, Sta
   resolve: (spec, found) => ({ ...spec, triggers: found }),
   keys: ({ triggers: found = [] }) => found.map(({ key }) => key),
 })
+
+/** Why a resource is due, and the resource that causes it. `isOpen`: that one does not change in this run. */
+export interface Cause {
+  readonly key: string
+  readonly reason: string
+  readonly isOpen: boolean
+}
+
+/** Returns the members of a change that follow from its reasons and its causes. Undefined without a reason. */
+export const dueBecause = (
+  [first, ...more]: readonly string[],
+  causes: readonly Cause[],
+): Pick<Change, 'reason' | 'causes' | 'unfinished'> | undefined =>
+  first === undefined
+    ? undefined
+    : {
+        reason: more.length === 0 ? first : `${first}, and ${more.length} more`,
+        ...(causes.length > 0 && { causes: causes.map(({ key }) => key) }),
+        ...(causes.some(({ isOpen }) => isOpen) && { unfinished: true }),
+      }
