@@ -1,9 +1,6 @@
-import { copyFileSync, mkdirSync } from 'node:fs'
-import { join } from 'node:path'
-import { labReset } from '../../src/lab/index.ts'
 import { tar } from '../../src/resource/kind/tar.ts'
-import { referenceProject } from '../e2e/support/project.ts'
 import type { Bench } from './bench.ts'
+import { hostWithRole } from './one-host.ts'
 
 const packed = (state: string): string =>
   Buffer.from(
@@ -16,23 +13,14 @@ const packed = (state: string): string =>
 
 /** One host and two playbooks, `a` and `b`, that differ in a resource of every kind (see `role.ts`). */
 export const oneHost = async (lab: string, subnet: string): Promise<Bench> => {
-  const project = referenceProject(lab, subnet)
-  const spec = { name: lab, root: project.root, hosts: [{ name: 'host-01', user: 'ops', addresses: [`${subnet}.11`] }] }
-  const files = `.provision/lab/${lab}`
-  project.write(
-    'inventory/site.yaml',
-    `vars: { user: ops, key: ${files}/id_ed25519, known_hosts: ${files}/known_hosts }\nhosts: { host-01: { address: ${subnet}.11 } }\n`,
-  )
-  for (const state of ['a', 'b']) {
-    project.write(`playbooks/${state}.yaml`, `- hosts: all\n  roles:\n    - faults: { state: ${state} }\n`)
-    project.write(`content-${state}/index.html`, `${state}\n`)
-    project.write(`content-${state}/same.txt`, 'same\n')
-    project.write(`packed-${state}/packed.tar`, packed(state))
-  }
-  mkdirSync(join(project.root, 'roles'))
-  copyFileSync(join(import.meta.dirname, 'role.ts'), join(project.root, 'roles/faults.ts'))
-  await labReset(spec)
-  return { project, spec, words: ['--prune'] }
+  const bench = await hostWithRole({ lab, subnet, role: 'faults', file: 'role.ts' }, (project) => {
+    for (const state of ['a', 'b']) {
+      project.write(`content-${state}/index.html`, `${state}\n`)
+      project.write(`content-${state}/same.txt`, 'same\n')
+      project.write(`packed-${state}/packed.tar`, packed(state))
+    }
+  })
+  return { ...bench, words: ['--prune'] }
 }
 
 /** Additional queries to the host: the loaded configuration of the service, kernel settings and certificates. */

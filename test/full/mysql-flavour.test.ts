@@ -1,79 +1,37 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
-import { afterAll, beforeAll, describe, expect, it, type TestContext } from 'vitest'
-import { type LabSpec, labDown, labReset } from '../../src/lab/index.ts'
+import { afterAll, beforeAll, describe, expect } from 'vitest'
 import { inside } from '../e2e/support/interrupt.ts'
 import { cutPower, restorePower } from '../e2e/support/lab.ts'
-import { changes, referenceProject } from '../e2e/support/project.ts'
 import { OWNED_UNITS, ownedIn, undocumented } from '../e2e/support/unit-exposure.ts'
+import { mysqlLab } from './support/mysql-lab.ts'
 
-// MySQL 8.4 of Oracle, from the archive of Ubuntu 26.04: a server, and a host with its applications and backups.
-const SUBNET = '10.79.58'
-const RELEASE = '26.04'
-const ARCHIVE = 'http://archive.ubuntu.com/ubuntu/dists/resolute/Release'
+// A server, and a host with its applications and backups.
 const PASSWORD = 'a long poison word'
-const project = referenceProject('t-mysql', SUBNET)
-const spec: LabSpec = {
-  name: project.lab,
-  root: project.root,
-  release: RELEASE,
-  hosts: ['db-01', 'app-01'].map((name, i) => ({ name, user: 'ops', addresses: [`${SUBNET}.${11 + i}`] })),
-}
+const { project, spec, ...lab } = mysqlLab('t-mysql', '10.79.58', ['db-01', 'app-01'])
+const { run, test } = lab
 project.env.SHOP_PASSWORD = PASSWORD
 
-const site = (more = '', { flavour = 'mysql', grants = "[{ on: 'shop.*' }, { on: old.t, privileges: [SELECT] }]" } = {}): void => {
-  const lab = `.provision/lab/${project.lab}`
-  project.write('playbooks/site.yaml', '- { hosts: all, roles: [mysql] }\n')
-  project.write(
-    'inventory/site.yaml',
-    `vars:
-  user: ops
-  key: ${lab}/id_ed25519
-  known_hosts: ${lab}/known_hosts
-  mysql:
+const site = (more = '', { flavour = 'mysql', grants = "[{ on: 'shop.*' }, { on: old.t, privileges: [SELECT] }]" } = {}): void =>
+  lab.write(
+    `
     flavour: ${flavour}
     topology: single
     buffer_pool: 128M
     databases: [{ name: shop }, { name: old, charset: latin1 }]
     users: [{ name: shop, password: '\${env:SHOP_PASSWORD}', grants: ${grants} }]
     backups: { recipients: [age1cucy0ntxyydd6al6ncc35ngvqpknry4m79v5kap7n546tfexqcaqy9u33e], store: web }
-${more}hosts:
-  db-01: { address: ${SUBNET}.11 }
-  app-01: { address: ${SUBNET}.12 }
-groups:
-  web: { hosts: [app-01] }
-  database: { hosts: [db-01] }
-`,
+${more.trimEnd()}`,
+    '  web: { hosts: [app-01] }\n  database: { hosts: [db-01] }\n',
   )
-}
-const run = (...words: readonly string[]) => {
-  const { status, lines, stderr } = project.json('run', ...words)
-  return { status, stderr, applied: changes(lines, 'applied'), planned: changes(lines, 'planned') }
-}
-const sql = (query: string): Promise<string> =>
-  inside(spec, 'db-01', `mysql --no-defaults --default-character-set=utf8mb4 -NB <<'SQL'\n${query};\nSQL`).then((said) => said.trim())
+const sql = (query: string): Promise<string> => lab.sql('db-01', query)
 
-let unreachable: string | undefined
 beforeAll(async () => {
-  unreachable = await fetch(ARCHIVE, { method: 'HEAD', signal: AbortSignal.timeout(10_000) }).then(
-    ({ ok, status }) => (ok ? undefined : `${ARCHIVE} answers ${status}`),
-    (error) => `${ARCHIVE} cannot be reached: ${error.cause?.message ?? error.message}`,
-  )
-  if (unreachable !== undefined) return
   site()
-  await labReset(spec)
+  await lab.begin()
 })
-afterAll(async () => {
-  if (unreachable === undefined) await labDown(spec)
-  project.remove()
-})
-
-const test = (title: string, tried: () => Promise<void>): void =>
-  it(title, async ({ skip }: TestContext) => {
-    if (unreachable !== undefined) skip(unreachable)
-    await tried()
-  })
+afterAll(lab.end)
 
 describe('a server with MySQL', () => {
   test('is installed from bare, as the dry run shows; the second run finds nothing to do', async () => {

@@ -1,45 +1,20 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterAll, beforeAll, describe, expect, it, type TestContext } from 'vitest'
-import { boot, end, type LabSpec, labDown, labReset } from '../../src/lab/index.ts'
+import { afterAll, beforeAll, describe, expect } from 'vitest'
+import { boot, end, labReset } from '../../src/lab/index.ts'
 import { inside, interruptRun } from '../e2e/support/interrupt.ts'
 import { cutPower, restorePower } from '../e2e/support/lab.ts'
-import { changes, referenceProject } from '../e2e/support/project.ts'
+import { mysqlLab } from './support/mysql-lab.ts'
 
-// MySQL 8.4 of Oracle, from the archive of Ubuntu 26.04: a primary and its replica.
-const SUBNET = '10.79.59'
-const ARCHIVE = 'http://archive.ubuntu.com/ubuntu/dists/resolute/Release'
+// A primary and its replica.
 const HOSTS = ['db-01', 'db-02']
-const project = referenceProject('t-mysql-replica', SUBNET)
-const spec: LabSpec = {
-  name: project.lab,
-  root: project.root,
-  release: '26.04',
-  hosts: HOSTS.map((name, i) => ({ name, user: 'ops', addresses: [`${SUBNET}.${11 + i}`] })),
-}
+const { project, spec, ...lab } = mysqlLab('t-mysql-replica', '10.79.59', HOSTS)
+const { run, sql, test } = lab
 
-const site = (primary: string): void => {
-  const lab = `.provision/lab/${project.lab}`
-  project.write('playbooks/site.yaml', '- { hosts: all, roles: [mysql] }\n')
-  project.write(
-    'inventory/site.yaml',
-    `vars:
-  user: ops
-  key: ${lab}/id_ed25519
-  known_hosts: ${lab}/known_hosts
-  mysql: { flavour: mysql, topology: replica, primary: ${primary}, buffer_pool: 96M, databases: [{ name: shop }] }
-hosts:
-${HOSTS.map((name, i) => `  ${name}: { address: ${SUBNET}.${11 + i} }\n`).join('')}groups:
-  web: { hosts: [db-02] }
-  database: { hosts: [${HOSTS.join(', ')}] }
-`,
+const site = (primary: string): void =>
+  lab.write(
+    `{ flavour: mysql, topology: replica, primary: ${primary}, buffer_pool: 96M, databases: [{ name: shop }] }`,
+    `  web: { hosts: [db-02] }\n  database: { hosts: [${HOSTS.join(', ')}] }\n`,
   )
-}
-const run = (...words: readonly string[]) => {
-  const { status, lines, stderr } = project.json('run', ...words)
-  return { status, stderr, applied: changes(lines, 'applied'), planned: changes(lines, 'planned') }
-}
-const sql = (host: string, query: string): Promise<string> =>
-  inside(spec, host, `mysql --no-defaults -NB <<'SQL'\n${query};\nSQL`).then((said) => said.trim())
 /** Whether a server runs and accepts writes, of root as well. */
 const writable = (host: string): Promise<boolean> =>
   sql(host, 'SELECT @@read_only + @@super_read_only').then(
@@ -52,25 +27,11 @@ const allHave = async (rows: string): Promise<void> => {
     await expect.poll(() => sql(host, 'SELECT COUNT(*) FROM shop.t').catch(() => ''), { timeout: 60_000, interval: 500 }).toBe(rows)
 }
 
-let unreachable: string | undefined
 beforeAll(async () => {
-  unreachable = await fetch(ARCHIVE, { method: 'HEAD', signal: AbortSignal.timeout(10_000) }).then(
-    ({ ok, status }) => (ok ? undefined : `${ARCHIVE} answers ${status}`),
-    (error) => `${ARCHIVE} cannot be reached: ${error.cause?.message ?? error.message}`,
-  )
-  if (unreachable !== undefined) return
   site('db-01')
-  await labReset(spec)
+  await lab.begin()
 })
-afterAll(async () => {
-  if (unreachable === undefined) await labDown(spec)
-  project.remove()
-})
-const test = (title: string, tried: () => Promise<void>): void =>
-  it(title, async ({ skip }: TestContext) => {
-    if (unreachable !== undefined) skip(unreachable)
-    await tried()
-  })
+afterAll(lab.end)
 
 describe('a primary with a replica, with MySQL', () => {
   test('is installed from bare, as the dry run shows; the second run finds nothing to do', async () => {
