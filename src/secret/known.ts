@@ -35,7 +35,7 @@ export const redacted = (text: string): string => knownForms().mask(text)
 /** Returns a redactor for a text that arrives in chunks. */
 export const redactor = (): Redactor => new Redactor(knownForms)
 
-/** Masks secrets in bytes that arrive in chunks. All other bytes stay as they are, whatever their encoding. */
+/** Masks secrets in bytes that arrive in chunks. All other bytes stay as they are, in any encoding. */
 export const bytesRedactor = (): { push(chunk: Uint8Array): Buffer; end(): Buffer } => {
   const inner = redactor()
   const bytesOf = (text: string): Buffer =>

@@ -1,4 +1,4 @@
-// Runs `provision` with these words, and stops itself with SIGSTOP when so many requests have been written, on whatever hosts:
+// Runs `provision` with these words, and stops itself with SIGSTOP when so many requests have been written, on any hosts:
 // `node cut.ts AFTER NOTE run …`. NOTE is a file that says how many were written, and to which host the last. 0 never comes.
 import { writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'

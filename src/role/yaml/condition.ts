@@ -14,7 +14,7 @@ interface Term {
   readonly compared?: Literal
 }
 
-/** Terms that all hold (`and`), or of which one holds (`or`). */
+/** Terms of a condition. With `and`, all must be true; with `or`, at least one. */
 export interface Condition {
   readonly join: 'and' | 'or'
   readonly terms: readonly Term[]

@@ -125,7 +125,7 @@ it('names the host that another one waits for, and none if it need not wait', as
   expect(waited).toEqual(['a: c member:it'])
 })
 
-it('orders the hosts of a queue, whatever the identities of their resources', async () => {
+it('orders the hosts of a queue, also if the identities of their resources differ', async () => {
   const queued = defineKind({
     name: 'queued',
     schema: z.strictObject({ id: z.string() }),

@@ -54,7 +54,7 @@ test('ssh is ended if it writes messages without end, before the session opened'
   })
 })
 
-test('a program that ends before ssh opened a session has run no command, whatever its status', async () => {
+test('no exit status of a program that ends before ssh opened a session counts as that of a command', async () => {
   expect(await problemOf(execOn(instead('echo no such option >&2; exit 1'), 'true', { retries: false }))).toMatchObject({
     class: 'unreachable',
     what: expect.stringContaining('no such option'),

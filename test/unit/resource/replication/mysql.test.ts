@@ -67,7 +67,7 @@ describe('a GTID set', () => {
     expect(() => checkPosition(text)).toThrow(expect.objectContaining({ why: expect.stringContaining('is not a GTID set of MySQL') }))
   })
 
-  it('is told from a position of MariaDB', () => {
+  it('is distinguished from a position of MariaDB', () => {
     for (const text of ['', '0-1-9', '0-1-9,1-2-3', `${A}:1-29,${B}:1`]) expect(() => checkPosition(text)).not.toThrow()
     expect(() => checkPosition('0-1')).toThrow(expect.objectContaining({ why: expect.stringContaining('is not a MariaDB position') }))
   })
