@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { createServer as createHttpServer, type RequestListener } from 'node:http'
@@ -158,7 +158,9 @@ describe('the check of TLS versions', { timeout: 30_000 }, () => {
   })
 })
 
-describe('the check of the web servers', { timeout: 30_000 }, () => {
+const hasSocat = spawnSync('socat', ['-V']).status === 0
+
+describe.skipIf(!hasSocat)('the check of the web servers', { timeout: 30_000 }, () => {
   /** A socket of HAProxy with this answer. */
   const states = async (answer: string): Promise<string> => {
     const path = join(mkdtempSync(join(files, 'socket-')), 'admin.sock')
