@@ -1,5 +1,6 @@
 // Names for authors of kinds: `import { defineKind } from 'provision/kind'`. docs/writing-kinds.md builds a kind with them.
 export { z } from 'zod'
+export { defineComposite } from './resource/composite.ts'
 export { file } from './resource/file/file.ts'
 export type { CurrentFile, NewFile } from './resource/file/write.ts'
 export { readText, writeFiles } from './resource/file/write.ts'

@@ -1,6 +1,6 @@
 import { Problem, Problems, problemsIn, type Where } from '../problem.ts'
-import type { AnyKind } from '../resource/kind/kind.ts'
 import { ansibleKind } from '../role/yaml/ansible.ts'
+import type { Declarable } from '../role/yaml/entries.ts'
 import { shownText } from '../shown-name.ts'
 import { accepts, keysAt } from '../site/schema/schema-at.ts'
 import { plainValue } from '../site/source/source-map.ts'
@@ -61,7 +61,7 @@ const moved = (problem: Problem, where: Command): Problem => {
 }
 
 /** A value is text if the option takes text, else what YAML reads: a number, true or false, a list in brackets. */
-const pair = (option: string, kind: AnyKind, where: Command): readonly [string, unknown] => {
+const pair = (option: string, kind: Declarable, where: Command): readonly [string, unknown] => {
   const equals = option.indexOf('=')
   if (equals < 1)
     throw new Problem({

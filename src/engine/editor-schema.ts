@@ -1,7 +1,6 @@
 import { z } from 'zod'
-import type { AnyKind } from '../resource/kind/kind.ts'
 import type { Role } from '../role/role.ts'
-import type { Kinds } from '../role/yaml/entries.ts'
+import type { Declarable, Kinds } from '../role/yaml/entries.ts'
 import { sourceOption } from '../role/yaml/make-resource.ts'
 import { groupSchema, hostSchema, playSchema, roleEntrySchema, varsSchema } from '../site/schema/settings.ts'
 
@@ -88,7 +87,7 @@ const resources = (kinds: Kinds): Schema => ({
   }),
 })
 
-const ofKind = (kind: AnyKind): Schema => {
+const ofKind = (kind: Declarable): Schema => {
   const { required: _, ...schema } = withReferences(schemaOf(kind.schema), true)
   const found = sourceOption(kind)
   if (found === undefined || typeof schema.properties !== 'object') return schema

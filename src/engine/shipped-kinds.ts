@@ -1,7 +1,5 @@
-import { type AnyKind, isKindFunction } from '../resource/kind/kind.ts'
+import { declarableIn } from '../role/kinds.ts'
+import type { Kinds } from '../role/yaml/entries.ts'
 
-/** The kinds of provision by name, as YAML uses them: those that role authors can import. */
-export const shippedKinds = async (): Promise<ReadonlyMap<string, AnyKind>> => {
-  const names: object = await import('../index.ts')
-  return new Map(Object.values(names).flatMap((one: unknown) => (isKindFunction(one) ? [[one.kind.name, one.kind] as const] : [])))
-}
+/** The kinds and composites of provision by name, as YAML uses them: those that role authors can import. */
+export const shippedKinds = async (): Promise<Kinds> => new Map(declarableIn(await import('../index.ts')).map((one) => [one.name, one]))

@@ -312,7 +312,7 @@ describe('settings of the system', () => {
     kernelModule({ name: 'pcspkr', state: state === 'a' ? 'blocked' : 'absent' }),
     locale({ name: 'de_LU.UTF-8', default: state === 'a' }),
     ...timer({ name: 'report', schedule: state === 'a' ? 'daily' : 'hourly', command: ['/bin/echo', '100% of $HOME'], user: 'shop' }),
-    ...timezone(state === 'a' ? 'Europe/Berlin' : 'Etc/UTC'),
+    ...timezone({ name: state === 'a' ? 'Europe/Berlin' : 'Etc/UTC' }),
     cron({ name: 'shop', jobs: [{ schedule: '* * * * *', user: 'shop', command: `echo ${state} 100%` }] }),
     sudoers({ name: 'shop', users: ['shop'], commands: [`/usr/bin/id -${state === 'a' ? 'u' : 'g'}`], password: false }),
     limits({ name: 'shop', limits: [{ domain: 'shop', item: 'nofile', value: state === 'a' ? 1024 : 2048 }] }),

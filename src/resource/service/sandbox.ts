@@ -7,11 +7,11 @@ interface Needs {
    * `none`: no network at all. `loopback`: addresses of this host. `kernel`: netlink, as nft and ss use it, and no addresses. `all`: any
    * address.
    */
-  readonly network?: 'none' | 'loopback' | 'kernel' | 'all'
+  readonly network?: 'none' | 'loopback' | 'kernel' | 'all' | undefined
   /** Capabilities of root that it keeps, such as `CAP_NET_RAW`. */
-  readonly capabilities?: readonly string[]
+  readonly capabilities?: readonly string[] | undefined
   /** True if its account is not root and must have these capabilities. */
-  readonly ambient?: boolean
+  readonly ambient?: boolean | undefined
   /**
    * True if it starts before the file systems of the host are set up, or must start in any case. It then gets no mount namespace and no
    * device filter. systemd 252 prepares a private /dev below /tmp, which another unit clears at that time: the program failed to start in
@@ -19,7 +19,7 @@ interface Needs {
    */
   readonly early?: boolean
   /** System calls in addition to those of any service (`@system-service` without `@privileged` and `@resources`). */
-  readonly calls?: readonly string[]
+  readonly calls?: readonly string[] | undefined
 }
 
 /** Programs that change their account or root directory themselves need more system calls. */

@@ -1,12 +1,12 @@
 import { z } from 'zod'
-import type { Resource } from '../kind/kind.ts'
+import { defineComposite } from '../composite.ts'
 import { absolutePath, accountName } from '../kind/path.ts'
-import { refuseAccidents } from '../kind/unusable.ts'
 import { sandbox, settingLines, type UnitSettings } from '../service/sandbox.ts'
 import { service } from '../service/service.ts'
 import { unit } from '../service/unit.ts'
 
 const oneLine = z.string().regex(/^[^\p{Cc}]*[^\p{Cc}\\]$/u, 'must be one line, without a backslash at its end')
+const span = (pattern: RegExp) => z.string().regex(pattern, 'must be a time span such as 10min')
 
 const [NAMES, DAYS] = ['minutely|hourly|daily|weekly|monthly|quarterly|semiannually|yearly|annually', '(Mon|Tue|Wed|Thu|Fri|Sat|Sun)']
 const [PART, DATE] = ['[0-9*,./~]+', '[0-9*,./~]+(-[0-9*,./~]+){1,2}']
@@ -19,83 +19,96 @@ const schedule = z
   .regex(CALENDAR, 'must be a calendar event of systemd.time(7), such as daily, Mon..Fri 08:00 or *-*-1 03:30')
   .refine((value) => value.trim() === value && value !== '', 'must be a calendar event of systemd.time(7), such as daily')
 
+const needs = z.strictObject({
+  network: z
+    .enum(['none', 'loopback', 'kernel', 'all'])
+    .optional()
+    .meta({ description: 'addresses that it reaches: none, those of this host, netlink only, or all. Default: none' }),
+  capabilities: z
+    .array(z.string().regex(/^CAP_[A-Z_]+$/, 'must be a capability such as CAP_NET_RAW'))
+    .optional()
+    .meta({ description: 'capabilities that it has', examples: [['CAP_DAC_READ_SEARCH']] }),
+  ambient: z.boolean().optional().meta({ description: 'whether an account other than root has them too' }),
+  calls: z
+    .array(z.string().regex(/^@?[a-z0-9_-]+$/, 'must be a system call, or a group such as @mount'))
+    .optional()
+    .meta({ description: 'further system calls', examples: [['@mount']] }),
+})
+
 const schema = z.strictObject({
-  name: z.string().regex(/^[a-z][a-z0-9-]*$/, 'must be a name of lower-case letters, digits and -'),
-  description: oneLine.optional(),
-  schedule: z.union([schedule, z.array(schedule).min(1)]).transform((value) => [value].flat()),
-  command: z.array(z.string().regex(/^[^\0\n\r]*$/, 'must have no line break')).min(1),
-  user: accountName.default('root'),
-  environment: z.record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/), z.string().regex(/^[^\p{Cc}]*$/u)).default({}),
-  writes: z.array(absolutePath).default([]),
-  randomDelay: z
+  name: z
     .string()
-    .regex(/^\d+(s|min|h|d)?$/, 'must be a time span such as 10min')
-    .optional(),
-  persistent: z.boolean().default(true),
-  timeout: z
-    .string()
-    .regex(/^(\d+(s|min|h|d)?|infinity)$/, 'must be a time span such as 10min')
-    .default('1h'),
+    .regex(/^[a-z][a-z0-9-]*$/, 'must be a name of lower-case letters, digits and -')
+    .meta({ description: 'name of both units, without a suffix', examples: ['report'] }),
+  description: oneLine.optional().meta({ description: 'description of both units' }),
+  schedule: z
+    .union([schedule, z.array(schedule).min(1)])
+    .transform((value) => [value].flat())
+    .meta({ description: 'one or several calendar events, as in systemd.time(7)', examples: ['daily', 'Mon..Fri 08:00', ['*-*-1 03:30']] }),
+  command: z
+    .array(z.string().regex(/^[^\0\n\r]*$/, 'must have no line break'))
+    .min(1)
+    .refine((words) => absolutePath.safeParse(words[0]).success, 'must begin with an absolute path')
+    .meta({ description: 'the program and its arguments; no shell reads them', examples: [['/usr/local/bin/report', '--quiet']] }),
+  user: accountName.default('root').meta({ description: 'account that runs it' }),
+  environment: z
+    .record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/), z.string().regex(/^[^\p{Cc}]*$/u))
+    .default({})
+    .meta({ description: 'environment variables', examples: [{ LANG: 'C.UTF-8' }] }),
+  writes: z
+    .array(absolutePath)
+    .default([])
+    .meta({ description: 'paths that it may write to; all others are read-only', examples: [['/srv/reports']] }),
+  randomDelay: span(/^\d+(s|min|h|d)?$/)
+    .optional()
+    .meta({ description: 'random delay up to this time span, so that many hosts do not start at once', examples: ['10min'] }),
+  persistent: z.boolean().default(true).meta({ description: 'whether a run that was missed while the host was off is made up for' }),
+  timeout: span(/^(\d+(s|min|h|d)?|infinity)$/)
+    .default('1h')
+    .meta({ description: 'time span after which a run is ended' }),
+  needs: needs.default({}).meta({ description: 'access beyond the sandbox, which has no network and no capabilities' }),
+  settings: z
+    .record(z.string().regex(/^[A-Za-z]+$/), z.union([oneLine, z.array(oneLine)]))
+    .default({})
+    .meta({ description: 'further settings of [Service], which replace those of the sandbox', examples: [{ ProtectHome: 'no' }] }),
 })
 
 /** Options of a timer. */
-export interface TimerOptions {
-  /** Name of both units, without a suffix. */
-  readonly name: string
-  readonly description?: string
-  /** One or several calendar events as in systemd.time(7): `daily`, `Mon..Fri 08:00`, `*-*-1 03:30`. */
-  readonly schedule: string | readonly string[]
-  /** The program, with its absolute path, and its arguments. No shell reads them. */
-  readonly command: readonly string[]
-  /** Account that runs it. Default: root. */
-  readonly user?: string
-  readonly environment?: Readonly<Record<string, string>>
-  /** Paths that it may write to. All others are read-only. */
-  readonly writes?: readonly string[]
-  /** A random delay up to this time span, so that many hosts do not start at once. */
-  readonly randomDelay?: string
-  /** Default: true. A run that was missed while the host was off is made up for after the boot. */
-  readonly persistent?: boolean
-  /** Time span after which a run is ended. Default: 1h. */
-  readonly timeout?: string
-  /** What the program needs beyond the sandbox, as for `sandbox`. Default: no network, no capabilities. */
-  readonly needs?: Parameters<typeof sandbox>[0]
-  /** Further settings of `[Service]`, which replace those of the sandbox. */
-  readonly settings?: UnitSettings
-}
+export type TimerOptions = z.input<typeof schema>
 
 /** A command on a schedule: a systemd timer, and a service in a sandbox that it starts. */
-export const timer = ({ needs, settings = {}, ...options }: TimerOptions): readonly Resource[] => {
-  refuseAccidents('timer', { ...options, settings })
-  const given = schema.parse(options)
-  const { name, description = `${name}, on a schedule` } = given
-  if (!absolutePath.safeParse(given.command[0]).success)
-    throw new TypeError(`the command of timer ${name} must begin with an absolute path: ${given.command[0]}`)
-  const main: UnitSettings = {
-    Type: 'oneshot',
-    User: given.user,
-    ExecStart: given.command.map(execWord).join(' '),
-    TimeoutStartSec: given.timeout,
-    ...(Object.keys(given.environment).length > 0 && {
-      Environment: Object.entries(given.environment).map(([key, value]) => quoted(`${key}=${value}`)),
-    }),
-    ...(given.writes.length > 0 && { ReadWritePaths: given.writes.map(quoted).join(' ') }),
-  }
-  const program = unit({
-    name: `${name}.service`,
-    content: `[Unit]\nDescription=${description.replaceAll('%', '%%')}\n\n[Service]\n${settingLines({ ...main, ...sandbox(needs, settings) })}`,
-  })
-  const when: UnitSettings = {
-    OnCalendar: given.schedule,
-    Persistent: given.persistent ? 'yes' : 'no',
-    ...(given.randomDelay !== undefined && { RandomizedDelaySec: given.randomDelay }),
-  }
-  const start = unit({
-    name: `${name}.timer`,
-    content: `[Unit]\nDescription=${description.replaceAll('%', '%%')}\n\n[Timer]\n${settingLines(when)}\n[Install]\nWantedBy=timers.target\n`,
-  })
-  return [program, start, service({ unit: `${name}.timer`, restarts: [start] })]
-}
+export const timer = defineComposite({
+  name: 'timer',
+  schema,
+  resources: (spec) => {
+    const { name, description = `${name}, on a schedule` } = spec
+    const about = `[Unit]\nDescription=${description.replaceAll('%', '%%')}\n\n`
+    const main: UnitSettings = {
+      Type: 'oneshot',
+      User: spec.user,
+      ExecStart: spec.command.map(execWord).join(' '),
+      TimeoutStartSec: spec.timeout,
+      ...(Object.keys(spec.environment).length > 0 && {
+        Environment: Object.entries(spec.environment).map(([key, value]) => quoted(`${key}=${value}`)),
+      }),
+      ...(spec.writes.length > 0 && { ReadWritePaths: spec.writes.map(quoted).join(' ') }),
+    }
+    const when: UnitSettings = {
+      OnCalendar: spec.schedule,
+      Persistent: spec.persistent ? 'yes' : 'no',
+      ...(spec.randomDelay !== undefined && { RandomizedDelaySec: spec.randomDelay }),
+    }
+    const program = unit({
+      name: `${name}.service`,
+      content: `${about}[Service]\n${settingLines({ ...main, ...sandbox(spec.needs, spec.settings) })}`,
+    })
+    const start = unit({
+      name: `${name}.timer`,
+      content: `${about}[Timer]\n${settingLines(when)}\n[Install]\nWantedBy=timers.target\n`,
+    })
+    return [program, start, service({ unit: `${name}.timer`, restarts: [start] })]
+  },
+})
 
 /** A word in double quotes. systemd.syntax(7) reads escapes in it, and a percent sign begins a specifier. */
 const quoted = (word: string): string => `"${word.replaceAll(/[\\"]/g, '\\$&').replaceAll('%', '%%')}"`

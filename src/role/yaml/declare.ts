@@ -8,7 +8,7 @@ import { entryOf, type SourceNode } from '../../site/source/source-map.ts'
 import { readsFact } from '../no-facts.ts'
 import { holds } from './condition.ts'
 import { type Entry, notAMap } from './entries.ts'
-import { type Files, makeResource, misspelt, SKIPPED } from './make-resource.ts'
+import { type Files, makeResources, misspelt, SKIPPED } from './make-resource.ts'
 import { resolve, type Scope } from './scope.ts'
 
 /** More resources than any host has: a list of lists was meant. */
@@ -47,19 +47,20 @@ export const declare = (entries: readonly Entry[], scope: Scope, files: Files): 
           if (entry.condition !== undefined && !holds(entry.condition, inner)) return
           const options = resolve(entry.options, inner)
           if (options.is !== 'map') throw notAMap(entry.kind, entry.options)
-          const resource = makeResource(entry.kind, options, { ...files, earlier, isIncomplete })
-          const key = keyOf(resource)
-          const first = declared.get(key)
-          if (first !== undefined && !isDeepStrictEqual(comparable(first.resource.spec), comparable(resource.spec)))
-            throw inputProblem(
-              entry.where,
-              `${key} is declared twice, with different values`,
-              'declare it once',
-              `the first is at ${placeOf(first.where)}`,
-            )
-          places.set(resource, entryOf(options, 'when')?.node.place ?? entry.where)
-          earlier.set(key, resource)
-          if (first === undefined) declared.set(key, { resource, where: entry.where })
+          for (const resource of makeResources(entry.kind, options, { ...files, earlier, isIncomplete })) {
+            const key = keyOf(resource)
+            const first = declared.get(key)
+            if (first !== undefined && !isDeepStrictEqual(comparable(first.resource.spec), comparable(resource.spec)))
+              throw inputProblem(
+                entry.where,
+                `${key} is declared twice, with different values`,
+                'declare it once',
+                `the first is at ${placeOf(first.where)}`,
+              )
+            places.set(resource, entryOf(options, 'when')?.node.place ?? entry.where)
+            earlier.set(key, resource)
+            if (first === undefined) declared.set(key, { resource, where: entry.where })
+          }
         })
     })
   if (problems.length > 0) throw new Problems(problems)

@@ -1,4 +1,5 @@
 import type { Problem } from '../../problem.ts'
+import type { AnyComposite } from '../../resource/composite.ts'
 import type { AnyKind } from '../../resource/kind/kind.ts'
 import { shownText } from '../../shown-name.ts'
 import { isNothing } from '../../site/schema/keep-valid.ts'
@@ -9,12 +10,15 @@ import { ansibleKey, ansibleKind } from './ansible.ts'
 import { type Condition, conditionOf } from './condition.ts'
 import { isReference, piecesOf, type Reference, type Root, referenceText } from './template.ts'
 
-/** Kinds by name. */
-export type Kinds = ReadonlyMap<string, AnyKind>
+/** What an entry of `resources` can name. */
+export type Declarable = AnyKind | AnyComposite
+
+/** Kinds and composites by name. */
+export type Kinds = ReadonlyMap<string, Declarable>
 
 /** An entry of `resources`: a kind with its options, and perhaps a condition and a list. */
 export interface Entry {
-  readonly kind: AnyKind
+  readonly kind: Declarable
   /** Place of the name of the kind. */
   readonly where: Place
   /** A map, or a reference to one. */
@@ -84,7 +88,7 @@ const readEntry = (item: SourceNode, context: EntryContext): readonly Entry[] =>
 
 const withKind = (
   item: SourceMap,
-  { kind, where, node }: { readonly kind: AnyKind; readonly where: Place; readonly node: SourceNode },
+  { kind, where, node }: { readonly kind: Declarable; readonly where: Place; readonly node: SourceNode },
   context: EntryContext,
 ): readonly Entry[] => {
   const before = context.problems.length
@@ -122,7 +126,7 @@ const isOneReference = (node: SourceNode, context: EntryContext): boolean => {
   return pieces.length === 1 && pieces.every(isReference)
 }
 
-export const notAMap = ({ name }: AnyKind, { place }: SourceNode): Problem =>
+export const notAMap = ({ name }: Declarable, { place }: SourceNode): Problem =>
   inputProblem(place, `options of ${name} must be a map`, 'write them as indented `key: value` lines')
 
 const checkReferences = (node: SourceNode, context: EntryContext): void => {

@@ -1,6 +1,6 @@
 import { Problem, Problems } from '../../problem.ts'
 import type { Content, TextPart } from '../../resource/kind/content.ts'
-import type { AnyKind, Resource } from '../../resource/kind/kind.ts'
+import type { Resource } from '../../resource/kind/kind.ts'
 import { yamlForms } from '../../resource/option/yaml-form.ts'
 import { isSecret, Secret } from '../../secret/secret.ts'
 import { scriptOf } from '../../shell/script.ts'
@@ -20,6 +20,7 @@ import {
 import { suggestion } from '../../site/source/suggest.ts'
 import { projectFile } from '../project-file.ts'
 import type { HostContext } from '../role.ts'
+import type { Declarable } from './entries.ts'
 
 /** The files of the project, and the folder of the role: a path that begins with `./` is below it. */
 export interface Files {
@@ -39,8 +40,10 @@ export const SKIPPED = new Error('the resource names another that needs facts')
 
 type Path = readonly PropertyKey[]
 
-/** Makes a resource of a kind from options without references. Throws `Problems` at the places of the options. */
-export const makeResource = (kind: AnyKind, options: SourceMap, nameable: Nameable): Resource => {
+/**
+ * Makes a resource of a kind, or those of a composite, from options without references. Throws `Problems` at the places of the options.
+ */
+export const makeResources = (kind: Declarable, options: SourceMap, nameable: Nameable): readonly Resource[] => {
   const problems: Problem[] = []
   const sourced = withSource(kind, options, nameable)
   const convert = (node: SourceNode, path: Path): unknown => {
@@ -59,12 +62,13 @@ export const makeResource = (kind: AnyKind, options: SourceMap, nameable: Nameab
   const value = convert(given, [])
   const located: LocatedValue = { ...locatedValue(given), value }
   const checked = problems.length > 0 ? undefined : kind.schema.safeParse(value)
-  if (checked?.success) return { kind, id: kind.id(checked.data), spec: checked.data }
+  if (checked?.success)
+    return 'resources' in kind ? kind.resources(checked.data) : [{ kind, id: kind.id(checked.data), spec: checked.data }]
   throw new Problems(checked === undefined ? problems : zodProblems(checked.error, located, labelOf(kind), kind.schema))
 }
 
 /** The problems that are visible while facts are unknown: misspelt options. */
-export const misspelt = (kind: AnyKind, options: SourceNode): readonly Problem[] => {
+export const misspelt = (kind: Declarable, options: SourceNode): readonly Problem[] => {
   const known = [...keysAt(kind.schema, []), ...(sourceOption(kind) === undefined ? [] : ['source'])]
   return entriesOf(options).flatMap(([key, entry]) =>
     known.length === 0 || known.includes(key)
@@ -73,7 +77,7 @@ export const misspelt = (kind: AnyKind, options: SourceNode): readonly Problem[]
   )
 }
 
-const labelOf = ({ name }: AnyKind): string => `resource ${name}`
+const labelOf = ({ name }: Declarable): string => `resource ${name}`
 
 /** A text with its secrets as separate parts. Other values are left to the schema. */
 const contentOf = ({ value, parts }: Extract<SourceNode, { is: 'scalar' }>): unknown => {
@@ -83,7 +87,7 @@ const contentOf = ({ value, parts }: Extract<SourceNode, { is: 'scalar' }>): unk
 }
 
 /** The option that `source` fills from a file or a directory of the project: `content` or a list of files, if the kind has no option `source` itself. */
-export const sourceOption = (kind: AnyKind): { readonly option: string; readonly form: 'content' | 'files' } | undefined => {
+export const sourceOption = (kind: Declarable): { readonly option: string; readonly form: 'content' | 'files' } | undefined => {
   const keys = keysAt(kind.schema, [])
   if (keys.includes('source')) return undefined
   return keys
@@ -101,7 +105,7 @@ interface Sourced {
   readonly options: SourceMap
 }
 
-const withSource = (kind: AnyKind, options: SourceMap, nameable: Nameable): Sourced | undefined => {
+const withSource = (kind: Declarable, options: SourceMap, nameable: Nameable): Sourced | undefined => {
   const found = sourceOption(kind)
   const entry = entryOf(options, 'source')
   if (found === undefined || entry === undefined) return undefined

@@ -35,7 +35,11 @@ it('reports a file in the place of the directory', async () => {
 
 it.each([
   ['that throws', "throw new Error('broken')", { what: 'kind cannot be loaded', why: 'broken' }],
-  ['without a kind', 'export const one = 1', { what: 'file exports no kind', why: 'a kind is what defineKind() returns' }],
+  [
+    'without a kind',
+    'export const one = 1',
+    { what: 'file exports no kind', why: 'a kind is what defineKind() or defineComposite() returns' },
+  ],
   [
     'with the name of another kind',
     `${kind('taken')}${kind('taken').replace(/^.*\n/, '').replace('made', 'again')}`,

@@ -151,17 +151,17 @@ describe('an alternative', () => {
 
 describe('a time zone', () => {
   it('is a link, a name and the package', () => {
-    expect(timezone('Europe/Berlin').map(({ kind, id, spec }) => [kind.name, id, (spec as { target?: string }).target])).toEqual([
+    expect(timezone({ name: 'Europe/Berlin' }).map(({ kind, id, spec }) => [kind.name, id, (spec as { target?: string }).target])).toEqual([
       ...[
         ['package', 'tzdata', undefined],
         ['link', '/etc/localtime', '/usr/share/zoneinfo/Europe/Berlin'],
       ],
       ['file', '/etc/timezone', undefined],
     ])
-    expect(timezone('Etc/UTC')).toHaveLength(3)
+    expect(timezone({ name: 'Etc/UTC' })).toHaveLength(3)
   })
 
   it.each(['Europe/Berlim', '', '../etc/passwd', 'Europe', '+01:00'])('is not %j', (name) => {
-    expect(() => timezone(name)).toThrow('must be a time zone')
+    expect(() => timezone({ name })).toThrow('must be a time zone')
   })
 })

@@ -22,6 +22,24 @@ describe('resources of a play', () => {
     ])
   })
 
+  test('are several for a composite, which later resources name one by one', async () => {
+    const list =
+      '- timezone: { name: Etc/UTC }\n- timer: { name: report, schedule: daily, command: [/bin/true, "${host.name}"] }\n' +
+      '- file: { path: /f, content: "" }\n- service: { unit: x.service, restarts: [unit:report.service] }\n'
+    expect(await keys(list)).toEqual([
+      ...['package:tzdata', 'link:/etc/localtime', 'file:/etc/timezone', 'unit:report.service', 'unit:report.timer'],
+      ...['service:report.timer', 'file:/f', 'service:x.service'],
+    ])
+    expect(await problems('- timer: { name: report, schedule: sometimes, command: [report], wirtes: [] }\n')).toEqual([
+      expect.stringMatching(/^4:40 `schedule`: "sometimes" must be a calendar event/),
+      expect.stringMatching(/^4:51 `command` must begin with an absolute path/),
+      '4:70 unknown option `wirtes` in resource timer → did you mean `writes`?',
+    ])
+    expect(await problems('- timezone: { name: Etc/UTC }\n- file: { path: /etc/timezone, content: x }\n')).toEqual([
+      expect.stringContaining('5:7 file:/etc/timezone is declared twice, with different values'),
+    ])
+  })
+
   test('are one for each item of a list or map', async () => {
     expect(await keys('- each: ${vars.tools}\n  package: { name: "${item}" }\n')).toEqual(['package:htop', 'package:jq'])
     expect(await keys('- each: [a1, "b${vars.shop.port}"]\n  package: { name: "${item}" }\n')).toEqual(['package:a1', 'package:b8080'])
