@@ -5,6 +5,7 @@ import { orphanPolicyOf } from '../../resource/kind/orphan-policy.ts'
 import { isOrphan, orphan, orphanOutcome } from '../../resource/ownership/orphan.ts'
 import { changeOf, type OrphanOutcome } from '../../resource/ownership/plan.ts'
 import { OWNED, type OwnedRecord, type OwnedResource, readRecord, recordPath } from '../../resource/ownership/record.ts'
+import { roleOf } from '../../resource/ownership/role-name.ts'
 import type { ProjectPlaybooks } from '../../site/project-playbooks.ts'
 import type { Observation } from '../observe/host-query.ts'
 import type { DeclaredResource } from './declared.ts'
@@ -19,8 +20,9 @@ export const readOwned = (host: string, stdout: string): OwnedRecords => {
   const texts = new Map<string, string[]>()
   for (const line of stdout.split('\n')) {
     if (!line.startsWith(`${OWNED}/`)) continue
-    const [, role, text = ''] = /^([^/:]+):(.*)$/.exec(line.slice(OWNED.length + 1)) ?? []
-    if (role === undefined || role.endsWith('.new')) continue
+    const [, name, text = ''] = /^([^/:]+):(.*)$/.exec(line.slice(OWNED.length + 1)) ?? []
+    if (name === undefined || name.endsWith('.new')) continue
+    const role = roleOf(name)
     const lines = texts.get(role)
     if (lines === undefined) texts.set(role, [text])
     else lines.push(text)

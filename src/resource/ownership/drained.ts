@@ -3,11 +3,12 @@ import type { Script } from '../../shell/script.ts'
 import { join, sh } from '../../shell/sh.ts'
 import { defineKind } from '../kind/kind.ts'
 import { requireSuccess, type Steps } from '../kind/step.ts'
+import { fileNameOf } from './role-name.ts'
 
 /** Directory of scripts that undo a drain, `web-01@haproxy-tls`; each exists while its host is drained. */
 const MARKS = '/var/lib/provision/drained'
 
-const markOf = (member: string, role: string): string => `${member}@${role}`
+const markOf = (member: string, role: string): string => `${member}@${fileNameOf(role)}`
 
 /** Saves the undo script from standard input, then drains a host. */
 export const drainScript = (member: string, role: string, out: Script): Script => sh`umask 077; marks=${MARKS}
@@ -38,7 +39,7 @@ const marksBy = (roles: readonly string[]): Script =>
     ? sh`${MARKS}/*`
     : join(
         sh` `,
-        roles.map((role) => sh`${MARKS}/*@${role}`),
+        roles.map((role) => sh`${MARKS}/*@${fileNameOf(role)}`),
       )
 
 /**
@@ -57,7 +58,7 @@ export const drained = defineKind({
       const fields = stdout.toString().split('\0')
       if (fields.at(-2) !== 'end') throw new Error('the host did not list the drained hosts')
       const marks = fields.slice(0, -2).map((mark) => mark.split('@'))
-      return new Map(specs.map(({ role }) => [role, marks.flatMap(([member = '', by]) => (by === role ? [member] : []))]))
+      return new Map(specs.map(({ role }) => [role, marks.flatMap(([member = '', by]) => (by === fileNameOf(role) ? [member] : []))]))
     },
   }),
 

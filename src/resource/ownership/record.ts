@@ -1,10 +1,11 @@
 import type { Script } from '../../shell/script.ts'
 import { sh } from '../../shell/sh.ts'
+import { fileNameOf } from './role-name.ts'
 
 /** Directory of the records on a host; one file per role, readable by root only. */
 export const OWNED = '/var/lib/provision/owned'
 
-export const recordPath = (role: string): string => `${OWNED}/${role}`
+export const recordPath = (role: string): string => `${OWNED}/${fileNameOf(role)}`
 
 /** A recorded resource, with path and digest if it is a file (`->` and the target for a link). */
 export interface OwnedResource {

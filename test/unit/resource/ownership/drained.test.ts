@@ -29,6 +29,22 @@ describe('a drain', () => {
     expect(host.sh('ls -d out 2>/dev/null')).toBe('')
   })
 
+  it('of a role of a package has a name of its own, which no other role matches', () => {
+    host.run(String(drainScript('web-01', '@acme/lb/lb', sh`:`)), Buffer.from(log('back')))
+    expect(marks()).toBe('web-01@%40acme%2Flb%2Flb')
+    const { parse } = drained.kind.observe([{ role: '@acme/lb/lb' }, { role: 'lb' }])
+    expect(parse(Buffer.from('web-01@%40acme%2Flb%2Flb\0end\0'), NOTHING)).toEqual(
+      new Map([
+        ['@acme/lb/lb', ['web-01']],
+        ['lb', []],
+      ]),
+    )
+    host.run(String(undrainInterruptedScript(['lb'])))
+    expect(marks()).toBe('web-01@%40acme%2Flb%2Flb')
+    host.run(String(undrainInterruptedScript(['@acme/lb/lb'])))
+    expect([marks(), logged()]).toEqual(['', 'back'])
+  })
+
   it.each([0, 3])('is undone once, also if that ends with %i', (code) => {
     host.sh('mkdir -p state/drained; : >state/drained/web-01@lb; : >state/drained/web-02@lb')
     expect(host.run(String(undrainScript('web-01', 'lb', sh`exit ${code}`))).code).toBe(code)
