@@ -103,9 +103,11 @@ export const readSite = async ({ root, inventory, playbooks, adHoc, env }: Proje
 
 /** Returns all kinds by name: those of provision and of the project. */
 export const kindsOf = async (root: string): Promise<Kinds> => {
-  const loaded = kindsIn.get(root) ?? loadKinds(root)
+  // Loaded first: a kind of a user with the name of a shipped one is refused, with its file.
+  const shipped = await shippedKinds()
+  const loaded = kindsIn.get(root) ?? loadKinds(root, shipped.keys())
   kindsIn.set(root, loaded)
-  return new Map([...(await shippedKinds()), ...(await loaded)])
+  return new Map([...shipped, ...(await loaded)])
 }
 
 // Modules are loaded once.

@@ -16,13 +16,26 @@ export interface ProjectFile {
  * of this name in the directory, also a hidden one; no other file is read. Throws an input error for links that lead out of the project
  * and for files over 1 GB.
  */
-export const projectFiles = (root: string, directory: string, name?: string): readonly ProjectFile[] => {
+export const projectFiles = (root: string, directory: string, name?: string): readonly ProjectFile[] =>
+  filesBelow({ directory: root, is: 'project' }, directory, name)
+
+/** The directory that paths begin at. `shown` is its name in messages: that of a package. */
+export interface Base {
+  readonly directory: string
+  readonly is: 'project' | 'package'
+  readonly shown?: string
+}
+
+/** The files of a project or of a package, by the same rules. */
+export const filesBelow = ({ directory: root, is, shown }: Base, directory: string, name?: string): readonly ProjectFile[] => {
   const base = resolve(root, directory)
   const place = name === undefined ? base : join(base, name)
-  const problem = (what: string, fix: string): Problem =>
-    new Problem({ class: 'input', where: { file: relative(root, place) || place }, what, fix })
+  const problem = (what: string, fix: string): Problem => {
+    const path = relative(root, place) || (shown === undefined ? place : '')
+    return new Problem({ class: 'input', where: { file: shown === undefined ? path : `${shown}/${path}` }, what, fix })
+  }
   if (ARCHIVE.test(base) && statSync(base, { throwIfNoEntry: false })?.isFile()) {
-    if (!isWithin(root, base)) throw problem('archive is outside the project', 'copy the archive into the project')
+    if (!isWithin(root, base)) throw problem(`archive is outside the ${is}`, `copy the archive into the ${is}`)
     try {
       return packedFiles(base).filter(({ path }) => name === undefined || path === name)
     } catch (error) {
@@ -42,20 +55,23 @@ export const projectFiles = (root: string, directory: string, name?: string): re
       )
     const code = codeOf(error)
     if (code === 'ENOENT') throw problem('directory does not exist', 'create it, or correct the option that names it')
-    throw problem(`directory cannot be read (${code})`, 'name a directory of the project that your account can read')
+    throw problem(`directory cannot be read (${code})`, `name a directory of the ${is} that your account can read`)
   }
   return paths.toSorted().map((path) => {
     const found = relative(base, path).split(sep).join('/')
-    return { path: found, content: checkedFile(root, path, (what, fix) => problem(`${name === undefined ? found : 'path'} ${what}`, fix)) }
+    return {
+      path: found,
+      content: checkedFile({ directory: root, is }, path, (what, fix) => problem(`${name === undefined ? found : 'path'} ${what}`, fix)),
+    }
   })
 }
 
 /** Opens a file. Only regular files are opened: reading a named pipe would block. */
-const checkedFile = (root: string, path: string, problem: (what: string, fix: string) => Problem): LocalFile => {
+const checkedFile = ({ directory: root, is }: Base, path: string, problem: (what: string, fix: string) => Problem): LocalFile => {
   const found = statSync(path, { throwIfNoEntry: false })
   if (!found?.isFile())
     throw problem(`is ${found === undefined ? 'a dangling link' : 'not a regular file'}`, 'replace it with a regular file')
-  if (!isWithin(root, path)) throw problem('leads out of the project', 'replace the link with the file')
+  if (!isWithin(root, path)) throw problem(`leads out of the ${is}`, 'replace the link with the file')
   if (found.size > MAX_BYTES) throw problem('is larger than 1 GB', 'copy it to the hosts by other means')
   try {
     return localFile(path)

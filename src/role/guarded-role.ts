@@ -6,15 +6,15 @@ import { type Place, placeOfError } from './error-place.ts'
 import { packageHome } from './package-home.ts'
 import type { FlowContext, HostContext, HostView, Role, SiteContext } from './role.ts'
 
-/** Wraps a user's role: an error in one of its hooks becomes an input error with the role's file and line. */
-export const guardedRole = (role: Role, path: string, shown = path): Role => {
+/** Wraps a user's role: an error in one of its hooks becomes an input error with the role's file and line. `home`: the directory of its package. */
+export const guardedRole = (role: Role, path: string, shown = path, home?: string): Role => {
   const guarded =
     <In extends unknown[], Out>(hook: (...given: In) => Out) =>
     (...given: In): Out => {
       try {
         return hook.apply(role, given)
       } catch (error) {
-        const place = placeIn(error)
+        const place = placeIn(error, home)
         // The caller reports an invalid resource, because it knows the host.
         if (error instanceof ZodError || error instanceof Problem || error instanceof Problems) throw error
         throw mistake(
@@ -105,8 +105,8 @@ const checkResources = <T>(source: RoleSource, resources: T): T => {
 const mistake = (name: string, where: Where, why: string, cause?: unknown): Problem =>
   new Problem({ class: 'input', where, what: `role ${name} is invalid`, why, fix: 'correct the role' }, { cause })
 
-/** The place in a file of the project that threw: the role's own file, or one that it imports. */
-export const placeIn = (error: unknown): Place | undefined => {
-  const place = placeOfError(error, [packageHome()])
+/** The place in a file of the project, or of the package `home`, that threw: the role's own file, or one that it imports. */
+export const placeIn = (error: unknown, home?: string): Place | undefined => {
+  const place = placeOfError(error, [packageHome()], home)
   return place && { ...place, file: relative(process.cwd(), place.file) }
 }

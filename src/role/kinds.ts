@@ -1,20 +1,43 @@
 import { existsSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { Problem } from '../problem.ts'
+import { Problem, type ProblemParts } from '../problem.ts'
 import { isCompositeFunction } from '../resource/composite.ts'
 import { isKindFunction } from '../resource/kind/kind.ts'
 import { listing } from './discover.ts'
+import { findPackages, type PackagedFile, type RolePackage } from './package/packages.ts'
 import type { Declarable, Kinds } from './yaml/entries.ts'
 
 /**
- * Loads the kinds of a project: `kinds/NAME.ts` and `kinds/NAME/NAME.ts`. A run needs to know them also where no role imports them any
- * more: hosts can have orphans of theirs. Throws a `Problem` for a kind that cannot be loaded. Returns kinds and composites by name.
+ * Loads the kinds of a project (`kinds/NAME.ts` and `kinds/NAME/NAME.ts`) and of its dependencies. A run needs to know them also where no
+ * role imports them any more: hosts can have orphans of theirs. Throws a `Problem` for a kind that cannot be loaded. Returns kinds and
+ * composites by name. A package has no name of `shipped`.
  */
-export const loadKinds = async (root: string): Promise<Kinds> => {
-  const loaded = await Promise.all(kindFiles(join(root, 'kinds')).map(loadKind))
-  return new Map(loaded.flat().map((kind) => [kind.name, kind]))
+export const loadKinds = async (root: string, shipped: Iterable<string> = []): Promise<Kinds> => {
+  const own = await Promise.all(kindFiles(join(root, 'kinds')).map(loadKind))
+  const kinds = new Map(own.flat().map((kind) => [kind.name, kind]))
+  const taken = new Set([...shipped, ...kinds.keys()])
+  for (const one of findPackages(root))
+    for (const [name, file] of one.kinds) {
+      const loaded = await loadPackaged(name, file, one)
+      // Composites are in no record, so only YAML notices two with one name.
+      if (taken.has(name)) throw sameName(name, file, one)
+      taken.add(name)
+      kinds.set(name, loaded)
+    }
+  return kinds
 }
+
+const sameName = (name: string, { where }: PackagedFile, { name: from }: RolePackage): Problem =>
+  new Problem({
+    class: 'input',
+    where,
+    what: `kind ${name} of ${from} cannot be loaded`,
+    why: `another kind has the name ${name}`,
+    fix: anotherVersion(from),
+  })
+
+const anotherVersion = (name: string): string => `use another version of ${name}, or remove it`
 
 const kindFiles = (directory: string): readonly string[] =>
   !existsSync(directory)
@@ -27,20 +50,35 @@ const kindFiles = (directory: string): readonly string[] =>
 
 const loadKind = async (path: string): Promise<readonly Declarable[]> => {
   const where = { file: relative(process.cwd(), path) }
-  const fix = 'see docs/writing-kinds.md in the package provision'
-  const exported: unknown = await import(pathToFileURL(path).href).catch((cause: unknown) => {
-    const why = cause instanceof Error ? cause.message : String(cause)
-    throw new Problem({ class: 'input', where, what: 'kind cannot be loaded', why, fix }, { cause })
-  })
-  const kinds = declarableIn(exported as object)
+  const kinds = await kindsIn(path, { where, what: 'kind cannot be loaded', fix: SEE })
   if (kinds.length > 0) return kinds
   throw new Problem({
     class: 'input',
     where,
     what: 'file exports no kind',
     why: 'a kind is what defineKind() or defineComposite() returns',
-    fix,
+    fix: SEE,
   })
+}
+
+const SEE = 'see docs/writing-kinds.md in the package provision'
+
+/** Loads a kind that a package declares under this name. */
+const loadPackaged = async (name: string, { path, where }: PackagedFile, { name: from }: RolePackage): Promise<Declarable> => {
+  const fix = anotherVersion(from)
+  const kinds = await kindsIn(path, { where, what: `kind ${name} of ${from} cannot be loaded`, fix })
+  const found = kinds.find((kind) => kind.name === name)
+  if (found !== undefined) return found
+  const why = kinds.length === 0 ? 'its file exports no kind' : `its file exports ${kinds.map((kind) => kind.name).join(', ')}`
+  throw new Problem({ class: 'input', where, what: `kind ${name} of ${from} does not exist`, why, fix })
+}
+
+/** Imports a file, and returns the kinds that it exports. */
+const kindsIn = async (path: string, parts: Pick<ProblemParts, 'where' | 'what' | 'fix'>): Promise<readonly Declarable[]> => {
+  const exported: unknown = await import(pathToFileURL(path).href).catch((cause: unknown) => {
+    throw new Problem({ class: 'input', ...parts, why: cause instanceof Error ? cause.message : String(cause) }, { cause })
+  })
+  return declarableIn(exported as object)
 }
 
 /** Returns the kinds and composites among the exports of a module. */

@@ -2,11 +2,13 @@ import { dirname } from 'node:path'
 import { type Problem, placeOf, type Where } from '../problem.ts'
 import type { RoleUse, Site } from '../site/site.ts'
 import { inputProblem } from '../site/source/input-problem.ts'
-import type { RoleFiles } from './discover.ts'
+import type { SourceNode } from '../site/source/source-map.ts'
+import type { RoleFile, RoleFiles } from './discover.ts'
+import { folderIn } from './package/packaged-role.ts'
 import type { Role } from './role.ts'
 import type { Kinds } from './yaml/entries.ts'
 import { playRole } from './yaml/play-role.ts'
-import { yamlRole } from './yaml/yaml-role.ts'
+import { type YamlRoleFile, yamlRole } from './yaml/yaml-role.ts'
 
 /** The roles of a site by their names in it, and problems that are visible without a host. */
 export interface NamedRoles {
@@ -26,7 +28,7 @@ export const namedRoles = (
   const problems: Problem[] = []
   const inYaml = [...site.roleFiles].map(([name, node]): [string, Role] => [
     name,
-    yamlRole({ name, node, folder: dirname(paths.get(name) ?? '') }, site, { kinds, problems }),
+    yamlRole(yamlFile(name, node, paths.get(name)), site, { kinds, problems }),
   ])
   const all = new Map([...loaded, ...inYaml])
   const roles = new Map<string, Role>()
@@ -42,6 +44,11 @@ export const namedRoles = (
     if (role !== undefined) roles.set(use.name, role)
   }
   return { roles, problems }
+}
+
+const yamlFile = (name: string, node: SourceNode, file: RoleFile | undefined): YamlRoleFile => {
+  const packaged = file?.packaged
+  return packaged === undefined ? { name, node, folder: dirname(file?.path ?? '') } : { name, node, folder: folderIn(packaged), packaged }
 }
 
 const isSame = (one: RoleUse, other: RoleUse): boolean =>
@@ -76,7 +83,8 @@ const taken = (use: RoleUse, first: RoleUse): Problem => {
 }
 
 /** A name becomes that of a file on the hosts, and an argument of `--role`. */
-const isUsable = (name: string): boolean => /^[^\p{Cc}./:@*?[\]\\ -][^\p{Cc}/:@*?[\]\\]{0,99}$/u.test(name) && !/( |\.new)$/.test(name)
+const isUsable = (name: string): boolean =>
+  /^[^\p{Cc}./:@*?[\]\\ -][^\p{Cc}/:@*?[\]\\]{0,99}$/u.test(name) && !/( |\.new)$|%(40|2F)/.test(name)
 
 const unusable = (use: RoleUse): Problem =>
   inputProblem(

@@ -6,7 +6,7 @@ import type { HostContext } from './role.ts'
 export const projectFile = ({ files }: Pick<HostContext<unknown>, 'files'>, path: string, fix: string): LocalFile => {
   const end = path.lastIndexOf('/')
   const name = path.slice(end + 1)
-  const found = files(end < 0 ? '.' : path.slice(0, end), name).find((one) => one.path === name)
+  const found = files(end < 0 ? '' : path.slice(0, end), name).find((one) => one.path === name)
   if (found !== undefined) return found.content
   throw new Problem({ class: 'input', where: { file: path }, what: 'file does not exist in the project', fix })
 }

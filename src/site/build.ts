@@ -59,8 +59,8 @@ export const buildSite = (raw: RawProject, { knownRoles }: BuildOptions): Site =
   })
 
   const bound = new Set(plays.flatMap(({ roles }) => roles.map(({ role }) => role)))
-  const roles = [...(raw.roles ?? [])].flatMap(([name, { path, text }]) =>
-    bound.has(name) ? [[name, parseYaml(path, text, sources)] as const] : [],
+  const roles = [...(raw.roles ?? [])].flatMap(([name, { path, text, isPackaged = false }]) =>
+    bound.has(name) ? [[name, parseYaml(path, text, { ...sources, isPackaged })] as const] : [],
   )
   parsedFiles.push(...roles.map(([, file]) => file))
   const all = sortedProblems(raw, parsedFiles, problems)

@@ -7,6 +7,8 @@ import type { CommandOutput } from './reference/command-source.ts'
 export interface RawFile {
   readonly path: string
   readonly text: string
+  /** The file is part of a package, which may not refer to the environment, secrets and commands of the project. */
+  readonly isPackaged?: boolean
 }
 
 /** All input files of a project, not parsed yet. */

@@ -21,8 +21,8 @@ export interface ReadOptions {
   readonly playbooks?: readonly string[]
   /** A playbook of the command line. */
   readonly adHoc?: RawFile
-  /** Paths of roles in YAML, by name. */
-  readonly roles?: ReadonlyMap<string, string>
+  /** Paths of roles in YAML, by name. `packaged` is set for those of packages. */
+  readonly roles?: ReadonlyMap<string, { readonly path: string; readonly packaged?: object }>
   readonly env: Environment
 }
 
@@ -54,7 +54,11 @@ export const readProject = async ({
   const read = (path: string): readonly RawFile[] => attempt(() => [{ path, text: textOf(path, readPlainFile(root, path)) }], [])
   const inventoryTexts = paths.flatMap(read)
   const playbookFiles = [...playbooks.flatMap(read), ...(adHoc === undefined ? [] : [adHoc])]
-  const roleFiles = new Map([...(roles ?? [])].flatMap(([name, path]) => read(path).map((file) => [name, file] as const)))
+  const roleFiles = new Map(
+    [...(roles ?? [])].flatMap(([name, { path, packaged }]) =>
+      read(path).map((file) => [name, packaged === undefined ? file : { ...file, isPackaged: true }] as const),
+    ),
+  )
   const secretsPath = paths.length === 0 ? SECRETS : secretsPathOf(root, inventory)
   const refersToSecrets = [...inventoryTexts, ...playbookFiles, ...roleFiles.values()].some(({ text }) => text.includes('${secret:'))
   const problemCount = problems.length

@@ -30,13 +30,7 @@ export const readRole = (item: SourceNode, { knownRoles, problems, optionsOf }: 
   if (entry === undefined) return undefined
   const { name: role, where } = entry.role
   if (!knownRoles.includes(role)) {
-    problems.push(
-      inputProblem(
-        where,
-        `unknown role \`${shownText(role)}\``,
-        suggestion(role, knownRoles, `create roles/${shownText(role)}/role.yaml, or role.ts`),
-      ),
-    )
+    problems.push(inputProblem(where, `unknown role \`${shownText(role)}\``, fixFor(role, knownRoles)))
     return undefined
   }
   const name = entry.as?.name ?? role
@@ -54,6 +48,16 @@ export const readRole = (item: SourceNode, { knownRoles, problems, optionsOf }: 
   }
   if (options !== undefined) optionsOf.set(use, options)
   return use
+}
+
+/** Returns the fix for an unknown role. A name with a slash, or an `@`, is that of a package. */
+const fixFor = (role: string, knownRoles: readonly string[]): string => {
+  const [, packageName = ''] = /^(@[\w.~-]+\/[\w.~-]+|[\w.~-]+(?=\/))(?:\/[\w-]*)?$/.exec(role) ?? []
+  if (packageName === '') return suggestion(role, knownRoles, `create roles/${shownText(role)}/role.yaml, or role.ts`)
+  const others = knownRoles.filter((name) => name === packageName || name.startsWith(`${packageName}/`))
+  if (others.length > 0) return suggestion(role, others, 'name a role of this package')
+  const near = nearest(role, knownRoles)
+  return near === undefined ? `install a package that declares it: npm install ${shownText(packageName)}` : `did you mean \`${near}\`?`
 }
 
 const LONG = ['role', 'as', 'options']

@@ -42,6 +42,6 @@ const rolesIn = async (root: string, kinds: Kinds): Promise<ReadonlyMap<string, 
     files,
     [...files.keys()].filter((name) => !inYaml.has(name)),
   )
-  const others = [...inYaml].map(([name, path]) => [name, roleFromText(name, { path, text: readText(root, path) }, kinds)] as const)
+  const others = [...inYaml].map(([name, { path }]) => [name, roleFromText(name, { path, text: readText(root, path) }, kinds)] as const)
   return new Map([...loaded, ...others].toSorted(([one], [other]) => (one < other ? -1 : 1)))
 }

@@ -5,6 +5,7 @@ import { isNothing, keepValid } from '../../site/schema/keep-valid.ts'
 import type { Place } from '../../site/source/input-problem.ts'
 import { emptyNode, entriesOf, entryOf, locatedValue, type SourceNode, type SourceScalar } from '../../site/source/source-map.ts'
 import { parseYaml } from '../../site/yaml/yaml.ts'
+import { type PackagedRole, packageFiles } from '../package/packaged-role.ts'
 import type { HostContext, Role } from '../role.ts'
 import { declare } from './declare.ts'
 import { entriesIn, type Kinds } from './entries.ts'
@@ -12,11 +13,12 @@ import { optionsSchema } from './options-schema.ts'
 import { plainMap } from './scope.ts'
 import { KNOWN, type SiteValues, scopeOf } from './scopes.ts'
 
-/** A role in YAML: its name, its content, and its folder, relative to the project. */
+/** A role in YAML: its name, its content, and its folder, relative to the project or to its package. */
 export interface YamlRoleFile {
   readonly name: string
   readonly node: SourceNode
   readonly folder: string
+  readonly packaged?: PackagedRole
 }
 
 const schema = z.strictObject({
@@ -37,7 +39,7 @@ const schema = z.strictObject({
 
 /** Returns a role that is written in YAML. Adds problems that are visible without a host. */
 export const yamlRole = (
-  { name, node, folder }: YamlRoleFile,
+  { name, node, folder, packaged }: YamlRoleFile,
   site: SiteValues,
   { kinds, problems }: { readonly kinds: Kinds; readonly problems: Problem[] },
 ): Role => {
@@ -65,9 +67,9 @@ export const yamlRole = (
         {
           ...scopeOf(context, site),
           options: () => placed(context.options, [], placesOf(context, { name, site, declared })),
-          role: () => plainMap({ name: context.as ?? name }),
+          role: () => plainMap({ name: context.as ?? packaged?.name ?? name }),
         },
-        { files: context.files, folder },
+        { files: packaged === undefined ? context.files : packageFiles(packaged.of, context.files), folder },
       ),
   }
 }

@@ -16,6 +16,8 @@ export interface Sources {
   readonly secrets: SourceNode | undefined
   readonly secretsPath: string
   readonly secretsUnreadable: boolean
+  /** The text is part of a package, which may refer to none of these. */
+  readonly isPackaged?: boolean
 }
 
 type Resolved =
@@ -65,6 +67,15 @@ const TYPES = ['env', 'secret', 'command']
 const escaped = (whole: string, type: string): Part => ({ part: TYPES.includes(type) ? whole.slice(1) : whole })
 
 const resolve = ({ whole, type, name }: Reference, place: Place, sources: Sources): Part => {
+  if (sources.isPackaged === true && TYPES.includes(type))
+    return {
+      problem: inputProblem(
+        place,
+        `\`${shownText(whole)}\` is not allowed in a package`,
+        `declare an option, and write \${options.NAME}; a project sets it to this reference`,
+        'a package does not choose what it reads of a project and its secrets',
+      ),
+    }
   if (type === 'env') return fromEnvironment(name, place, sources)
   if (type === 'command') return fromCommand(name, place, sources)
   if (type === 'secret') return fromSecrets(name, place, sources)

@@ -6,7 +6,7 @@ import { shippedKinds } from '../../../src/engine/shipped-kinds.ts'
 import { ensureAgeKey } from '../../../src/keystore/age-key.ts'
 import { lineOf, problemsIn } from '../../../src/problem.ts'
 import { bindRoles } from '../../../src/role/bind.ts'
-import { findRoles, yamlRolesIn } from '../../../src/role/discover.ts'
+import { findRoles, type RoleFiles, yamlRolesIn } from '../../../src/role/discover.ts'
 import { namedRoles } from '../../../src/role/named-roles.ts'
 import type { Facts, HostContext, Role } from '../../../src/role/role.ts'
 import { buildSite } from '../../../src/site/build.ts'
@@ -30,6 +30,15 @@ groups:
   load_balancers: { hosts: [lb-01] }
   monitoring_servers: { hosts: [lb-01] }
 `
+
+/** The package that examples use. */
+const PACKAGE = {
+  'package.json': '{ "dependencies": { "@acme/provision-redis": "1" } }',
+  'node_modules/@acme/provision-redis/package.json': '{ "provision": { "roles": { "redis": "./role.yaml" } } }',
+  'node_modules/@acme/provision-redis/role.yaml':
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: a reference of YAML
+    "summary: cache\noptions: { memory: 64mb }\nresources: [file: { path: /etc/redis.conf, content: 'maxmemory ${options.memory}' }]\n",
+}
 
 /** `BASE` without the hosts and variables that the examples define. */
 const baseFor = (inventories: readonly string[]): string => {
@@ -91,6 +100,7 @@ const faultsIn = async (readme: string, own: readonly Role[]): Promise<readonly 
   const playbooks = files.flatMap((file) => ('playbook' in file ? [file.playbook] : []))
   const rolesInYaml = files.flatMap((file) => ('role' in file ? [[/^# (\S+)/.exec(file.role)?.[1] ?? '', file.role] as const] : []))
   const directory = project({
+    ...PACKAGE,
     'inventory/base.yaml': baseFor(inventories),
     ...Object.fromEntries(inventories.map((text, i) => [`inventory/example-${i}.yaml`, text])),
     'playbooks/site.yaml': playbooks.join(''),
@@ -126,7 +136,7 @@ const faultsIn = async (readme: string, own: readonly Role[]): Promise<readonly 
 const facts = { distribution: 'debian', release: '13', codename: 'trixie', cpus: 2, container: false } as Facts
 
 /** Faults of the resources that plays and roles in YAML list. Files of the project need not exist. */
-const faultsInResources = async (site: Site, paths: ReadonlyMap<string, string>): Promise<readonly string[]> => {
+const faultsInResources = async (site: Site, paths: RoleFiles): Promise<readonly string[]> => {
   const { roles, problems } = namedRoles(site, new Map(), { kinds: await shippedKinds(), paths })
   const content = { type: 'local' as const, path: '', sha256: '', size: 0, open: () => Buffer.from('') }
   const files = (_: string, name = 'a file') => [{ path: name, content }]

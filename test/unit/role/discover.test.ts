@@ -1,9 +1,11 @@
 import { join, relative } from 'node:path'
 import { expect, test } from 'vitest'
-import { findRoles, loadRoles } from '../../../src/role/discover.ts'
+import { findRoles, loadRoles, type RoleFiles } from '../../../src/role/discover.ts'
 import { packageHome } from '../../../src/role/package-home.ts'
 import { problemOf } from '../problem-of.ts'
 import { project } from '../site/project.ts'
+
+const pathsOf = (files: RoleFiles) => Object.fromEntries([...files].map(([name, { path }]) => [name, path]))
 
 const home = () =>
   project({
@@ -18,7 +20,7 @@ const home = () =>
 test('a project may replace shipped roles and add its own, as a file or as a folder', () => {
   const shipped = home()
   const root = project({ 'roles/nginx.ts': '', 'roles/greeter/role.js': '', 'roles/Wrong.ts': '' })
-  expect(Object.fromEntries(findRoles(root, { home: shipped, isCompiled: true }))).toEqual({
+  expect(pathsOf(findRoles(root, { home: shipped, isCompiled: true }))).toEqual({
     nginx: join(root, 'roles/nginx.ts'),
     greeter: join(root, 'roles/greeter/role.js'),
   })
@@ -26,12 +28,12 @@ test('a project may replace shipped roles and add its own, as a file or as a fol
 
 test('in the checkout, roles that were added are found beside the compiled ones', () => {
   const root = home()
-  expect(Object.fromEntries(findRoles(root, { home: root, isCompiled: true }))).toEqual({
+  expect(pathsOf(findRoles(root, { home: root, isCompiled: true }))).toEqual({
     nginx: join(root, 'dist/roles/nginx/role.js'),
     mine: join(root, 'roles/mine.ts'),
     ours: join(root, 'roles/ours/role.ts'),
   })
-  expect(findRoles(root, { home: root, isCompiled: false }).get('nginx')).toBe(join(root, 'roles/nginx/role.ts'))
+  expect(findRoles(root, { home: root, isCompiled: false }).get('nginx')?.path).toBe(join(root, 'roles/nginx/role.ts'))
 })
 
 const ROLE = (name: string): string =>
