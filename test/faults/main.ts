@@ -1,4 +1,4 @@
-// Interrupts runs of `provision` at many points, and prints a table of the results. `npm run test:faults -- [--playbook everything|checkout|replica|cluster|site]`
+// Interrupts runs of `provision` at many points, and prints a table of the results. `npm run test:faults -- [--playbook everything|checkout|postgresql|replica|cluster|site]`
 // `[--between N|all] [--within N|all] [--plugs N|all] [--seed N] [--part 1/4] [--subnet 10.79.95]`.
 import { parseArgs } from 'node:util'
 import { labDown } from '../../src/lab/index.ts'
@@ -6,6 +6,7 @@ import type { Bench } from './bench.ts'
 import { clusterHosts, DATABASE, replicaHosts } from './bench-database.ts'
 import { CHECKED_OUT, checkoutHost } from './bench-git.ts'
 import { MORE, oneHost } from './bench-one.ts'
+import { CONTENTS, postgresqlHost } from './bench-postgresql.ts'
 import { threeHosts } from './bench-site.ts'
 import { type Counts, drawn, randomOf } from './draw.ts'
 import { unsynced } from './points.ts'
@@ -22,6 +23,7 @@ interface Course extends Counts {
 const COURSES: Readonly<Record<string, Course>> = {
   everything: { make: oneHost, more: MORE, between: 'all', within: 40, plugs: 6, unplugged: 'host-01' },
   checkout: { make: checkoutHost, more: CHECKED_OUT, between: 'all', within: 12, plugs: 2, unplugged: 'host-01' },
+  postgresql: { make: postgresqlHost, more: CONTENTS, between: 'all', within: 12, plugs: 2, unplugged: 'host-01' },
   replica: { make: replicaHosts, more: DATABASE, between: 6, within: 3, plugs: 1, unplugged: 'host-02' },
   cluster: { make: clusterHosts, more: DATABASE, between: 3, within: 1, plugs: 1, unplugged: 'host-02' },
   site: { make: threeHosts, more: DATABASE, between: 3, within: 3, plugs: 0, unplugged: 'web-01' },

@@ -7,6 +7,7 @@ import type { Resource } from '../../../src/resource/kind/kind.ts'
 import type { HostContext, HostView, Role } from '../../../src/role/role.ts'
 import { clusterOptions, DUMP, replicaOptions, type State } from '../../faults/database-states.ts'
 import checkout from '../../faults/git-role.ts'
+import postgresql from '../../faults/postgresql-role.ts'
 import everything from '../../faults/role.ts'
 
 const hosts = ['host-01', 'host-02', 'host-03'].map(
@@ -56,6 +57,7 @@ const declared = <Options>(role: Role<Options>, options: unknown, on: readonly H
 export const allIn = (state: State): readonly Resource[] => [
   ...declared(everything, { state }, hosts.slice(0, 1)),
   ...declared(checkout, { state }, hosts.slice(0, 1)),
+  ...declared(postgresql, { state }, hosts.slice(0, 1)),
   ...declared(mysql, replicaOptions(state), hosts.slice(0, 2)),
   ...declared(mysql, clusterOptions(state), hosts),
 ]

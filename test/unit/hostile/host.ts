@@ -173,6 +173,41 @@ const passwords = (d: Dice): string => {
   return `nonce:${uuid(d)}x\nrun:${d.one(['root', 'faulty', text()])}\n${d.some(2, entry).join('')}end\n`
 }
 
+/** What a cluster of PostgreSQL answers: JSON, at times of another shape, about what the fault tests declare. */
+const cluster = (d: Dice): string => {
+  const names = ['owner', 'readers', 'reader', 'now-and-then', 'faults', 'postgres']
+  const privileges = () => d.some(3, () => d.one(['SELECT', 'USAGE (grantable)', 'CONNECT', word(d)]))
+  const flags = ['login', 'superuser', 'createdb', 'createrole', 'replication', 'bypassRls', 'inherit', 'hasPassword']
+  const role = () => ({
+    ...Object.fromEntries(flags.map((flag) => [flag, d.chance(0.5)])),
+    ...{ connectionLimit: 1, validUntil: d.one([null, word(d)]), passwordDigest: word(d), memberOf: d.some(3, () => word(d)) },
+    scram: d.one([null, '4096:c2FsdA==', '9999999999:', word(d)]),
+    databases: d.some(3, () => [d.one([...names, word(d)]), privileges()]),
+  })
+  const grants = () => ({
+    schemas: d.some(3, () => [d.one(['public', word(d)]), privileges()]),
+    relations: d.some(3, () => ['public', d.one(['tables', 'sequences']), privileges(), ['orders', word(d)], d.one([1, 2, 1e6])]),
+    defaults: d.some(3, () => ['owner', d.one(['', 'public']), d.one(['tables', 'sequences']), privileges()]),
+  })
+  const settings = () => ({ owner: word(d), encoding: 'UTF8', collation: word(d), ctype: word(d), connectionLimit: 1 })
+  const text = (make: () => object): string | null =>
+    d.mostly<() => string | null>([() => JSON.stringify(make())], [() => null, () => '{}', () => word(d)])()
+  const rowsOf = (name: string): readonly (readonly unknown[])[] => [
+    ['database', name, text(settings)],
+    ['owner', name, d.chance(0.5)],
+    ['role', name, text(role)],
+    ['granted', name, d.one([null, names, [1], 'x'])],
+    ['owns', name, d.one([[], names])],
+    ['grants', name, 'faults', text(grants)],
+    ['lacking', name, 'faults', '0', d.one([0, 3, 'x'])],
+    ['exists', name, d.chance(0.5)],
+    ['extension', 'faults', d.one(['pg_trgm', 'hstore']), text(() => ({ version: word(d), schema: 'public' }))],
+  ]
+  const all = [...names.flatMap(rowsOf), ['has', 'faults', 'public', true], ['available', 'pg_trgm', d.one([null, ['1.5', '1.6']])]]
+  const answer = [['standby', d.chance(0.1)], ...all].map((row) => `${JSON.stringify(row)}\n`).join('')
+  return d.mostly([`${answer}end\n`], ['none\n', `several ${word(d)}\n`, 'other 15/main\n', `failed 3 ${word(d)}\n`])
+}
+
 /** What a host prints where one kind asks alone. */
 export const section = (d: Dice): Buffer => {
   const shapes = [
@@ -183,6 +218,7 @@ export const section = (d: Dice): Buffer => {
     keys,
     tables,
     unpacked,
+    cluster,
     parts,
     passwords,
     (): string => d.some(9, () => `${number(d)} ${number(d)}\n`).join(''),

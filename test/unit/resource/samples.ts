@@ -9,6 +9,7 @@ import { sha256Hex } from '../../../src/resource/kind/content.ts'
 import type { PlanContext } from '../../../src/resource/kind/kind.ts'
 import { nftables } from '../../../src/resource/nftables/nftables.ts'
 import { readRecord, recordHead } from '../../../src/resource/ownership/record.ts'
+import { scramVerifier } from '../../../src/resource/postgresql/scram.ts'
 import { modifiedOf } from '../../../src/resource/release/observe.ts'
 import { release } from '../../../src/resource/release/release.ts'
 import { followerOf } from '../../../src/resource/replication/plan.ts'
@@ -26,6 +27,12 @@ interface Sample {
 }
 
 const NO_GROUP = { group: 'absent', gidOwner: undefined, primaryOf: [], admits: undefined }
+const NO_ROLE = {
+  ...{ is: 'known', role: undefined, nonce: 'n', digest: '', roles: new Set(), grantedIn: [], ownsIn: [] },
+  databases: new Map([
+    ['shop', { grants: { schemas: [], relations: [], defaults: [] }, digest: '', existing: new Set(), lacking: new Map() }],
+  ]),
+}
 const NO_USER = {
   ...{ account: 'absent', isRunAccount: false, grants: [], busy: undefined, uidOwner: undefined, isShellMissing: false },
   newHome: { fault: undefined, owner: undefined },
@@ -295,6 +302,32 @@ export const SAMPLES: Readonly<Record<string, Sample>> = {
       missingTables: [],
     }),
   },
+  'postgresql-database': {
+    options: (i) => ({ name: `sample${i}`, owner: 'shop' }),
+    asWanted: () => ({
+      ...{ is: 'known', digest: 'd', hasOwner: true, tables: 1 },
+      database: { owner: 'shop', encoding: 'UTF8', collation: 'C.UTF-8', ctype: 'C.UTF-8', connectionLimit: -1 },
+    }),
+  },
+  'postgresql-extension': {
+    options: (i) => ({ database: 'shop', name: `sample${i}` }),
+    asWanted: () => ({
+      ...{ is: 'known', digest: 'd', hasDatabase: true, available: ['1.6'] },
+      extension: { version: '1.6', schema: 'public' },
+    }),
+  },
+  'postgresql-role': {
+    options: (i) => ({ name: `sample${i}`, password: new Secret('poison'), grants: [{ database: 'shop', privileges: ['connect'] }] }),
+    asWanted: () => ({
+      ...NO_ROLE,
+      role: {
+        ...{ login: true, superuser: false, createdb: false, createrole: false, replication: false, bypassRls: false, inherit: true },
+        ...{ connectionLimit: -1, validUntil: null, hasPassword: true, scram: '4096:c2FsdA==', memberOf: [] },
+        passwordDigest: sha256Hex(`n${scramVerifier('poison', { salt: 'c2FsdA==', iterations: 4096 })}`),
+        databases: [['shop', ['CONNECT']]],
+      },
+    }),
+  },
   drained: { options: (i) => ({ role: `sample${i}` }), asWanted: () => [] },
   owned: {
     options: (i) => ({ role: `sample${i}`, playbooks: ['site.yaml'], lines: [{ key: `link:/sample${i}`, parts: [`link:/sample${i}`] }] }),
@@ -356,6 +389,9 @@ export const seenNothing = (kind: string): unknown => {
   if (kind === 'service') return { ...(SAMPLES.service?.asWanted(7) as object), active: 'inactive', enabled: 'disabled' }
   if (kind === 'sshd') return { ...(SAMPLES.sshd?.asWanted(7) as object), inode: 'absent' }
   if (kind === 'database-account') return { account: 'absent', missingTables: [] }
+  if (kind === 'postgresql-database') return { is: 'known', database: undefined, digest: '', hasOwner: true, tables: 0 }
+  if (kind === 'postgresql-extension') return { is: 'known', hasDatabase: true, extension: undefined, digest: '', available: ['1.6'] }
+  if (kind === 'postgresql-role') return NO_ROLE
   if (kind === 'database-dump') return { tables: [], replacedBy: [] }
   if (kind === 'galera') return { ...(SAMPLES.galera?.asWanted(7) as object), status: undefined }
   if (kind === 'replication') return { ...(SAMPLES.replication?.asWanted(7) as object), status: undefined }

@@ -77,5 +77,8 @@ export const EXEMPT: Readonly<Record<string, string>> = {
   drained: `${ROOTS}: /var/lib/provision`,
   database: 'it uses no path: the database server does all the work',
   'database-account': 'it uses no path: the database server does all the work',
+  'postgresql-database': 'it uses no path: psql runs as the account postgres, and the server does all the work',
+  'postgresql-role': 'it uses no path: psql runs as the account postgres, and the server does all the work',
+  'postgresql-extension': 'it uses no path: psql runs as the account postgres, and the server does all the work',
   'database-dump': 'it uses no path of an account: the dump is streamed to the database server',
 }
