@@ -100,6 +100,7 @@ export type {
   SiteView,
 } from './role/role.ts'
 export { defineRole } from './role/role.ts'
+export { template } from './role/template/template.ts'
 export { Secret } from './secret/secret.ts'
 export { commandLine, quote } from './shell/quote.ts'
 export { raw, Script } from './shell/script.ts'

@@ -2,11 +2,18 @@ import { Problem } from '../problem.ts'
 import type { LocalFile } from '../resource/kind/content.ts'
 import type { HostContext } from './role.ts'
 
+type Files = Pick<HostContext<unknown>, 'files'>
+
 /** The file of the project at this path, also a hidden one. No other file is read. If there is none, throws an input error at the option that names it, with this `fix`. */
-export const projectFile = ({ files }: Pick<HostContext<unknown>, 'files'>, path: string, fix: string): LocalFile => {
+export const projectFile = (context: Files, path: string, fix: string): LocalFile => {
+  const found = findProjectFile(context, path)
+  if (found !== undefined) return found
+  throw new Problem({ class: 'input', where: { file: path }, what: 'file does not exist in the project', fix })
+}
+
+/** The file of the project at this path; undefined if its directory has none with this name. */
+export const findProjectFile = ({ files }: Files, path: string): LocalFile | undefined => {
   const end = path.lastIndexOf('/')
   const name = path.slice(end + 1)
-  const found = files(end < 0 ? '' : path.slice(0, end), name).find((one) => one.path === name)
-  if (found !== undefined) return found.content
-  throw new Problem({ class: 'input', where: { file: path }, what: 'file does not exist in the project', fix })
+  return files(end < 0 ? '' : path.slice(0, end) || '/', name).find((one) => one.path === name)?.content
 }
