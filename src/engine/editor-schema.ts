@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { Role } from '../role/role.ts'
 import type { Declarable, Kinds } from '../role/yaml/entries.ts'
-import { sourceOption } from '../role/yaml/make-resource.ts'
+import { projectOptions } from '../role/yaml/make-resource.ts'
 import { groupSchema, hostSchema, playSchema, roleEntrySchema, varsSchema } from '../site/schema/settings.ts'
 
 /** A JSON Schema, or a part of one. */
@@ -89,12 +89,14 @@ const resources = (kinds: Kinds): Schema => ({
 
 const ofKind = (kind: Declarable): Schema => {
   const { required: _, ...schema } = withReferences(schemaOf(kind.schema), true)
-  const found = sourceOption(kind)
-  if (found === undefined || typeof schema.properties !== 'object') return schema
-  const source = described(`${found.form === 'content' ? 'file' : 'directory'} of the project, in place of \`${found.option}\``, {
-    type: 'string',
-  })
-  return { ...schema, properties: { ...schema.properties, source } }
+  if (typeof schema.properties !== 'object') return schema
+  const { source, template, values } = projectOptions(kind)
+  const more = {
+    ...(source !== undefined && { source: described(source, { type: 'string' }) }),
+    ...(template !== undefined && { template: described(template, { type: 'string' }) }),
+    ...(values !== undefined && { values: described(values, { type: 'object' }) }),
+  }
+  return { ...schema, properties: { ...schema.properties, ...more } }
 }
 
 /** A text in which any value can be written. */

@@ -17,12 +17,12 @@ const MAX_BYTES = 2 ** 20
  * The result has secrets and later values as separate parts.
  */
 export const render = (path: string, find: FindFile, given: Given): Text => {
-  const load = (name: string, from: string): Template | undefined => {
-    const target = /^\.\.?\//.test(name) ? join(dirname(from), name) : join(name)
+  const load = (name: string, from?: string): Template | undefined => {
+    const target = from !== undefined && /^\.\.?\//.test(name) ? besideOf(from, name) : name
     const file = find(target)
     return file === undefined ? undefined : parse(textOf(target, file))
   }
-  const template = load(path, '.')
+  const template = load(path)
   if (template === undefined)
     throw inputProblem(
       { file: path },
@@ -50,6 +50,9 @@ export const render = (path: string, find: FindFile, given: Given): Text => {
   }
   return { type: 'text', parts: out.parts() }
 }
+
+/** A path beside a template. A template of a package has a path that begins with `./`, and so have those beside it. */
+const besideOf = (from: string, name: string): string => `${from.startsWith('./') ? './' : ''}${join(dirname(from), name)}`
 
 /** Files that were read, by content: many hosts use the same template. */
 const texts = new Map<string, { readonly path: string; readonly text: string }>()

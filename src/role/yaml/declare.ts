@@ -47,7 +47,7 @@ export const declare = (entries: readonly Entry[], scope: Scope, files: Files): 
           if (entry.condition !== undefined && !holds(entry.condition, inner)) return
           const options = resolve(entry.options, inner)
           if (options.is !== 'map') throw notAMap(entry.kind, entry.options)
-          for (const resource of makeResources(entry.kind, options, { ...files, earlier, isIncomplete })) {
+          for (const resource of makeResources(entry.kind, options, { ...files, scope: inner, earlier, isIncomplete })) {
             const key = keyOf(resource)
             const first = declared.get(key)
             if (first !== undefined && !isDeepStrictEqual(comparable(first.resource.spec), comparable(resource.spec)))

@@ -21,6 +21,8 @@ import { suggestion } from '../../site/source/suggest.ts'
 import { projectFile } from '../project-file.ts'
 import type { HostContext } from '../role.ts'
 import type { Declarable } from './entries.ts'
+import { rendered } from './rendered.ts'
+import type { Scope } from './scope.ts'
 
 /** The files of the project, and the folder of the role: a path that begins with `./` is below it. */
 export interface Files {
@@ -30,6 +32,8 @@ export interface Files {
 
 /** What the options of a resource may name: files of the project, and earlier resources of the same list by their keys. */
 export interface Nameable extends Files {
+  /** What templates may use. */
+  readonly scope: Scope
   readonly earlier: ReadonlyMap<string, Resource>
   /** An earlier resource is not known yet, because it needs facts. */
   readonly isIncomplete: boolean
@@ -50,6 +54,7 @@ export const makeResources = (kind: Declarable, options: SourceMap, nameable: Na
     if (sourced !== undefined && path.length === 1 && path[0] === sourced.option) return sourced.value
     const form = registeredAt(kind.schema, path, yamlForms)?.form
     if ((form === 'content' || form === 'file') && isSource(node)) return readSource(node, 'content', nameable)
+    if ((form === 'content' || form === 'file') && isTemplate(node)) return readTemplate(node, nameable)
     if (node.is === 'map') return Object.fromEntries([...node.entries].map(([key, entry]) => [key, convert(entry.node, [...path, key])]))
     if (node.is === 'list')
       return node.items.map((item, i) => (form === 'resources' ? named(item, nameable, problems) : convert(item, [...path, i])))
@@ -69,7 +74,7 @@ export const makeResources = (kind: Declarable, options: SourceMap, nameable: Na
 
 /** The problems that are visible while facts are unknown: misspelt options. */
 export const misspelt = (kind: Declarable, options: SourceNode): readonly Problem[] => {
-  const known = [...keysAt(kind.schema, []), ...(sourceOption(kind) === undefined ? [] : ['source'])]
+  const known = [...keysAt(kind.schema, []), ...Object.keys(projectOptions(kind))]
   return entriesOf(options).flatMap(([key, entry]) =>
     known.length === 0 || known.includes(key)
       ? []
@@ -105,17 +110,48 @@ interface Sourced {
   readonly options: SourceMap
 }
 
+/** The options beside those of a kind that name files of the project, with their descriptions. */
+export const projectOptions = (kind: Declarable): Readonly<Partial<Record<'source' | 'template' | 'values', string>>> => {
+  const found = sourceOption(kind)
+  if (found === undefined) return {}
+  const { option, form } = found
+  const source = `${form === 'content' ? 'file' : 'directory'} of the project, in place of \`${option}\``
+  if (form !== 'content') return { source }
+  return { source, template: `template of the project, in place of \`${option}\``, values: 'values for the template' }
+}
+
 const withSource = (kind: Declarable, options: SourceMap, nameable: Nameable): Sourced | undefined => {
   const found = sourceOption(kind)
-  const entry = entryOf(options, 'source')
-  if (found === undefined || entry === undefined) return undefined
+  if (found === undefined) return undefined
   const { option, form } = found
-  const other = entryOf(options, option)
+  const named = ['source', ...(form === 'content' ? ['template'] : [])]
+  const [name, other] = [...named, option].filter((key) => options.entries.has(key))
+  const entry = name === undefined ? undefined : entryOf(options, name)
+  if (name !== 'template' && form === 'content') refuseValues(options)
+  if (entry === undefined || name === undefined || name === option) return undefined
   if (other !== undefined)
-    throw inputProblem(other.key, `\`source\` and \`${option}\` are both set`, `remove one of them: \`source\` is a path of the project`)
-  const rest = omitKeys(options, new Set(['source']))
+    throw inputProblem(
+      entryOf(options, other)?.key ?? entry.key,
+      `\`${name}\` and \`${other}\` are both set`,
+      `remove one of them: \`${name}\` is a path of the project`,
+    )
+  const rest = omitKeys(options, new Set(['source', 'template', 'values']))
   const entries = new Map([...rest.entries, [option, { key: entry.key, node: entry.node }]])
-  return { option, value: readSource(entry.node, form, nameable), options: { ...rest, entries } }
+  const value = name === 'source' ? readSource(entry.node, form, nameable) : readTemplate(options, nameable)
+  return { option, value, options: { ...rest, entries } }
+}
+
+const refuseValues = (options: SourceMap): void => {
+  const values = entryOf(options, 'values')
+  if (values !== undefined) throw inputProblem(values.key, '`values` is set without `template`', 'name the template that uses them')
+}
+
+const isTemplate = (node: SourceNode): boolean =>
+  entryOf(node, 'template') !== undefined && entriesOf(node).every(([key]) => key === 'template' || key === 'values')
+
+const readTemplate = (given: SourceNode, { files, folder, scope }: Nameable): unknown => {
+  const node = entryOf(given, 'template')?.node ?? given
+  return rendered({ path: pathIn(node, 'template', folder), node, values: entryOf(given, 'values')?.node }, files, scope)
 }
 
 const isSource = (node: SourceNode): boolean => entriesOf(node).length === 1 && entryOf(node, 'source') !== undefined
@@ -123,14 +159,19 @@ const isSource = (node: SourceNode): boolean => entriesOf(node).length === 1 && 
 /** Reads the file or directory that `source` names. */
 const readSource = (given: SourceNode, form: 'content' | 'files', { files, folder }: Files): unknown => {
   const node = entryOf(given, 'source')?.node ?? given
+  const path = pathIn(node, form === 'content' ? 'file' : 'directory', folder)
+  return atPlace(node, () => read(files, path, form))
+}
+
+/** The path below the project; `./` is the folder of the role. */
+const pathIn = (node: SourceNode, what: 'file' | 'directory' | 'template', folder: string | undefined): string => {
   if (node.is !== 'scalar' || typeof node.value !== 'string' || node.value === '')
     throw inputProblem(
       node.place,
-      '`source` is not a path',
-      `write the path of a ${form === 'content' ? 'file' : 'directory'} of the project`,
+      `\`${what === 'template' ? what : 'source'}\` is not a path`,
+      `write the path of a ${what} of the project`,
     )
-  const path = node.value.startsWith('./') ? `${folder === undefined ? '' : `${folder}/`}${node.value.slice(2)}` : node.value
-  return atPlace(node, () => read(files, path, form))
+  return node.value.startsWith('./') ? `${folder === undefined ? '' : `${folder}/`}${node.value.slice(2)}` : node.value
 }
 
 const read = (files: Files['files'], path: string, form: 'content' | 'files'): unknown =>

@@ -5,6 +5,7 @@ import { describe, expect, test } from 'vitest'
 import { placeOf, problemsIn } from '../../../../src/problem.ts'
 import { shownText } from '../../../../src/resource/kind/content.ts'
 import { projectFiles } from '../../../../src/role/files.ts'
+import { packageFiles } from '../../../../src/role/package/packaged-role.ts'
 import { template } from '../../../../src/role/template/template.ts'
 import { project } from '../../site/project.ts'
 import { rendered } from './rendering.ts'
@@ -105,4 +106,13 @@ describe('templates of templates', () => {
     is('{% set x = 7 %}{% import "inner.j2" as i with context %}', '')
     expect(() => rendered('{% set x = 7 %}{% import "inner.j2" as i %}', {}, files)).toThrow('inner.j2:1:4: `x` does not exist')
   })
+})
+
+test('a template of a package includes others of the package by ./, and those of the project by their path', () => {
+  const [project1, package1] = [
+    project({ 'a.j2': 'project' }),
+    project({ 'templates/t.j2': '{% include "./b.j2" %}{% include "a.j2" %}', 'templates/b.j2': 'package ' }),
+  ]
+  const files = packageFiles({ name: 'acme', version: '1.0.0', home: package1 }, at(project1).files)
+  expect(shownText(template({ files }, './templates/t.j2'))).toBe('package project')
 })
