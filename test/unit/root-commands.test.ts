@@ -28,7 +28,7 @@ const ALLOWED: Readonly<Record<string, string>> = {
   'src/resource/apt/debconf.ts': OURS,
   'src/resource/apt/repository-apply.ts': OURS,
   'src/resource/account/authorized-keys-apply.ts': OURS,
-  'src/resource/account/make-home.ts': 'in a directory that was entered and that root alone controls, before the copy belongs to the user',
+  'src/resource/account/home.ts': 'in a directory that was entered and that root alone controls, before the copy belongs to the user',
   'src/resource/account/user-password.ts': OURS,
   'src/resource/account/user.ts': 'entries in directories of cron and systemd, which `rm` deletes without following them',
   'src/resource/certificate/apply.ts': GUARDED,

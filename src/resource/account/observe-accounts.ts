@@ -2,6 +2,7 @@ import type { Script } from '../../shell/script.ts'
 import { sh } from '../../shell/sh.ts'
 import { walk } from '../kind/walk.ts'
 import { SESSIONS } from './end-sessions.ts'
+import { HOME_OF_DELETED } from './home.ts'
 import { fieldsOf } from './keys-fields.ts'
 
 /** A question about an account, as a word of one letter and its value. */
@@ -16,6 +17,8 @@ export type AccountQuestion =
   | { readonly gidOwner: number }
   | { readonly shell: string }
   | { readonly home: string; readonly of: string }
+  /** An account whose home will be deleted. */
+  | { readonly homeless: string }
 
 /** Records of an answer: a word, and its fields. */
 export type AccountRecords = ReadonlyMap<string, readonly (readonly string[])[]>
@@ -35,6 +38,7 @@ const wordsOf = (question: AccountQuestion): readonly string[] => {
   if ('uidOwner' in question) return ['uid', String(question.uidOwner)]
   if ('gidOwner' in question) return ['gid', String(question.gidOwner)]
   if ('shell' in question) return ['shell', question.shell]
+  if ('homeless' in question) return ['homeless', question.homeless]
   return ['home', question.home, question.of]
 }
 
@@ -51,6 +55,7 @@ const WIDTHS: Readonly<Record<string, number>> = {
     gid: 2,
     shell: 2,
     home: 4,
+    homeless: 3,
     busy: 2,
     login: 1,
     grants: 1,
@@ -71,7 +76,7 @@ export const readAccountRecords = (answer: Buffer): AccountRecords => {
   return found
 }
 
-const OBSERVE = String.raw`${SESSIONS}
+const OBSERVE = String.raw`${SESSIONS}${HOME_OF_DELETED}
 my $login = pop @ARGV;
 my $passwords = shift @ARGV;
 sub say_fields { print join("\0", @_), "\0" }
@@ -142,6 +147,7 @@ while (@ARGV) {
   elsif ($what eq 'group') { group(splice @ARGV, 0, 2) }
   elsif ($what eq 'uid') { my $n = shift @ARGV; say_fields('uid', $n, getpwuid($n) // '') }
   elsif ($what eq 'gid') { my $n = shift @ARGV; say_fields('gid', $n, getgrgid($n) // '') }
+  elsif ($what eq 'homeless') { my $n = shift @ARGV; say_fields('homeless', $n, home_of_deleted($n)) }
   elsif ($what eq 'shell') { shell(shift @ARGV) }
   else { home(splice @ARGV, 0, 2) }
 }

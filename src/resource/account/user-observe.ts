@@ -15,6 +15,7 @@ export const observeUsers = (specs: readonly UserSpec[]): KindQuery<UserState> =
     ...[...new Set(present.flatMap(({ groups }) => groups))].map((group) => ({ group, isDeleted: false })),
     ...present.flatMap(({ uid }) => (uid === undefined ? [] : [{ uidOwner: uid }])),
     ...[...new Set(present.map((spec) => shellOf(spec, false) ?? ''))].map((shell) => ({ shell })),
+    ...specs.flatMap(({ name, removeHome }) => (removeHome ? [{ homeless: name }] : [])),
     ...present.filter(({ system }) => !system).map((spec) => ({ home: homeOf(spec), of: spec.name })),
   ]
   return {
@@ -35,6 +36,7 @@ const stateOf = (spec: UserSpec, records: AccountRecords): UserState => {
   const account = entry === undefined ? NO_ACCOUNT : accountOf(entry, all('member'))
   const shell = shellOf(spec, account !== NO_ACCOUNT)
   const home = all('home').find(([, of]) => of === name)
+  const [, there, fault] = all('homeless').find(([user]) => user === name) ?? []
   const owner = all('uid').find(([number]) => number === `${uid}`)?.[1] ?? ''
   return {
     account,
@@ -43,6 +45,7 @@ const stateOf = (spec: UserSpec, records: AccountRecords): UserState => {
     busy: all('busy').find(([user]) => user === name)?.[1],
     uidOwner: owner === '' || owner === name ? undefined : owner,
     isShellMissing: all('shell').some(([path, there]) => path === shell && there === ''),
+    oldHome: there === 'there' ? { fault: fault === '' ? undefined : fault } : undefined,
     newHome: { fault: home?.[2] === '' ? undefined : home?.[2], owner: /^\d+$/.test(home?.[3] ?? '') ? Number(home?.[3]) : undefined },
   }
 }

@@ -29,11 +29,11 @@ export const planUser = (spec: UserSpec, state: UserState, { packagesPending }: 
   return { action: 'update', certainty: 'dependent', reason: `${reason}; its processes must end first: ${state.busy}`, differences }
 }
 
-const deletion = ({ endSessions }: UserSpec, { busy }: UserState): Change => {
-  if (busy === undefined) return { action: 'delete', certainty: 'exact', reason: 'declared absent', differences: [] }
-  return endSessions
-    ? { action: 'delete', certainty: 'exact', reason: `declared absent; ends its processes: ${busy}`, differences: [] }
-    : { action: 'delete', certainty: 'dependent', reason: `declared absent; its processes must end first: ${busy}`, differences: [] }
+const deletion = ({ endSessions }: UserSpec, { account, busy, oldHome }: UserState): Change => {
+  const processes = busy === undefined ? '' : `; ${endSessions ? 'ends its processes' : 'its processes must end first'}: ${busy}`
+  const home = oldHome === undefined || account === NO_ACCOUNT ? '' : `; deletes ${account.home}`
+  const certainty = busy === undefined || endSessions ? 'exact' : 'dependent'
+  return { action: 'delete', certainty, reason: `declared absent${processes}${home}`, differences: [] }
 }
 
 const differencesOf = (spec: UserSpec, account: Account): readonly Difference[] => {
@@ -89,7 +89,7 @@ const lockOut = (
   return undefined
 }
 
-const impossible = (spec: UserSpec, { account, uidOwner, newHome }: UserState, context: PlanContext): HostRefusal | undefined => {
+const impossible = (spec: UserSpec, { account, uidOwner, newHome, oldHome }: UserState, context: PlanContext): HostRefusal | undefined => {
   const { name, uid, home } = spec
   if (
     account !== NO_ACCOUNT &&
@@ -101,7 +101,10 @@ const impossible = (spec: UserSpec, { account, uidOwner, newHome }: UserState, c
       'a directory service has it, and provision changes local accounts only',
       'change it in the directory service, and declare only its name and its groups',
     )
-  if (spec.state === 'absent') return undefined
+  if (spec.state === 'absent')
+    return oldHome?.fault === undefined || account === NO_ACCOUNT
+      ? undefined
+      : new HostRefusal(`home of ${name} is not deleted`, `${account.home}: ${oldHome.fault}`, 'remove `removeHome`, and delete it by hand')
   if (uidOwner !== undefined && !context.changes(`user:${uidOwner}`))
     return new HostRefusal(`${name} cannot have the number ${uid}`, `${uidOwner} has it on this host`, 'declare another number, or none')
   const creates = !spec.system && (account === NO_ACCOUNT || (home !== undefined && home !== account.home))

@@ -18,10 +18,18 @@ export const schema = z
       .optional(),
     system: z.boolean().default(false).meta({ description: 'use a number from the range of system users and create no home directory' }),
     password: z.literal('locked').optional().meta({ description: '`locked`: no password is accepted; keys still are' }),
-    state: z.enum(['present', 'absent']).default('present').meta({ description: '`absent`: delete the account, keep its home directory' }),
+    state: z.enum(['present', 'absent']).default('present').meta({ description: '`absent`: delete the account' }),
     endSessions: z.boolean().default(false).meta({
       description: 'with `state: absent`, end the processes of the account; otherwise an account with processes is not deleted',
     }),
+    removeHome: z
+      .boolean()
+      .default(false)
+      .meta({ description: 'with `state: absent`, delete its home directory too; default: the home stays' }),
+  })
+  .refine(({ removeHome, state }) => !removeHome || state === 'absent', {
+    path: ['removeHome'],
+    error: 'must be used with state: absent',
   })
   .refine(({ endSessions, state }) => !endSessions || state === 'absent', {
     path: ['endSessions'],
@@ -59,6 +67,8 @@ export interface UserState {
   /** Name of the account that has the declared number. */
   readonly uidOwner: string | undefined
   readonly isShellMissing: boolean
+  /** The home of an account to delete with its home, and why root does not delete it. */
+  readonly oldHome?: { readonly fault: string | undefined } | undefined
   /** The home that the account gets: why root does not create it, and the owner that it already has, if no account has that number. */
   readonly newHome: { readonly fault: string | undefined; readonly owner: number | undefined }
 }

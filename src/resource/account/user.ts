@@ -5,7 +5,7 @@ import { inTurn } from '../kind/one-by-one.ts'
 import { CHANGED, walk } from '../kind/walk.ts'
 import { refuseAppeared } from './appeared.ts'
 import { END_SESSIONS } from './end-sessions.ts'
-import { GUARD_HOME, MAKE_HOME } from './make-home.ts'
+import { GUARD_HOME, MAKE_HOME, REMOVE_HOME } from './home.ts'
 import { observeUsers } from './user-observe.ts'
 import { forbidsUser, missingGroups, needsHome, planUser } from './user-plan.ts'
 import { type Account, homeOf, NO_ACCOUNT, schema, shellOf, type UserSpec, type UserState } from './user-spec.ts'
@@ -82,14 +82,15 @@ const asObserved = ({ name, group }: UserSpec, account: Account): Script => {
   return sh`{ [ "$(getent passwd ${name} | cut -d: -f 1,3,5-)" = ${entry} ]${sameGroup}; } || { echo ${`user ${name} is not as it was observed`} >&2; exit ${CHANGED}; }\n`
 }
 
-const deletionOf = ({ name, endSessions }: UserSpec, { account }: UserState): Script => {
+const deletionOf = ({ name, endSessions, removeHome }: UserSpec, { account }: UserState): Script => {
   if (account === NO_ACCOUNT) return sh`:`
   const same = sh`[ "$(getent passwd ${name} | cut -d: -f 3)" = ${account.uid} ] || { echo ${`user ${name} is not as it was observed`} >&2; exit ${CHANGED}; }`
   const end = endSessions ? sh`usermod -L -e 1 ${name}\n${walk(END_SESSIONS, name)}\n` : sh``
+  const home = removeHome ? sh`${walk(REMOVE_HOME, name)} || exit\n` : sh``
   // An account of this name that is created later inherits neither jobs nor services that run without a login.
   return sh`if getent passwd ${name} >/dev/null; then
 ${same}
-${end}userdel ${name}
+${end}${home}userdel ${name}
 rm -f ${[`/var/spool/cron/crontabs/${name}`, `/var/lib/systemd/linger/${name}`]}
 fi`
 }

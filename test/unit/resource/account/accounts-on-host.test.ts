@@ -61,6 +61,49 @@ rm -rf /home/* /srv/* /etc/sudoers.d "$BIN"/*; chmod 755 /srv /home`)
     expect(plan(user({ name: 'ann', groups: ['team', 'adm'], shell: '/bin/sh', password: 'locked' }))).toEqual([])
   })
 
+  describe('that are deleted with their home', () => {
+    const ann = user({ name: 'ann', state: 'absent', removeHome: true })
+    const make = (more = ''): unknown =>
+      host.run(`useradd -m -s /bin/sh ann; useradd -m bob; mkdir /home/ann/deep; echo x >/home/ann/deep/file; ${more}`)
+
+    it('leave nothing behind, and nothing of others is touched', () => {
+      make('ln -s /home/bob /home/ann/link; echo y >/home/bob/file')
+      expect(plan(ann)).toEqual(['delete ann declared absent; deletes /home/ann'])
+      expect(apply(ann)).toBeUndefined()
+      expect(host.run('getent passwd ann || ls /home; cat /home/bob/file')).toBe('bob\ny\n')
+      expect(plan(ann)).toEqual([])
+    })
+
+    it('keep it without the option, and are deleted if they have none', () => {
+      make('useradd -M carl; useradd -M -d /nowhere/dora dora')
+      expect(apply(user({ name: 'ann', state: 'absent' }))).toBeUndefined()
+      const homeless = ['carl', 'dora'].map((name) => user({ name, state: 'absent', removeHome: true }))
+      expect(plan(...homeless)).toEqual(['delete carl declared absent', 'delete dora declared absent'])
+      expect(apply(...homeless)).toBeUndefined()
+      expect(host.run('cat /home/ann/deep/file; getent passwd carl dora || :')).toBe('x\n')
+    })
+
+    it.each([
+      ['belongs to another account', 'chown bob /home/ann', '/home/ann: it belongs to bob'],
+      ['is a link', 'rm -r /home/ann; ln -s /home/bob /home/ann', '/home/ann: it is not a directory'],
+      [
+        'is below a directory of another account',
+        'chown bob /home',
+        '/home/ann: another account can replace it (owner of the directory: bob)',
+      ],
+      ['is also that of others', 'usermod -d /home/ann/deep bob', '/home/ann: the home of bob is /home/ann/deep'],
+      ['is the same as that of others', 'usermod -d /home/ann bob', '/home/ann: the home of bob is /home/ann'],
+    ])('are refused if it %s', (_, damage, why) => {
+      make()
+      const [before] = workOf([ann])
+      host.run(damage)
+      expect(forbidden(ann)).toBe(why)
+      // Also if it happened after the observation.
+      expect(execute(ann.kind, before === undefined ? [] : [before])?.why).toContain(why)
+      expect(host.run('getent passwd ann | cut -d: -f 1; chown root /home; ls /home/bob/.. | grep bob')).toBe('ann\nbob\n')
+    })
+  })
+
   it('get the home that is missing, with what new homes have', () => {
     host.run('mkdir -p /etc/skel; echo hi >/etc/skel/.profile; useradd -M -u 4001 ann; useradd -M -u 4002 -d /srv/people/bob bob')
     expect(plan(user({ name: 'ann' }), user({ name: 'bob' }))).toEqual([

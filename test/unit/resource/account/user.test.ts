@@ -245,6 +245,7 @@ it.each([
   ['a comment with a colon', { name: 'ann', comment: 'a:b' }],
   ['an unknown option', { name: 'ann', shel: '/bin/sh' }],
   ['sessions to end of an account that stays', { name: 'ann', endSessions: true }],
+  ['a home to delete of an account that stays', { name: 'ann', removeHome: true }],
 ])('a user is refused: %s', (_, options) => {
   expect(() => user(options as Options)).toThrow()
 })
@@ -264,7 +265,7 @@ it('the options of accounts are refused by their name', () => {
     ...['home', 'shell', 'comment', 'password'],
   ])
   expect([user({ name: 'ann' }).spec, group({ name: 'ann' }).spec]).toEqual([
-    { name: 'ann', groups: [], system: false, state: 'present', endSessions: false },
+    { name: 'ann', groups: [], system: false, state: 'present', endSessions: false, removeHome: false },
     { name: 'ann', system: false, state: 'present' },
   ])
 })

@@ -1,4 +1,5 @@
 import { UNSAFE } from '../kind/walk.ts'
+import { SESSIONS } from './end-sessions.ts'
 
 /** Goes to the nearest directory above a path that exists. Returns the names of those that are missing. Root alone must control it. */
 const NEAREST = `
@@ -35,4 +36,39 @@ system('cp', '-a', '--', '/etc/skel/.', $new) == 0 or fail("$account[7]: /etc/sk
 system('chown', '-hR', '--', "$account[2]:$account[3]", $new) == 0 && chmod $mode, $new or fail("$account[7]: $!");
 rename $new, $name or fail("$account[7]: $!");
 to_disk('.');
+`
+
+/**
+ * Perl routine `home_of_deleted NAME`: whether the account has a home, and why root does not delete it. It is empty if root alone controls the
+ * directories above, and the home is a directory of the account, on the same file system, and of no other account.
+ */
+export const HOME_OF_DELETED = String.raw`
+sub home_of_deleted {
+  my ($name) = @_;
+  my @p = getpwnam $name or return ('', '');
+  my ($uid, $home) = @p[2, 7];
+  my ($dir, $base) = parted($home);
+  return ($held[2] eq 'does not exist' ? ('', '') : ('there', "$held[0] $held[2]")) if !enter($dir);
+  my @s = lstat $base or return ('', '');
+  return ('there', "another account can replace it (owner of the directory: $other)") if $other ne '';
+  return ('there', 'it is not a directory') if !S_ISDIR($s[2]);
+  return ('there', 'it belongs to ' . account($s[4])) if $s[4] != $uid;
+  return ('there', 'it is a file system of its own') if $s[0] != (stat '.')[0];
+  setpwent;
+  while (my @one = getpwent) { return ('there', "the home of $one[0] is $one[7]") if $one[0] ne $name && "$one[7]/" =~ m{^\Q$home\E/+} }
+  return ('there', '');
+}
+`
+
+/** Perl program that deletes the home of an account that nobody uses, before the account is deleted: a cut leaves the account. */
+export const REMOVE_HOME = `${SESSIONS}${HOME_OF_DELETED}
+my ($name) = @ARGV;
+my @account = getpwnam $name or exit 0;
+my (undef, @left) = sessions_of($account[2]);
+fail("$name still runs " . join ', ', map { $_->[1] } @left) if @left;
+my ($there, $fault) = home_of_deleted($name);
+exit 0 if $there eq '';
+fail("$account[7]: $fault") if $fault ne '';
+my (undef, $base) = parted($account[7]);
+exec 'rm', '-rf', '--one-file-system', '--', $base;
 `
