@@ -1,4 +1,5 @@
-import { execFile } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { get } from 'node:https'
@@ -7,6 +8,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import * as lab from '../../src/lab/index.ts'
+import { refreshLists } from '../../src/lab/machine/machine.ts'
 
 const run = promisify(execFile)
 const root = await mkdtemp(join(tmpdir(), 'provision-lab-'))
@@ -207,6 +209,16 @@ describe('the lab and its remains', () => {
     expect(await ssh(heir, 'one', 'hostname')).toBe('one')
     await lab.labDown(heir)
     await lab.labDown(beside)
+  })
+
+  it('waits for another apt-get that holds the lock of the package lists', async () => {
+    const lock = `open F, '>>', '/var/lib/apt/lists/lock' or die; my $l = pack 's s x4 q q i', F_WRLCK, 0, 0, 0, 0; fcntl(F, F_SETLK, $l) or die; $| = 1; print "held"; sleep 3`
+    const holder = spawn('perl', ['-MFcntl', '-e', lock], { stdio: ['ignore', 'pipe', 'inherit'] })
+    await once(holder.stdout, 'data')
+    const update = refreshLists()
+    await once(holder, 'exit')
+    await update
+    expect(holder.exitCode).toBe(0)
   })
 
   it('removes the lab of a deleted project', async () => {

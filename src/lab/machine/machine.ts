@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Problem } from '../../problem.ts'
 import { execute, succeeds } from './execute.ts'
 
@@ -54,7 +55,18 @@ export const raiseWatchers = async (onProgress: OnProgress): Promise<void> => {
 /** Updates apt's package lists. */
 export const refreshLists = (): Promise<string> => apt('update')
 
-const apt = (...args: readonly string[]) =>
-  execute(['apt-get', '-q', '-o', 'DPkg::Lock::Timeout=120', ...args], { env: { DEBIAN_FRONTEND: 'noninteractive' } })
+/** Runs apt-get, and waits for another one up to two minutes. apt-get itself waits for the lock of packages, but not for that of their lists. */
+const apt = async (...args: readonly string[]): Promise<string> => {
+  for (let left = 120; ; left--) {
+    try {
+      return await execute(['apt-get', '-q', '-o', 'DPkg::Lock::Timeout=120', ...args], { env: { DEBIAN_FRONTEND: 'noninteractive' } })
+    } catch (error) {
+      if (left === 0 || !(error instanceof Problem) || error.why?.includes(LISTS_LOCK) !== true) throw error
+      await sleep(1000)
+    }
+  }
+}
+
+const LISTS_LOCK = 'Could not get lock /var/lib/apt/lists/lock'
 
 const unsuitable = (what: string, fix: string) => new Problem({ class: 'input', where: { command: 'lab' }, what, fix })
