@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import type { Event } from '../../../src/engine/events.ts'
 import { prepare } from '../../../src/engine/prepare.ts'
@@ -25,7 +26,9 @@ const planned = async (body: string, { isClosed = false, ...more }: Partial<Plan
     'roles/garden.ts': ROLE('garden', body),
     'roles/first.ts': ROLE('first', `context.facts; return [file({ path: '${MISSING}-first', content: '1' })]`),
   })
-  const ready = await prepare({ root, env: {}, login: { key: host.target.keys[0] ?? '' } })
+  // A key of the account that runs the tests must not count.
+  const env = { PROVISION_AGE_KEY_FILE: join(root, 'age.txt') }
+  const ready = await prepare({ root, env, login: { key: host.target.keys[0] ?? '' } })
   const reach = new Map([
     ['a', { ...host.target, name: 'a' }],
     ['b', { ...host.target, name: 'b', ...(isClosed && { port: 1 }) }],
@@ -81,7 +84,8 @@ describe('the plan of a run', () => {
 return [file({ path: '${MISSING}-authority', content: text\`\${edge.certificate}\` })]`
     const { events, run } = await planned(body)
     const { plan: shown, close } = await run()
-    expect(shown.changes.map(({ host, resource }) => `${host} ${resource}`).slice(0, 2)).toEqual([
+    expect(shown.changes.map(({ host, resource }) => `${host} ${resource}`).slice(0, 3)).toEqual([
+      expect.stringMatching(/^controller age-key:.*\/age[.]txt$/),
       'controller authority:edge',
       'a owned:first',
     ])

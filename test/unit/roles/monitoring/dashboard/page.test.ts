@@ -97,8 +97,11 @@ const classed = (page: Node, name: string): readonly Node[] => page.all.filter((
 const named = (node: Node, ...names: readonly string[]): readonly Node[] => node.all.filter(({ name }) => names.includes(name))
 const marked = (node: Node): string => node.attributes.class?.split(' ').at(-1) ?? ''
 
-describe.skipIf(spawnSync('promtool', ['--version']).status !== 0)('the page of the dashboard', () => {
-  const [well, ill, empty] = rendered(WELL, ILL, {}) as [Node, Node, Node]
+const hasPromtool = spawnSync('promtool', ['--version']).status === 0
+
+describe.skipIf(!hasPromtool)('the page of the dashboard', () => {
+  // Also the body of a skipped block is executed.
+  const [well, ill, empty] = (hasPromtool ? rendered(WELL, ILL, {}) : []) as [Node, Node, Node]
   const stages = (page: Node) =>
     Object.fromEntries(
       classed(page, 'stage').map((stage) => [
