@@ -10,8 +10,8 @@ const labs = Math.min(4, Math.max(2, Math.floor(totalmem() / 2 ** 31)))
 const patience = { testTimeout: 300_000, hookTimeout: 600_000 }
 
 const source = (name: string): string => fileURLToPath(new URL(`./src/${name}.ts`, import.meta.url))
-// The first that fits a specifier wins: 'provision' fits both.
-const alias = { 'provision/kind': source('kind'), provision: source('index') }
+// The first that fits a specifier wins: 'provision' fits all.
+const alias = { 'provision/kind': source('kind'), 'provision/testing': source('testing'), provision: source('index') }
 
 export default defineConfig({
   test: {

@@ -1,4 +1,4 @@
-// Bundles src/ and roles/ into dist/: main.js, index.js, kind.js, one file per role, and the chunks that they share or load late.
+// Bundles src/ and roles/ into dist/: main.js, index.js, kind.js, testing.js, one file per role, and the chunks that they share or load late.
 import { randomUUID } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join, relative } from 'node:path'
@@ -28,10 +28,16 @@ const { outputFiles, metafile } = await build({
     { in: 'src/main.ts', out: 'main' },
     { in: 'src/index.ts', out: 'index' },
     { in: 'src/kind.ts', out: 'kind' },
+    { in: 'src/testing.ts', out: 'testing' },
     ...roles.map((name) => ({ in: `roles/${name}/role.ts`, out: `roles/${name}` })),
   ],
   // yaml exports CommonJS for Node, which starts more slowly and cannot be reduced to the used parts.
-  alias: { provision: './src/index.ts', 'provision/kind': './src/kind.ts', yaml: './node_modules/yaml/browser/index.js' },
+  alias: {
+    provision: './src/index.ts',
+    'provision/kind': './src/kind.ts',
+    'provision/testing': './src/testing.ts',
+    yaml: './node_modules/yaml/browser/index.js',
+  },
   plugins: [englishOnly],
   bundle: true,
   format: 'esm',

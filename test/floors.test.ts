@@ -10,6 +10,7 @@ const floors = [
   ['cli'],
   ['report'],
   ['schedule'],
+  ['testing'],
   ['engine'],
   ['index', 'kind'],
   ['role'],
@@ -54,8 +55,16 @@ const only: Readonly<Record<string, readonly string[]>> = {
     'src/acme/',
     'src/lab/',
     'src/disk/',
+    'src/testing/',
   ],
-  'node:child_process': ['src/cli/', 'src/host/', 'src/acme/dns-hook.ts', 'src/site/reference/command-source.ts', 'src/lab/'],
+  'node:child_process': [
+    'src/cli/',
+    'src/host/',
+    'src/acme/dns-hook.ts',
+    'src/site/reference/command-source.ts',
+    'src/lab/',
+    'src/testing/',
+  ],
   'node:net': ['src/host/', 'src/acme/', 'src/lab/'],
 }
 
@@ -69,6 +78,7 @@ const WRITERS: Readonly<Record<string, readonly string[]>> = {
   'src/cli/secrets/edit.ts': ['mkdtempSync'],
   'src/lab/keys.ts': ['mkdtemp'],
   'src/host/openssh/scratch.ts': ['mkdtemp'],
+  'src/testing/programs.ts': ['mkdtempSync', 'writeFileSync'],
   // Only for reading.
   'src/host/openssh/messages.ts': ['openSync'],
   // Files of the kernel.

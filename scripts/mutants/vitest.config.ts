@@ -32,7 +32,7 @@ const plugin: Plugin = {
 export default defineConfig({
   root,
   plugins: [plugin],
-  resolve: { alias: { 'provision/kind': source('kind'), provision: source('index') } },
+  resolve: { alias: { 'provision/kind': source('kind'), 'provision/testing': source('testing'), provision: source('index') } },
   test: {
     include: ['test/unit/**/*.test.ts'],
     reporters: ['dot'],

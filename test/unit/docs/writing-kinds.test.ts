@@ -2,10 +2,9 @@ import { spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { afterAll, describe, expect, it, test } from 'vitest'
+import { afterAll, expect, test } from 'vitest'
 import * as author from '../../../src/kind.ts'
 import type { Kind } from '../../../src/resource/kind/kind.ts'
-import { type LawSubject, laws } from '../resource/laws.ts'
 import { filesIn, prose, read, root } from './pages.ts'
 
 const page = read('docs/writing-kinds.md')
@@ -20,27 +19,11 @@ const path = 'kinds/runtime-directory/runtime-directory'
 
 test('the tests on the page pass', () => {
   const loader = join(root, 'test/e2e/support/provision-loader.ts')
-  const words = ['--import', loader, '--test', '--test-reporter', 'tap', `${path}.test.ts`]
+  const words = ['--import', loader, '--test', '--test-reporter', 'tap', `${path}.test.ts`, 'kinds/runtime-directory/laws.test.ts']
   const { status, stdout } = spawnSync(process.execPath, words, { cwd: directory, encoding: 'utf8', env: { PATH: process.env.PATH } })
-  expect(stdout).toMatch(/^# pass 4$/m)
+  expect(stdout).toMatch(/^# pass 5$/m)
   expect(status).toBe(0)
-})
-
-describe('the kind on the page', async () => {
-  const { runtimeDirectory } = (await import(join(directory, `${path}.ts`))) as { runtimeDirectory: { kind: LawSubject['kind'] } }
-  const subject: LawSubject = {
-    kind: runtimeDirectory.kind,
-    options: (i) => ({ name: `sample${i}` }),
-    asDeclared: (i) => ({
-      directory: { type: 'd', mode: '755', owner: 'root', group: 'root', target: '' },
-      boot: author.sha256Hex(`d /run/sample${i} 755 root root -\n`),
-      accounts: new Set(['user:root', 'group:root']),
-    }),
-    missing: { directory: 'absent', boot: 'absent', accounts: new Set() },
-  }
-
-  it.each(laws)('$title', ({ hold }) => hold(subject))
-})
+}, 60_000)
 
 test('the page names every optional member of a kind', () => {
   const members = Object.keys({

@@ -1,7 +1,6 @@
 import { ABSENT, type InodeState } from '../../../src/resource/kind/inode.ts'
-import type { KindQuery } from '../../../src/resource/kind/kind.ts'
 import { pathQueries } from '../../../src/resource/kind/path-queries.ts'
-import { type Answers, mergeQueries, unitQuery } from '../../../src/resource/kind/queries.ts'
+import { type Answers, mergeQueries } from '../../../src/resource/kind/queries.ts'
 
 /** A host that was asked nothing together with other kinds. */
 export const NOTHING: Answers = {
@@ -30,13 +29,6 @@ export const linesBy = (separator: string, lines: readonly string[]): ReadonlyMa
     texts.set(line.slice(0, end), [...(texts.get(line.slice(0, end)) ?? []), line.slice(end + 1)])
   }
   return texts
-}
-
-/** All scripts that a look at these resources alone would run. */
-export const scriptOf = ({ shared: asks, script }: KindQuery<unknown>): string => {
-  const asked = mergeQueries([asks])
-  const { inodes, digests, texts } = pathQueries(asked)
-  return [inodes, digests, texts, unitQuery(asked.units), { script }].map((one) => one.script).join('\n')
 }
 
 /** How the answer about inodes is read. */

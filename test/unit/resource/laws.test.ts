@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { defineKind } from '../../../src/resource/kind/kind.ts'
 import { sh } from '../../../src/shell/sh.ts'
+import { type LawSubject, laws } from '../../../src/testing/laws.ts'
 import { allKinds } from './all-kinds.ts'
-import { type LawSubject, laws } from './laws.ts'
 import { listed, SAMPLES, seenNothing } from './samples.ts'
 
 it('every shipped kind is tested by the laws', () => {

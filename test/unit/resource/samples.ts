@@ -17,6 +17,7 @@ import { service } from '../../../src/resource/service/service.ts'
 import { sshd } from '../../../src/resource/sshd/sshd.ts'
 import { kernelModule } from '../../../src/resource/system/kernel-module.ts'
 import { Secret } from '../../../src/secret/secret.ts'
+import { missingState } from '../../../src/testing/missing.ts'
 import { allKinds } from './all-kinds.ts'
 import { FILE_SAMPLES } from './samples-files.ts'
 
@@ -26,16 +27,13 @@ interface Sample {
   readonly asWanted: (i: number) => unknown
 }
 
-const NO_GROUP = { group: 'absent', gidOwner: undefined, primaryOf: [], admits: undefined }
+const NO_GROUP = missingState('group') as object
+const NO_USER = missingState('user') as object
 const NO_ROLE = {
   ...{ is: 'known', role: undefined, nonce: 'n', digest: '', roles: new Set(), grantedIn: [], ownsIn: [] },
   databases: new Map([
     ['shop', { grants: { schemas: [], relations: [], defaults: [] }, digest: '', existing: new Set(), lacking: new Map() }],
   ]),
-}
-const NO_USER = {
-  ...{ account: 'absent', isRunAccount: false, grants: [], busy: undefined, uidOwner: undefined, isShellMissing: false },
-  newHome: { fault: undefined, owner: undefined },
 }
 
 const inode = (type: string, mode: string, more: object = {}) => ({ type, mode, owner: 'root', group: 'root', target: '', ...more })
@@ -361,42 +359,18 @@ export const listed = [...allKinds.values()].flatMap((kind) => {
 
 export const context: PlanContext = { now: new Date(0), packagesPending: false, changes: () => false, members: () => new Map() }
 
-const NO_KEYS = {
-  ...{ home: undefined, inodes: { home: 'absent', ssh: 'absent' }, ours: [], isRunAccount: false },
-  files: [{ pattern: '.ssh/authorized_keys', path: '', inode: 'absent', text: '', unread: undefined }],
-}
-
 /** What a host says where nothing is as wanted. */
 export const seenNothing = (kind: string): unknown => {
-  if (kind === 'authorized-keys') return NO_KEYS
-  if (kind === 'user') return NO_USER
-  if (kind === 'group') return NO_GROUP
-  if (['line', 'block', 'setting'].includes(kind)) return { file: 'absent' }
-  if (kind === 'unit') return { file: 'absent', stale: false }
-  if (kind === 'mount') return { entries: [], live: undefined, isSource: false }
-  if (kind === 'user-password') return { nonce: 'n', entry: undefined, isRunAccount: false }
-  if (kind === 'kernel-module') return { load: 'absent', block: 'absent', isLive: false, hasModules: true }
-  if (kind === 'locale') return { isListed: false, isGenerated: false, lang: undefined, hasGenerator: true }
-  if (kind === 'alternatives') return { path: undefined, mode: undefined, known: [] }
-  if (kind === 'hostname') return { live: '', boot: undefined, hosts: [], cloud: undefined }
-  if (kind === 'debconf') return { isInstalled: false, answers: new Map() }
-  if (kind === 'apt-repository') return { source: 'absent', key: 'absent' }
   if (kind === 'git') return { ...(SAMPLES.git?.asWanted(7) as object), tree: { ...checkedOut, is: 'absent', head: '' } }
   if (kind === 'archive') return { inode: 'absent', tree: { ...unpacked, is: 'absent', head: '' }, staged: false }
   if (kind === 'release') return { ...seenRelease(7), current: 'absent', tree: new Map() }
-  if (kind === 'owned') return { inode: 'absent', record: readRecord([]) }
-  if (kind === 'package') return { status: 'not-installed', version: '', held: false }
   if (kind === 'service') return { ...(SAMPLES.service?.asWanted(7) as object), active: 'inactive', enabled: 'disabled' }
   if (kind === 'sshd') return { ...(SAMPLES.sshd?.asWanted(7) as object), inode: 'absent' }
-  if (kind === 'database-account') return { account: 'absent', missingTables: [] }
   if (kind === 'postgresql-database') return { is: 'known', database: undefined, digest: '', hasOwner: true, tables: 0 }
   if (kind === 'postgresql-extension') return { is: 'known', hasDatabase: true, extension: undefined, digest: '', available: ['1.6'] }
   if (kind === 'postgresql-role') return NO_ROLE
-  if (kind === 'database-dump') return { tables: [], replacedBy: [] }
   if (kind === 'galera') return { ...(SAMPLES.galera?.asWanted(7) as object), status: undefined }
   if (kind === 'replication') return { ...(SAMPLES.replication?.asWanted(7) as object), status: undefined }
   if (kind === 'unreplicated') return { follows: undefined, accounts: ['provision-replica-sample7'] }
-  if (kind === 'former-certificates') return { inode: 'absent', lines: [], current: [], pairs: new Map() }
-  if (kind === 'certificate') return { chain: 'absent', key: 'absent', leaf: undefined, keyDigest: undefined }
-  return 'absent'
+  return missingState(kind) ?? 'absent'
 }

@@ -14,7 +14,7 @@ import type { Facts, HostView } from '../../../src/role/role.ts'
 import { sh } from '../../../src/shell/sh.ts'
 import { buildSite } from '../../../src/site/build.ts'
 import { readProject } from '../../../src/site/read.ts'
-import { scriptOf } from '../resource/answers.ts'
+import { scriptOf } from '../../../src/testing/query-script.ts'
 import { listed, SAMPLES, seenNothing } from '../resource/samples.ts'
 
 /** A script, and where it comes from. */

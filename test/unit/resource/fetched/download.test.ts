@@ -6,9 +6,9 @@ import { FETCH_DIRECTORY } from '../../../../src/resource/fetched/fetch.ts'
 import { sha256Hex } from '../../../../src/resource/kind/content.ts'
 import { ABSENT } from '../../../../src/resource/kind/inode.ts'
 import { Secret } from '../../../../src/secret/secret.ts'
+import { stepsOf } from '../../../../src/testing/steps.ts'
 import { context } from '../recorded.ts'
 import { type Here, here, mine } from '../run-here.ts'
-import { stepsOf } from '../steps.ts'
 import { type FileServer, fileServer } from './server.ts'
 
 const SUM = sha256Hex('hello')

@@ -17,9 +17,9 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { git } from '../../../../src/resource/fetched/git.ts'
 import type { GitState } from '../../../../src/resource/fetched/git-spec.ts'
 import { Secret } from '../../../../src/secret/secret.ts'
+import { stepsOf } from '../../../../src/testing/steps.ts'
 import { context } from '../recorded.ts'
 import { type Here, here } from '../run-here.ts'
-import { stepsOf } from '../steps.ts'
 import { type FileServer, fileServer } from './server.ts'
 
 const COMMIT = 'a'.repeat(40)

@@ -2,8 +2,8 @@ import { spawnSync } from 'node:child_process'
 import { describe, expect, it } from 'vitest'
 import { parentOf } from '../../../../src/resource/kind/path.ts'
 import { guardObserved, guardScript } from '../../../../src/resource/kind/walk.ts'
+import { stepsOf } from '../../../../src/testing/steps.ts'
 import { listed, seenNothing } from '../samples.ts'
-import { stepsOf } from '../steps.ts'
 
 /** Kinds whose paths a user chooses, so that a directory above them may belong to another account. */
 const CHOSEN = ['file', 'directory', 'link', 'release', 'certificate']

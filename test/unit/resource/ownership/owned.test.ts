@@ -5,9 +5,9 @@ import { MORE } from '../../../../src/resource/kind/walk-read.ts'
 import { orphan, orphanOutcome } from '../../../../src/resource/ownership/orphan.ts'
 import { type OwnedLine, owned } from '../../../../src/resource/ownership/owned.ts'
 import { readRecord, recordHead, recordLine, recordPath } from '../../../../src/resource/ownership/record.ts'
+import { stepsOf } from '../../../../src/testing/steps.ts'
 import { NOTHING } from '../answers.ts'
 import { context } from '../recorded.ts'
-import { stepsOf } from '../steps.ts'
 
 const inode = (type: string, target = ''): InodeState => ({ type, mode: '600', owner: 'root', group: 'root', target })
 const SUM = 'a'.repeat(64)

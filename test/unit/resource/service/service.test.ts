@@ -13,7 +13,8 @@ import { type Answer, HostRefusal } from '../../../../src/resource/kind/step.ts'
 import { checkLoaded } from '../../../../src/resource/service/load.ts'
 import type { ServiceState } from '../../../../src/resource/service/observe.ts'
 import { service } from '../../../../src/resource/service/service.ts'
-import { inodesOf, linesBy, NOTHING, scriptOf } from '../answers.ts'
+import { scriptOf } from '../../../../src/testing/query-script.ts'
+import { inodesOf, linesBy, NOTHING } from '../answers.ts'
 
 const conf = file({ path: '/etc/nginx/nginx.conf', content: 'events {}\nhttp { server { listen 127.0.0.1:8001; } }\n' })
 const LOADED = 'bb09b1bc02cc8f4175eadce2f91e3394a95515481a06e117a6655dffaabc4f51'

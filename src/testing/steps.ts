@@ -1,5 +1,5 @@
-import type { Step } from '../../../src/resource/kind/step.ts'
-import { Secret } from '../../../src/secret/secret.ts'
+import type { Step } from '../resource/kind/step.ts'
+import { Secret } from '../secret/secret.ts'
 
 const wordsOf = (input: Uint8Array | Secret | undefined): string =>
   input instanceof Secret ? input.reveal() : Buffer.from(input ?? []).toString()
