@@ -38,6 +38,7 @@ const STATES: Readonly<Record<string, unknown>> = {
     ...{ account: 'absent', isRunAccount: false, grants: [], busy: undefined, uidOwner: undefined, isShellMissing: false },
     newHome: { fault: undefined, owner: undefined },
   },
+  swap: { inode: 'absent', bytes: 0, freeMB: 100, live: undefined, entries: [], isSwap: false, isContainer: false },
   'user-password': { nonce: 'n', entry: undefined, isRunAccount: false },
 }
 

@@ -33,11 +33,15 @@ export const fstabLine = ({ source, path, type, options, pass }: FstabEntry): st
   `${encoded(source)} ${encoded(path)} ${type} ${encoded(options)} 0 ${pass}`
 
 /** Returns the text with this entry in place of all entries of its path, or without them. All other lines stay as they are. */
-export const withEntry = (text: string, path: string, entry: FstabEntry | undefined): string => {
+export const withEntry = (text: string, path: string, entry: FstabEntry | undefined): string =>
+  withEntryOf(text, (one) => one?.path === path, entry)
+
+/** The same for all entries that `isOld` accepts. */
+export const withEntryOf = (text: string, isOld: (entry: FstabEntry | undefined) => boolean, entry: FstabEntry | undefined): string => {
   const lines = text.replace(/\n$/, '').split('\n')
-  const first = lines.findIndex((line) => readFstabLine(line)?.path === path)
+  const first = lines.findIndex((line) => isOld(readFstabLine(line)))
   const wanted = entry === undefined ? [] : [fstabLine(entry)]
-  const kept = lines.flatMap((line, i) => (i === first ? wanted : readFstabLine(line)?.path === path ? [] : [line]))
+  const kept = lines.flatMap((line, i) => (i === first ? wanted : isOld(readFstabLine(line)) ? [] : [line]))
   const all = first < 0 ? [...(text === '' ? [] : lines), ...wanted] : kept
   return all.length === 0 ? '' : `${all.join('\n')}\n`
 }

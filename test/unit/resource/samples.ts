@@ -203,6 +203,13 @@ export const SAMPLES: Readonly<Record<string, Sample>> = {
       isSource: true,
     }),
   },
+  swap: {
+    options: (i) => ({ path: `/srv/sample${i}`, sizeMB: 8 }),
+    asWanted: (i) => ({
+      ...{ inode: { type: 'f', mode: '600', owner: 'root', group: 'root', target: '' }, bytes: 8 * 2 ** 20, freeMB: 100, isSwap: true },
+      ...{ live: -2, isContainer: false, entries: [{ source: `/srv/sample${i}`, path: 'none', type: 'swap', options: 'sw', pass: 0 }] },
+    }),
+  },
   'user-password': {
     options: (i) => ({ user: `sample${i}`, expires: '2030-01-01' }),
     asWanted: () => ({ nonce: 'n', isRunAccount: false, entry: { digest: '', minDays: '', maxDays: '', warnDays: '', expires: '21915' } }),
