@@ -83,7 +83,11 @@ if ($asked eq 'held') {
     my ($dir, $name) = parted($path); my ($d, $n, $list) = (undef, 0);
     my @s = enter($dir) ? lstat $name : ();
     next unless @s && S_ISDIR($s[2]);
-    sysopen($d, $name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK) && (@s = stat $d) && chdir $d && opendir $list, '.' or die "$path: $!\n";
+    if (!(sysopen($d, $name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK) && (@s = stat $d) && chdir $d && opendir $list, '.')) {
+      # The account has replaced it meanwhile.
+      next if $other ne '';
+      die "$path: $!\n";
+    }
     note_others(@s);
     my $most = $other eq '' ? ${MAX_OWN_NAMES} : ${MAX_NAMES};
     while (defined(my $one = readdir $list)) { next if $one =~ /^[.]{1,2}\z/; if ($n++ == $most) { print "$path\0${MORE}\0"; last } print "$path\0$one\0" }

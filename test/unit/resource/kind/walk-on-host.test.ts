@@ -1,4 +1,4 @@
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
 import { homedir, tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -381,6 +381,25 @@ cd n/many; seq 1001 | xargs touch; cd ../most; seq 10000 | xargs touch; cd ../fu
     // No program starts where no path is a directory.
     expect(run(`perl() { echo started; }; ${namesScript([at('n/file'), at('n/link'), at('n/gone')])}`).stdout.toString()).toBe('end\0')
     for (const cut of ['', '/a\0', '/a\0b\0', '/a\0b\0end', '/a\0end\0']) expect(() => readNames(cut)).toThrow('did not list')
+  })
+
+  it('of a directory that its account replaces all the time are read or left out, and end nothing', () => {
+    sh('mkdir -p swapped/d; touch swapped/d/x; ln -s / swapped/link; chown -h daemon swapped swapped/d swapped/link')
+    const exchange = `chdir "swapped"; while (1) { rename "d", "t"; rename "link", "d"; rename "d", "link"; rename "t", "d" }`
+    const loop = spawn('perl', ['-e', exchange], { cwd: root, stdio: 'ignore' })
+    try {
+      const paths = Array.from({ length: 900 }, () => at('swapped/d'))
+      const script = `reader='${READ_OTHERS.replaceAll("'", "'\\''")}'\n${namesScript(paths)}`
+      const names = Array.from({ length: 20 }, () => {
+        const { status, stdout, stderr } = run(script)
+        expect([status, stderr]).toEqual([0, ''])
+        return [...readNames(stdout.toString()).values()].flat()
+      })
+      // Never those of /, where the link leads.
+      expect(new Set(names.flat())).toEqual(new Set(['x']))
+    } finally {
+      loop.kill()
+    }
   })
 })
 
