@@ -164,7 +164,7 @@ test.each(withExamples)('%s: the loader reads every example in YAML, and the rol
   const page = read(path)
   const files = filesIn(page)
   const directory = project(files)
-  const own = Object.keys(files).flatMap((name) => (/^roles\//.test(name) ? [join(directory, name)] : []))
+  const own = Object.keys(files).flatMap((name) => (/^roles\/.*(?<!\.test)\.ts$/.test(name) ? [join(directory, name)] : []))
   expect(await faultsIn(page, await Promise.all(own.map(roleIn)))).toEqual([])
 })
 
