@@ -18,6 +18,9 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
   trust: { summary: 'show and store SSH host keys', load: () => import('./trust.ts') },
   secrets: { summary: 'manage encrypted secrets of the project', load: () => import('./secrets.ts') },
   schedule: { summary: 'renew certificates automatically', load: () => import('./schedule.ts') },
+  roles: { summary: 'list roles and their options', load: () => import('./project/roles.ts') },
+  kinds: { summary: 'list kinds of resources and their options', load: () => import('./project/kinds.ts') },
+  init: { summary: 'write a package with a role', load: () => import('./project/init.ts') },
   schema: { summary: 'print a JSON Schema for an editor', load: () => import('./project/schema.ts') },
   lab: { summary: 'manage disposable hosts on this machine', load: () => import('./lab.ts') },
 }

@@ -1,14 +1,10 @@
 import { editorSchema, SCHEMAS } from '../../engine/editor-schema.ts'
 import { kindsOf } from '../../engine/prepare.ts'
 import { jsonLine } from '../../report/json-line.ts'
-import { findRoles, loadRoles, yamlRolesIn } from '../../role/discover.ts'
-import type { Role } from '../../role/role.ts'
-import type { Kinds } from '../../role/yaml/entries.ts'
-import { roleFromText } from '../../role/yaml/yaml-role.ts'
-import { readText } from '../../site/read.ts'
 import { suggestion } from '../../site/source/suggest.ts'
 import { defineCommand } from '../command.ts'
 import { usageError } from '../parse.ts'
+import { rolesIn } from './listed-roles.ts'
 
 /** `provision schema`: prints a JSON Schema for an editor. */
 export const command = defineCommand({
@@ -33,15 +29,3 @@ export const command = defineCommand({
     return 0
   },
 })
-
-/** All roles that a play of the project can bind, by name. */
-const rolesIn = async (root: string, kinds: Kinds): Promise<ReadonlyMap<string, Role>> => {
-  const files = findRoles(root)
-  const inYaml = yamlRolesIn(files, root)
-  const loaded = await loadRoles(
-    files,
-    [...files.keys()].filter((name) => !inYaml.has(name)),
-  )
-  const others = [...inYaml].map(([name, { path }]) => [name, roleFromText(name, { path, text: readText(root, path) }, kinds)] as const)
-  return new Map([...loaded, ...others].toSorted(([one], [other]) => (one < other ? -1 : 1)))
-}

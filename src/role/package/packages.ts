@@ -60,7 +60,8 @@ export const dependenciesOf = (root: string): readonly string[] => {
 }
 
 /** Whether a text is a name that npm accepts. It becomes a part of a path, and a role's name on hosts. */
-const isPackageName = (name: string): boolean => /^(@[A-Za-z0-9~-][\w.~-]*\/)?[A-Za-z0-9~-][\w.~-]*$/.test(name) && name.length <= 214
+export const isPackageName = (name: string): boolean =>
+  /^(@[A-Za-z0-9~-][\w.~-]*\/)?[A-Za-z0-9~-][\w.~-]*$/.test(name) && name.length <= 214
 
 /** Finds an installed package as Node does: in `node_modules` of the project, or of a directory above it. */
 const directoryOf = (root: string, name: string): string | undefined => {
