@@ -4,6 +4,7 @@ import { gunzipSync } from 'node:zlib'
 export interface Packed {
   readonly path: string
   readonly bytes: Uint8Array
+  readonly isExecutable: boolean
 }
 
 /** An archive that cannot be used; the message is a predicate of it, such as `is truncated`. */
@@ -19,12 +20,12 @@ const BLOCK = 512
  */
 export const unpack = (archive: Uint8Array, maxBytes: number): readonly Packed[] => {
   const tar = archive[0] === 0x1f && archive[1] === 0x8b ? gunzipped(archive, maxBytes) : Buffer.from(archive)
-  const files = new Map<string, Uint8Array>()
+  const files = new Map<string, Omit<Packed, 'path'>>()
   let longName: string | undefined
   for (let at = 0; ; ) {
     const header = tar.subarray(at, at + BLOCK)
     if (header.length < BLOCK) throw new InvalidArchive('is truncated')
-    if (header.every((byte) => byte === 0)) return [...files].map(([path, bytes]) => ({ path, bytes }))
+    if (header.every((byte) => byte === 0)) return [...files].map(([path, file]) => ({ path, ...file }))
     const size = octal(header.subarray(124, 136))
     if (!isHeader(header) || size === undefined) throw new InvalidArchive('is not a tar archive')
     const bytes = tar.subarray(at + BLOCK, at + BLOCK + size)
@@ -34,7 +35,8 @@ export const unpack = (archive: Uint8Array, maxBytes: number): readonly Packed[]
     longName = undefined
     if (type === 'L') longName = text(bytes)
     else if (type === 'x') longName = paxName(bytes)
-    else if (type === '0' || type === '\0') files.set(safe(name), bytes)
+    else if (type === '0' || type === '\0')
+      files.set(safe(name), { bytes, isExecutable: ((octal(header.subarray(100, 108)) ?? 0) & 0o100) !== 0 })
     else if (type !== '5' && type !== 'g') throw new InvalidArchive(`contains ${name}, which is not a regular file`)
     at += BLOCK + Math.ceil(size / BLOCK) * BLOCK
   }

@@ -74,7 +74,7 @@ const checkedFile = ({ directory: root, is }: Base, path: string, problem: (what
   if (!isWithin(root, path)) throw problem(`leads out of the ${is}`, 'replace the link with the file')
   if (found.size > MAX_BYTES) throw problem('is larger than 1 GB', 'copy it to the hosts by other means')
   try {
-    return localFile(path)
+    return localFile(path, (found.mode & 0o100) !== 0)
   } catch (error) {
     throw problem(`cannot be read (${codeOf(error)})`, 'let your account read it (chmod, chown)')
   }
@@ -108,21 +108,26 @@ const ARCHIVE = /\.(tar|tar\.gz|tgz)$/
 const packedFiles = (archive: string): readonly ProjectFile[] =>
   unpack(readFileSync(archive), MAX_BYTES)
     .filter(({ path }) => !path.split('/').some((part) => part.startsWith('.')))
-    .map(({ path, bytes }) => ({
+    .map(({ path, bytes, isExecutable }) => ({
       path,
-      content: { type: 'local' as const, path: `${archive}/${path}`, sha256: sha256Hex(bytes), size: bytes.length, open: () => bytes },
+      content: {
+        ...{ type: 'local' as const, path: `${archive}/${path}`, sha256: sha256Hex(bytes), size: bytes.length },
+        ...(isExecutable && { isExecutable }),
+        open: () => bytes,
+      },
     }))
     .sort((one, other) => (one.path < other.path ? -1 : 1))
 
 const codeOf = (error: unknown): unknown => (error instanceof Error && 'code' in error ? error.code : error)
 
-const localFile = (path: string): LocalFile => {
+const localFile = (path: string, isExecutable: boolean): LocalFile => {
   const bytes = readFileSync(path)
   return {
     type: 'local',
     path,
     sha256: sha256Hex(bytes),
     size: bytes.length,
+    ...(isExecutable && { isExecutable }),
     open: () => readFileSync(path),
   }
 }

@@ -35,6 +35,7 @@ import {
   sshd,
   sudoers,
   sysctl,
+  tree,
   unit,
   user,
   userPassword,
@@ -148,6 +149,11 @@ export default defineRole({
         archive({ path: `${ROOT}/unpacked`, content, format: 'tar' }),
         ...(isA ? [archive({ path: `${ROOT}/unpacked-once`, content, format: 'tar' })] : []),
       ]),
+      // Each state deletes the file of the other.
+      ...tree({
+        ...{ path: `${ROOT}/tree`, mode: isA ? '644' : '640', delete: true },
+        files: files(`packed-${state}`).map(({ content }) => ({ path: `${state}/file`, content })),
+      }),
       // The other state deletes its remains.
       ...(isA ? [...ONCE, download({ path: `${ROOT}/fetched-once`, proxy: 'none', url: 'http://127.0.0.1:7080/a', sha256: SUMS.a })] : []),
       // Parts of a file that others own too: in state b, one line is undone and comes back.

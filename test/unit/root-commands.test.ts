@@ -48,6 +48,7 @@ const ALLOWED: Readonly<Record<string, string>> = {
   'src/resource/fetched/tree.ts': GUARDED,
   'src/resource/fetched/unpacked.ts': WALK,
   'src/resource/file/directory.ts': WALK,
+  'src/resource/tree/delete.ts': WALK,
   'src/resource/ownership/drained.ts': OURS,
   'src/resource/file/apply.ts': OURS,
   'src/resource/file/backup.ts': GUARDED,

@@ -2,7 +2,7 @@ import { firstNames } from '../../first-names.ts'
 import { Problem } from '../../problem.ts'
 import { type Kind, keyOf } from '../../resource/kind/kind.ts'
 import { orphanPolicyOf } from '../../resource/kind/orphan-policy.ts'
-import { isOrphan, orphan, orphanOutcome } from '../../resource/ownership/orphan.ts'
+import { isOrphan, isPruned, orphan, orphanOutcome } from '../../resource/ownership/orphan.ts'
 import { changeOf, type OrphanOutcome } from '../../resource/ownership/plan.ts'
 import { OWNED, type OwnedRecord, type OwnedResource, readRecord, recordPath } from '../../resource/ownership/record.ts'
 import { roleOf } from '../../resource/ownership/role-name.ts'
@@ -73,13 +73,18 @@ export const withOrphans = (recorded: Recorded): readonly DeclaredResource[] => 
   const isDeclared = ({ key, path }: OwnedResource): boolean =>
     keys.has(key) || (path !== undefined && ('undo' in orphanPolicyOf(key) ? whole : paths).has(path))
   const isUndeclared = (one: OwnedResource): boolean => one.key.includes(':') && !isDeclared(one)
+  const prunes = ({ key }: OwnedResource): boolean =>
+    'delete' in orphanPolicyOf(key) &&
+    declared.some(({ resource: { kind, spec } }) => kind.prunes?.(spec, key.slice(key.indexOf(':') + 1)) === true)
   const orphansOf = (role: string, play: number): readonly DeclaredResource[] => {
     const resources = (records.get(role)?.lines ?? []).filter(isUndeclared)
     // Deletion runs in reverse order of creation, so that a directory goes after its content.
     return [...Map.groupBy(resources, ({ key }) => key).values()]
       .toReversed()
       .flatMap((lines) =>
-        lines.slice(0, 1).map((owned) => ({ play, role, resource: orphan({ role, owned, others: lines.slice(1), prune }) })),
+        lines
+          .slice(0, 1)
+          .map((owned) => ({ play, role, resource: orphan({ role, owned, others: lines.slice(1), prune: prune || prunes(owned) }) })),
       )
   }
   const bound = new Set(declared.map(({ role }) => role))
@@ -116,7 +121,7 @@ export const orphansOn = (resources: readonly DeclaredResource[], observation: O
     .flatMap(({ role, resource }) => {
       const outcome = orphanOutcome(resource, observation.get(keyOf(resource)), { deleted })
       if (outcome.is === 'delete') for (const path of pathsOf(resource)) deleted.add(path)
-      return outcome.is === 'gone' ? [] : [{ role, resource: keyOf(resource), outcome }]
+      return outcome.is === 'gone' || isPruned(resource) ? [] : [{ role, resource: keyOf(resource), outcome }]
     })
 }
 

@@ -30,6 +30,8 @@ export interface LocalFile {
   readonly path: string
   readonly sha256: string
   readonly size: number
+  /** Whether its owner can execute it. */
+  readonly isExecutable?: boolean
   open(): Uint8Array
 }
 

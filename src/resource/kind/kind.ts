@@ -158,6 +158,8 @@ export interface Kind<Input = unknown, Spec = unknown, State = unknown> {
   effects?(spec: Spec): readonly Effect[]
   /** A change creates nothing but the resource itself: no account, directory or unit that a later resource could need. */
   readonly contained?: true
+  /** Returns whether every run deletes orphans at this path, as `--prune` does: the resource permits nothing else there. */
+  prunes?(spec: Spec, path: string): boolean
   /** Returns the steps for adjacent changes of the kind, in their order. */
   apply(work: readonly Work<Spec, State>[]): Steps
   /**

@@ -24,6 +24,9 @@ const isPlaced = ({ owned }: OrphanSpec): boolean => {
 
 export const isOrphan = ({ kind }: Resource): boolean => kinds.get(kind.name) === kind
 
+/** Whether the run deletes this orphan, if its policy and state permit it. */
+export const isPruned = ({ spec }: Resource): boolean => (spec as OrphanSpec).prune
+
 /** Returns the outcome of a run for an orphan. */
 export const orphanOutcome = ({ spec }: Resource, state: unknown, context: OrphanContext): OrphanOutcome =>
   outcomeOf(spec as OrphanSpec, state as OrphanState, context)

@@ -158,6 +158,12 @@ const unpacked = (d: Dice): string => {
   return names.flatMap(tree).join('\0').concat('\0')
 }
 
+/** The entries of a tree. */
+const entries = (d: Dice): string => {
+  const listed = d.some(5, () => [word(d).replaceAll('\0', ''), d.mostly(['f 644 0 0 1 1', 'd 755 0 0 0 0', 'kept'], ['x'])])
+  return [['/etc/faults/tree', d.mostly(['whole', 'cut'], ['x']), listed.length], ...listed].flat().join('\0').concat('\0')
+}
+
 const parts = (d: Dice): string => {
   const paths = ['/etc/faults/others', '/etc/faults/settings'].flatMap((path) => [path, journalPath(path)])
   const file = (path: string): string => {
@@ -218,6 +224,7 @@ export const section = (d: Dice): Buffer => {
     keys,
     tables,
     unpacked,
+    entries,
     cluster,
     parts,
     passwords,

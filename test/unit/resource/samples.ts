@@ -113,6 +113,10 @@ export const SAMPLES: Readonly<Record<string, Sample>> = {
     options: (i) => ({ path: `/srv/sample${i}`, repository: 'https://git.example.test/x', ref: 'a'.repeat(40), user: 'root1' }),
     asWanted: () => ({ inode: inode('d', '755', { owner: 'root1' }), tree: checkedOut, busy: false, installed: true }),
   },
+  tree: {
+    options: (i) => ({ path: `/srv/sample${i}`, files: [], exclude: [], delete: true }),
+    asWanted: () => ({ inode: inode('d', '755'), entries: [], kept: [], isCut: false }),
+  },
   directory: { options: (i) => ({ path: `/srv/sample${i}` }), asWanted: () => inode('d', '755') },
   link: { options: (i) => ({ path: `/srv/sample${i}`, target: '/srv' }), asWanted: () => inode('l', '777', { target: '/srv' }) },
   package: { options: (i) => ({ name: `sample${i}` }), asWanted: () => ({ status: 'installed', version: '1', held: false }) },
@@ -370,6 +374,7 @@ export const context: PlanContext = { now: new Date(0), packagesPending: false, 
 export const seenNothing = (kind: string): unknown => {
   if (kind === 'git') return { ...(SAMPLES.git?.asWanted(7) as object), tree: { ...checkedOut, is: 'absent', head: '' } }
   if (kind === 'archive') return { inode: 'absent', tree: { ...unpacked, is: 'absent', head: '' }, staged: false }
+  if (kind === 'tree') return { ...(SAMPLES.tree?.asWanted(7) as object), entries: [{ path: 'other', description: 'f 644 0 0 1 1' }] }
   if (kind === 'release') return { ...seenRelease(7), current: 'absent', tree: new Map() }
   if (kind === 'service') return { ...(SAMPLES.service?.asWanted(7) as object), active: 'inactive', enabled: 'disabled' }
   if (kind === 'sshd') return { ...(SAMPLES.sshd?.asWanted(7) as object), inode: 'absent' }

@@ -5,6 +5,7 @@ import { stagedName } from '../../../../src/resource/file/place.ts'
 import { block } from '../../../../src/resource/part/block.ts'
 import { line } from '../../../../src/resource/part/line.ts'
 import { setting } from '../../../../src/resource/part/setting.ts'
+import { tree } from '../../../../src/resource/tree/tree.ts'
 import type { Place } from './attacks.ts'
 import type { Target } from './kinds.ts'
 
@@ -44,6 +45,14 @@ export const FILE_TARGETS: readonly Target[] = [
     resources: (at) => [file({ path: `${at}/it`, state: 'absent' })],
     lay: 'echo old >it',
     again: (at) => `[ -e ${at}/it ] || echo old >${at}/it`,
+  },
+  {
+    name: 'tree that deletes',
+    kinds: ['tree'],
+    places: one('directory'),
+    resources: (at) => tree({ path: `${at}/it`, delete: true, ...mine }),
+    lay: 'mkdir it; chown mallory:mallory it; mkdir it/sub; echo old >it/sub/old',
+    again: (at) => `mkdir -p ${at}/it/sub; echo old >${at}/it/sub/old`,
   },
   {
     name: 'line in a file of the account',

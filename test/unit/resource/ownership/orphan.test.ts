@@ -22,6 +22,7 @@ import { isOrphan, orphan } from '../../../../src/resource/ownership/orphan.ts'
 import { outcomeOf } from '../../../../src/resource/ownership/plan.ts'
 import { readRecord, recordHead, recordLine } from '../../../../src/resource/ownership/record.ts'
 import { unit } from '../../../../src/resource/service/unit.ts'
+import { contents } from '../../../../src/resource/tree/contents.ts'
 import { playbooksIn } from '../../../../src/site/project-playbooks.ts'
 
 /** A project that still has all playbooks. */
@@ -256,6 +257,27 @@ describe('a host with orphans', () => {
     expect(left([])).toEqual(['0 link:/l', '0 file:/d/b', '0 file:/d/a', '0 directory:/d'])
     expect(left([], ['./site.yaml'])).toHaveLength(4)
     expect(left([], ['other.yaml'])).toEqual([])
+  })
+
+  it('deletes those below a tree that deletes in every run, and reports the others', () => {
+    const declared = declaredBy(contents({ path: '/d', files: [], delete: true, exclude: ['a'] }))
+    const placed = withOrphans({
+      ...{ host: 'h', project: PROJECT, records: record(['site.yaml'], ...all), declared, playbooks: ['site.yaml'], firstPlay: 0 },
+      prune: false,
+    }).filter(({ resource }) => isOrphan(resource))
+    expect(placed.map(({ resource }) => [keyOf(resource), (resource.spec as OrphanSpec).prune])).toEqual([
+      ['link:/l', false],
+      ['file:/d/b', true],
+      ['file:/d/a', false],
+      ['directory:/d', false],
+    ])
+    const states = new Map(
+      placed.map(({ resource }) => [
+        keyOf(resource),
+        { recorded: true, inode: inode({ link: 'l', directory: 'd' }[resource.kind.name] ?? 'f'), within: [] },
+      ]),
+    )
+    expect(orphansOn(placed, states, () => true).map(({ resource }) => resource)).toEqual(['link:/l', 'file:/d/a', 'directory:/d'])
   })
 
   it('has none if a role declares all of them again', () => {
