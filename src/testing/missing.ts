@@ -33,6 +33,10 @@ const STATES: Readonly<Record<string, unknown>> = {
   },
   setting: { file: 'absent' },
   sysctl: { live: '', boot: undefined },
+  upgrade: {
+    ...{ isPossible: true, removes: [], kept: [], words: [], isFresh: true, usesSudo: false },
+    upgrades: [{ name: 'sample', from: '1', to: '2', isSecurity: true }],
+  },
   unit: { file: 'absent', stale: false },
   user: {
     ...{ account: 'absent', isRunAccount: false, grants: [], busy: undefined, uidOwner: undefined, isShellMissing: false },

@@ -4,6 +4,7 @@ import { forbiddenOn } from '../../src/engine/plan/plan-host.ts'
 import { aptRepository } from '../../src/resource/apt/repository.ts'
 import { installPackages } from '../../src/resource/package/apply.ts'
 import { pkg } from '../../src/resource/package/package.ts'
+import { upgrade } from '../../src/resource/package/upgrade.ts'
 import { aptRepository as testRepository } from './support/services/apt-repository.ts'
 import { onHost, sessionOn, type TestHost, testHost } from './support/test-host.ts'
 
@@ -77,6 +78,39 @@ describe('a package', () => {
     const both = [pkg({ name: 'nginx-common', state: 'absent' }), pkg({ name: 'nginx', state: 'absent' })]
     expect(await host.apply(both)).toEqual(['delete package:nginx-common', 'delete package:nginx'])
     expect(await host.plan(both)).toEqual([])
+  })
+})
+
+describe('upgrades', () => {
+  it('are those that the plan lists, and then none', async () => {
+    const [newer = '', older = ''] = await versions()
+    await host.apply([upgrade({})])
+    expect(await host.plan([upgrade({})])).toEqual([])
+    await host.apply([pkg({ name: 'haproxy', version: older })])
+    expect(await host.plan([upgrade({})])).toEqual(['update upgrade:host: 1 upgrade'])
+    expect(await host.plan([upgrade({ packages: 'security' })])).toEqual(['update upgrade:host: 1 upgrade'])
+    expect(await host.apply([upgrade({ packages: 'security' })])).toEqual(['update upgrade:host'])
+    expect(await host.run(`dpkg-query -W -f '\${Version}' haproxy`)).toBe(newer)
+    expect(await host.plan([upgrade({})])).toEqual([])
+    expect(await host.run(LEFT_OVERS)).toBe('')
+  })
+
+  it('leave packages on hold', async () => {
+    const [, older = ''] = await versions()
+    await host.apply([pkg({ name: 'haproxy', version: older })])
+    await host.run('apt-mark hold haproxy')
+    expect(await host.plan([upgrade({})])).toEqual([])
+    await host.run('apt-mark unhold haproxy')
+    expect(await host.apply([upgrade({})])).toEqual(['update upgrade:host'])
+  })
+
+  it('read package lists that are older than declared', async () => {
+    await host.run('rm -f /var/lib/provision/apt-updated; touch -d "2 days ago" /var/lib/apt/lists')
+    const [planned = ''] = await host.plan([upgrade({})])
+    expect(planned).toBe('update upgrade:host: package lists are missing, older than their sources, or older than 24 h; 0 upgrades in them')
+    expect(await host.apply([upgrade({})])).toEqual(['update upgrade:host'])
+    expect(host.doing).toContain('fetching package lists')
+    expect(await host.plan([upgrade({})])).toEqual([])
   })
 })
 

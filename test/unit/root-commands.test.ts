@@ -59,6 +59,7 @@ const ALLOWED: Readonly<Record<string, string>> = {
   'src/resource/file/write.ts': OURS,
   'src/resource/galera/apply.ts': OURS,
   'src/resource/package/hold.ts': OURS,
+  'src/resource/package/upgrade-apply.ts': OURS,
   'src/resource/package/simulate.ts': OURS,
   'src/resource/ownership/apply.ts': OURS,
   'src/resource/service/load.ts': OURS,

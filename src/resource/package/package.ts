@@ -45,7 +45,7 @@ export const pkg = defineKind({
 const SOURCES = ['sources.list.d', 'preferences.d', 'keyrings', 'trusted.gpg.d', 'auth.conf.d'].map((name) => `/etc/apt/${name}`)
 
 /** Whether earlier changes of this run decide what apt can install. */
-const changesSources = ({ changes, changesBelow }: PlanContext): boolean =>
+export const changesSources = ({ changes, changesBelow }: PlanContext): boolean =>
   changes('file:/etc/apt/sources.list') || SOURCES.some((directory) => changesBelow?.(directory) === true)
 
 /** `exact` if apt said that it can, with the package lists that it will use. */

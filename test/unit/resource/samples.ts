@@ -120,6 +120,10 @@ export const SAMPLES: Readonly<Record<string, Sample>> = {
   directory: { options: (i) => ({ path: `/srv/sample${i}` }), asWanted: () => inode('d', '755') },
   link: { options: (i) => ({ path: `/srv/sample${i}`, target: '/srv' }), asWanted: () => inode('l', '777', { target: '/srv' }) },
   package: { options: (i) => ({ name: `sample${i}` }), asWanted: () => ({ status: 'installed', version: '1', held: false }) },
+  upgrade: {
+    options: (i) => ({ name: `sample${i}` }),
+    asWanted: () => ({ isPossible: true, upgrades: [], removes: [], kept: [], words: [], isFresh: true, usesSudo: false }),
+  },
   debconf: {
     options: (i) => ({ package: `sample${i}`, answers: [{ question: `sample${i}/name`, value: 'x' }] }),
     asWanted: (i) => ({ isInstalled: false, answers: new Map([[`sample${i}/name`, 'x']]) }),

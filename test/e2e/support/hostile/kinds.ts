@@ -54,6 +54,7 @@ const ROOTS = 'none of its paths can belong to an account'
 /** Kinds that are not attacked, with the reason. */
 export const EXEMPT: Readonly<Record<string, string>> = {
   package: `${ROOTS}: apt's and dpkg's own`,
+  upgrade: `${ROOTS}: apt's and dpkg's own`,
   debconf: `${ROOTS}: /var/cache/debconf`,
   'apt-pin': `${ROOTS}: /etc/apt`,
   'apt-repository': `${ROOTS}: /etc/apt`,
