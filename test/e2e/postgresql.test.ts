@@ -149,10 +149,12 @@ describe('PostgreSQL', () => {
   })
 
   it('waits for a server that does not run, and refuses a host with several clusters', { timeout: 120_000 }, async () => {
-    await host.run('systemctl stop postgresql')
+    await host.run('systemctl stop "postgresql@*"')
     expect(await host.plan([shop])).toEqual(['update postgresql-database:shop: server not running, checked once it runs'])
     expect((await host.refused([shop])).why).toBe('the server does not run')
-    await host.run('systemctl start postgresql; pg_createcluster "$(cd /etc/postgresql && echo *)" other >/dev/null')
+    await host.run(
+      'systemctl start "postgresql@$(cd /etc/postgresql && echo *)-main"; pg_createcluster "$(cd /etc/postgresql && echo *)" other >/dev/null',
+    )
     const named = postgresqlDatabase({
       name: 'shop',
       owner: 'shop',

@@ -27,13 +27,15 @@ export interface Place {
   readonly exists: string
 }
 
+const databaseExists = (database: string): string => `EXISTS (SELECT 1 FROM pg_database WHERE datname = ${sqlText(database)})`
+
 const schemaExists = (schema: string): string => `EXISTS (SELECT 1 FROM pg_namespace WHERE nspname = ${sqlText(schema)})`
 
 const relationExists = (schema: string, name: string): string =>
   `EXISTS (SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE nspname = ${sqlText(schema)} AND relname = ${sqlText(name)})`
 
 export const databasePlace = (database: string, exists: boolean): Place => ({
-  ...{ database: exists ? undefined : database, before: '', exists: '' },
+  ...{ database: exists ? undefined : database, before: '', exists: databaseExists(database) },
   ...{ shown: database, sql: `DATABASE ${sqlName(database)}` },
 })
 

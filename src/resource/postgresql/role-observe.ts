@@ -59,7 +59,7 @@ export interface KnownRole {
   readonly is: 'known'
   readonly role: FoundRole | undefined
   readonly nonce: string
-  /** Digest of the answer about the role, empty if it does not exist. */
+  /** Digest of the answer about its attributes, empty if it does not exist. */
   readonly digest: string
   /** Databases that the grants name and the cluster has. */
   readonly databases: ReadonlyMap<string, DatabaseGrants>
@@ -75,19 +75,27 @@ export type RoleState = KnownRole | Unknown
 const grantable = "privilege_type || CASE WHEN is_grantable THEN ' (grantable)' ELSE '' END"
 const privileges = `json_agg(${grantable} ORDER BY ${grantable})`
 
-/** SQL of what all databases of the cluster share about a role. */
-export const roleSql = (name: string, nonce: string): string => `SELECT json_build_object('login', rolcanlogin, 'superuser', rolsuper,
+/** SQL of the attributes of a role. */
+export const attributesSql = (name: string, nonce: string): string => `SELECT json_build_object('login', rolcanlogin, 'superuser', rolsuper,
  'createdb', rolcreatedb, 'createrole', rolcreaterole, 'replication', rolreplication, 'bypassRls', rolbypassrls, 'inherit', rolinherit,
  'connectionLimit', rolconnlimit, 'validUntil', NULLIF(rolvaliduntil::text, 'infinity'), 'hasPassword', rolpassword IS NOT NULL,
  'passwordDigest', encode(sha256(convert_to(${sqlText(nonce)} || COALESCE(rolpassword, ''), 'UTF8')), 'hex'),
- 'scram', substring(rolpassword FROM '^SCRAM-SHA-256[$]([0-9]{1,9}:[A-Za-z0-9+/=]{1,200})[$]'),
- 'memberOf', COALESCE((SELECT json_agg(n ORDER BY n COLLATE "C") FROM (SELECT g.rolname || CASE WHEN bool_or(m.admin_option) THEN ' (admin)' ELSE '' END AS n
+ 'scram', substring(rolpassword FROM '^SCRAM-SHA-256[$]([0-9]{1,9}:[A-Za-z0-9+/=]{1,200})[$]')) FROM pg_authid WHERE rolname = ${sqlText(name)}`
+
+/**
+ * SQL of the memberships of a role, and of its privileges on databases. A role that can create others is a member of those with neither
+ * their privileges nor the right to become them.
+ */
+export const sharedSql = (
+  name: string,
+): string => `SELECT jsonb_build_object('memberOf', COALESCE((SELECT json_agg(n ORDER BY n COLLATE "C")
+  FROM (SELECT g.rolname || CASE WHEN bool_or(m.admin_option) THEN ' (admin)' ELSE '' END AS n
   FROM pg_auth_members m JOIN pg_roles g ON g.oid = m.roleid WHERE m.member = r.oid
   AND (NOT r.rolcreaterole OR COALESCE((to_jsonb(m)->>'inherit_option')::boolean, true) OR COALESCE((to_jsonb(m)->>'set_option')::boolean, true))
   GROUP BY g.rolname) o), '[]'),
  'databases', COALESCE((SELECT json_agg(json_build_array(datname, p) ORDER BY datname COLLATE "C") FROM (SELECT datname, ${privileges} AS p
   FROM pg_database, aclexplode(datacl) a WHERE a.grantee = r.oid AND a.grantor = datdba AND datdba <> r.oid GROUP BY datname) o), '[]'))
- FROM pg_authid r WHERE rolname = ${sqlText(name)}`
+ FROM pg_roles r WHERE rolname = ${sqlText(name)}`
 
 const NAMES_SHOWN = 100
 
@@ -126,7 +134,8 @@ const sharedQuestions = ({ name, memberOf, grants }: RoleSpec, nonce: string): s
     `(SELECT json_agg(DISTINCT COALESCE(datname, 'all databases')) FROM pg_shdepend LEFT JOIN pg_database d ON d.oid = dbid WHERE refclassid = 'pg_authid'::regclass AND refobjid = ${oidOf(name)} AND deptype = '${type}' AND classid <> 'pg_database'::regclass)`
   const owned = `(SELECT json_agg(datname) FROM pg_database WHERE datdba = ${oidOf(name)})`
   return [
-    row('role', [name], `(${roleSql(name, nonce)})::text`),
+    row('role', [name], `(${attributesSql(name, nonce)})::text`),
+    row('shared', [name], `(${sharedSql(name)})`),
     row('granted', [name], inDatabases('a')),
     row('owns', [name], `COALESCE(${inDatabases('o')}::jsonb, '[]') || COALESCE(${owned}::jsonb, '[]')`),
     ...[...roles].map((one) => row('exists', [one], `${oidOf(one)} IS NOT NULL`)),
@@ -214,7 +223,7 @@ const stateOf = (spec: RoleSpec, nonce: string, rows: readonly Row[]): KnownRole
   })
   return {
     ...{ is: 'known', nonce, databases: new Map(databases) },
-    role: typeof text === 'string' ? foundRole.parse(JSON.parse(text)) : undefined,
+    role: typeof text === 'string' ? foundRole.parse({ ...JSON.parse(text), ...Object(of('shared', name)[0]?.[2]) }) : undefined,
     digest: sha256Hex(typeof text === 'string' ? text : ''),
     roles: new Set(of('exists').flatMap((one) => (one[2] === true ? [String(one[1])] : []))),
     grantedIn: databaseNames('granted'),

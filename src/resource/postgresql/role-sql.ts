@@ -1,8 +1,8 @@
 import type { GrantChange } from './place.ts'
-import { grantsSql, type KnownRole, roleSql } from './role-observe.ts'
+import { attributesSql, grantsSql, type KnownRole, sharedSql } from './role-observe.ts'
 import { databasesOf, idOf, type RoleSpec } from './role-spec.ts'
 import { newParameters, scramVerifier } from './scram.ts'
-import { compareSql, inDatabase, sqlName, sqlText } from './sql.ts'
+import { compareSql, inDatabase, refuseUnless, sqlName, sqlText } from './sql.ts'
 
 interface Options {
   readonly changes: readonly GrantChange[]
@@ -13,7 +13,10 @@ interface Options {
 /** All statements that bring a role to its spec: one transaction for what the cluster shares, and one for each database. */
 export const roleStatements = (spec: RoleSpec, state: KnownRole, { changes, afterScripts }: Options): string => {
   const [what, isAbsent] = [`postgresql-role ${idOf(spec)}`, state.role === undefined]
-  const compare = isAbsent && afterScripts ? '' : compareSql(roleSql(spec.name, state.nonce), state.digest, what)
+  const compare =
+    isAbsent && afterScripts
+      ? ''
+      : `${compareSql(attributesSql(spec.name, state.nonce), state.digest, what)}${compareShared(spec, state, what)}`
   if (spec.state === 'absent') return `${compare}${deleteStatements(spec, state)}`
   const shared = [
     ...settings(spec),
@@ -29,6 +32,16 @@ export const roleStatements = (spec: RoleSpec, state: KnownRole, { changes, afte
     return [inDatabase(database, i, `BEGIN;\n${same}${inside.map(({ sql }) => sql).join('')}COMMIT;`)]
   })
   return `BEGIN;\n${compare}${shared.join('')}COMMIT;\n${databases.join('')}`
+}
+
+/**
+ * Fails if the role has got memberships or privileges on databases since the observation. It may have lost some: an earlier resource of the
+ * run deletes a role or a database.
+ */
+const compareShared = ({ name }: RoleSpec, { role }: KnownRole, what: string): string => {
+  if (role === undefined) return ''
+  const { memberOf, databases } = role
+  return refuseUnless(`(${sharedSql(name)}) <@ ${sqlText(JSON.stringify({ memberOf, databases }))}::jsonb`, what)
 }
 
 const word = (name: string, isSet: boolean): string => `${isSet ? '' : 'NO'}${name}`

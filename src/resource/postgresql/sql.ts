@@ -33,15 +33,18 @@ export const sqlTexts = (values: readonly string[]): string => `ARRAY[${values.m
 /** The first word of the error by which a comparison ends a script. */
 export const MARK = 'PROVISION CHANGED'
 
+/** A statement that fails unless a condition holds. Put it into the transaction that writes. */
+export const refuseUnless = (condition: string, what: string): string => {
+  const message = `${MARK}: ${what} is not as it was observed`
+  return `DO ${sqlText(`BEGIN IF (${condition}) IS NOT TRUE THEN RAISE EXCEPTION USING MESSAGE = ${sqlText(message)}; END IF; END`)};\n`
+}
+
 /**
- * A statement that fails unless the digest of this expression is the observed one. Put it into the transaction that writes.
+ * A statement that fails unless the digest of this expression is the observed one.
  * @param expression - SQL of a value, as the observation reports it
  */
-export const compareSql = (expression: string, digest: string, what: string): string => {
-  const same = `encode(sha256(convert_to(COALESCE((${expression})::text, ''), 'UTF8')), 'hex') = ${sqlText(digest)}`
-  const message = `${MARK}: ${what} is not as it was observed`
-  return `DO ${sqlText(`BEGIN IF NOT (${same}) THEN RAISE EXCEPTION USING MESSAGE = ${sqlText(message)}; END IF; END`)};\n`
-}
+export const compareSql = (expression: string, digest: string, what: string): string =>
+  refuseUnless(`encode(sha256(convert_to(COALESCE((${expression})::text, ''), 'UTF8')), 'hex') = ${sqlText(digest)}`, what)
 
 /** A name of PostgreSQL: its identifiers have at most 63 bytes. */
 const identifier = z

@@ -186,10 +186,10 @@ const cluster = (d: Dice): string => {
   const flags = ['login', 'superuser', 'createdb', 'createrole', 'replication', 'bypassRls', 'inherit', 'hasPassword']
   const role = () => ({
     ...Object.fromEntries(flags.map((flag) => [flag, d.chance(0.5)])),
-    ...{ connectionLimit: 1, validUntil: d.one([null, word(d)]), passwordDigest: word(d), memberOf: d.some(3, () => word(d)) },
+    ...{ connectionLimit: 1, validUntil: d.one([null, word(d)]), passwordDigest: word(d) },
     scram: d.one([null, '4096:c2FsdA==', '9999999999:', word(d)]),
-    databases: d.some(3, () => [d.one([...names, word(d)]), privileges()]),
   })
+  const shared = () => ({ memberOf: d.some(3, () => word(d)), databases: d.some(3, () => [d.one([...names, word(d)]), privileges()]) })
   const grants = () => ({
     schemas: d.some(3, () => [d.one(['public', word(d)]), privileges()]),
     relations: d.some(3, () => ['public', d.one(['tables', 'sequences']), privileges(), ['orders', word(d)], d.one([1, 2, 1e6])]),
@@ -202,6 +202,7 @@ const cluster = (d: Dice): string => {
     ['database', name, text(settings)],
     ['owner', name, d.chance(0.5)],
     ['role', name, text(role)],
+    ['shared', name, d.mostly<unknown>([shared()], [null, {}, 'x'])],
     ['granted', name, d.one([null, names, [1], 'x'])],
     ['owns', name, d.one([[], names])],
     ['grants', name, 'faults', text(grants)],
