@@ -28,6 +28,7 @@ import {
   nftables,
   pkg,
   placeholder,
+  quadlet,
   release,
   script,
   service,
@@ -123,6 +124,7 @@ export default defineRole({
       pkg({ name: 'cron' }),
       pkg({ name: 'logrotate' }),
       pkg({ name: 'locales' }),
+      pkg({ name: 'podman' }),
       aptRepository({
         ...{ name: 'faults', uris: 'https://packages.example.test', suites: 'stable', components: isA ? 'main' : ['main', 'more'] },
         ...{ key: REPOSITORY_KEY, fingerprint: 'F20B9ACCDDFA85B7541A84075763F951B24134AF', enabled: false },
@@ -187,6 +189,7 @@ export default defineRole({
       script({ name: 'note', content: `#!/bin/sh\necho "$STATE" >${ROOT}/note\n`, environment: { STATE: state }, when: [main] }),
       mount({ path: '/srv/faults-cache', source: 'tmpfs', type: 'tmpfs', options: [isA ? 'noexec' : 'nosuid', 'size=1m'] }),
       alternatives({ name: 'awk', ...(isA ? { automatic: true } : { path: '/usr/bin/mawk' }) }),
+      quadlet({ name: 'faults.volume', content: `[Volume]\nLabel=state=${state}\n` }),
       kernelModule({ name: 'faults', state: isA ? 'blocked' : 'absent' }),
       locale({ name: 'de_LU.UTF-8', default: isA }),
       locale({ name: 'fr_LU.UTF-8', default: !isA }),

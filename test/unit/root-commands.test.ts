@@ -33,6 +33,7 @@ const ALLOWED: Readonly<Record<string, string>> = {
   'src/resource/account/user.ts': 'entries in directories of cron and systemd, which `rm` deletes without following them',
   'src/resource/certificate/apply.ts': GUARDED,
   'src/resource/certificate/former-script.ts': GUARDED,
+  'src/resource/container/quadlet.ts': 'in the directory of the session below /run',
   'src/resource/control/execute.ts': 'in the directory of the session below /run',
   'src/resource/control/reboot.ts': OURS,
   'src/resource/control/wait-checks.ts': 'in the directory of the session below /run',

@@ -26,8 +26,12 @@ export interface Undo<State = unknown> {
 
 /** Policy of a run with `--prune` for a resource that no role declares any more. */
 export type OrphanPolicy =
-  /** Delete it if it is as provision left it and belongs to no package. `tree`: the directory at its `id`, by its manifest. `note`: an effect that remains. `stops`: stop the unit before. */
-  | { readonly delete: 'file' | 'link' | 'directory' | 'tree'; readonly note?: string | ((id: string) => string); readonly stops?: true }
+  /** Delete it if it is as provision left it and belongs to no package. `tree`: the directory at its `id`, by its manifest. `note`: an effect that remains. `stops`: stop the unit before, which is the `id` or this. */
+  | {
+      readonly delete: 'file' | 'link' | 'directory' | 'tree'
+      readonly note?: string | ((id: string) => string)
+      readonly stops?: true | ((id: string) => string)
+    }
   /**
    * Keep it, for this reason, which names what to declare instead. `goesWith`: the path whose deletion deletes it too. `stopsRecorded`: if
    * the record names a unit (`Kind.recorded`), stop and disable that.

@@ -58,7 +58,7 @@ const recordOf = ({ spec, id }: OrphanWork): readonly string[] => {
 
 const isUnit = ({ spec }: OrphanWork): boolean => {
   const policy = orphanPolicyOf(spec.owned.key)
-  return 'delete' in policy && policy.stops === true
+  return 'delete' in policy && policy.stops !== undefined
 }
 
 // The script checks the orphan again before it deletes it, and voids the stamps of services that load from its directory.
@@ -71,7 +71,7 @@ const scriptOf = (one: OrphanWork): Script => {
 ) || exit`
   const isLastOfDropins = one.id.includes('.d/') && isUnit(one)
   const remove = (mode: 'check' | 'remove'): Script => sh`${walk(REMOVE, mode, one.id, ...removalOf(one, place))} "\${T-}" || exit`
-  return sh`${isStopped(one) ? sh`${remove('check')}\n${stopScript(one.id)}` : sh``}
+  return sh`${isStopped(one) ? sh`${remove('check')}\n${stopScript(one)}` : sh``}
 ${remove('remove')}
 ${isLastOfDropins ? sh`rmdir --ignore-fail-on-non-empty -- ${parentOf(place)} 2>/dev/null` : sh``}
 ${stampsScript(parentOf(place))}`
@@ -117,8 +117,11 @@ finish();
 /** Whether a unit is stopped before its file is deleted. Drop-ins are not. */
 const isStopped = (one: OrphanWork): boolean => isUnit(one) && !one.id.includes('.d/')
 
-const stopScript = (unit: string): Script => {
+const stopScript = ({ spec, id }: OrphanWork): Script => {
+  const policy = orphanPolicyOf(spec.owned.key)
+  // Its unit is generated from the file, and systemd disables no such unit.
+  if ('delete' in policy && typeof policy.stops === 'function') return sh`systemctl stop -- ${policy.stops(id)} >/dev/null 2>&1`
   // Only the instances of a template run.
-  const stop = isTemplate(unit) ? sh`systemctl stop -- ${unit.replace('@.', '@*.')} >/dev/null 2>&1; ` : sh``
-  return sh`${stop}systemctl disable --now -- ${unit} >/dev/null 2>&1`
+  const stop = isTemplate(id) ? sh`systemctl stop -- ${id.replace('@.', '@*.')} >/dev/null 2>&1; ` : sh``
+  return sh`${stop}systemctl disable --now -- ${id} >/dev/null 2>&1`
 }

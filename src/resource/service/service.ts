@@ -63,6 +63,7 @@ const mayAppear = ({ packagesPending, anyPackagesPending, opaquePending, changes
 /** Directories of units, and of SysV services, that an administrator or role writes to. */
 const UNIT_DIRECTORIES = [
   '/etc/systemd/system',
+  '/etc/containers/systemd',
   '/run/systemd/system',
   '/usr/local/lib/systemd/system',
   '/usr/lib/systemd/system',

@@ -174,8 +174,8 @@ function* namedByUnit(work: readonly Work<UnitSpec, UnitState>[], steps: Steps):
   }
 }
 
-/** Wraps steps of the file kind: creates the directories of drop-ins before, runs `systemctl daemon-reload` after. */
-function* withDaemonReload(work: readonly Work<UnitSpec, UnitState>[], steps: Steps): Steps {
+/** Wraps steps of the file kind: creates directories below a standard one before, runs `systemctl daemon-reload` after. */
+export function* withDaemonReload(work: readonly { readonly spec: { readonly file: { readonly path: string } } }[], steps: Steps): Steps {
   const directories = [...new Set(work.map(({ spec }) => parentOf(spec.file.path)))].filter((directory) => directory !== UNITS)
   const before = directories.length === 0 ? sh`` : sh`install -d -m 755 ${directories} || exit 1\n`
   const after = directories.length === 0 ? sh`` : sh`rmdir --ignore-fail-on-non-empty ${directories}\n`

@@ -227,6 +227,7 @@ export const section = (d: Dice): Buffer => {
     unpacked,
     entries,
     cluster,
+    (): string => `${d.one(['', '[]\n', `[{"Names":[${JSON.stringify(word(d))}],"RepoDigests":null}]\n`, '[1]\n'])}end\n`,
     parts,
     passwords,
     (): string => d.some(9, () => `${number(d)} ${number(d)}\n`).join(''),

@@ -159,6 +159,13 @@ export const SAMPLES: Readonly<Record<string, Sample>> = {
       stale: false,
     }),
   },
+  quadlet: {
+    options: (i) => ({ name: `sample${i}.container`, content: 'hello\n', images: [`localhost/sample${i}:1`] }),
+    asWanted: () => ({
+      file: inode('f', '644', { sha256: '5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03' }),
+      ...{ isStale: false, hasGenerator: true, oldRelease: undefined, missing: [] },
+    }),
+  },
   certificate: {
     options: (i) => ({ stage: 'placeholder', path: `/srv/sample${i}.pem`, names: ['www.example.org'] }),
     asWanted: () => ({
@@ -376,6 +383,8 @@ export const context: PlanContext = { now: new Date(0), packagesPending: false, 
 
 /** What a host says where nothing is as wanted. */
 export const seenNothing = (kind: string): unknown => {
+  if (kind === 'quadlet')
+    return { file: 'absent', isStale: false, hasGenerator: true, oldRelease: undefined, missing: ['localhost/sample7:1'] }
   if (kind === 'git') return { ...(SAMPLES.git?.asWanted(7) as object), tree: { ...checkedOut, is: 'absent', head: '' } }
   if (kind === 'archive') return { inode: 'absent', tree: { ...unpacked, is: 'absent', head: '' }, staged: false }
   if (kind === 'tree') return { ...(SAMPLES.tree?.asWanted(7) as object), entries: [{ path: 'other', description: 'f 644 0 0 1 1' }] }

@@ -59,6 +59,7 @@ export const EXEMPT: Readonly<Record<string, string>> = {
   'apt-pin': `${ROOTS}: /etc/apt`,
   'apt-repository': `${ROOTS}: /etc/apt`,
   unit: `${ROOTS}: /etc/systemd/system`,
+  quadlet: `${ROOTS}: /etc/containers/systemd`,
   group: `${ROOTS}: /etc/group and /etc/gshadow`,
   'user-password': `${ROOTS}: /etc/shadow`,
   'kernel-module': `${ROOTS}: /etc/modules-load.d and /etc/modprobe.d`,
