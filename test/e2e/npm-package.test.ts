@@ -3,6 +3,8 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, 
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { type LabSpec, labDown, labReset } from '../../src/lab/index.ts'
+import { changes, type Line } from './support/project.ts'
 
 const root = join(import.meta.dirname, '../..')
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }
@@ -141,6 +143,93 @@ describe('the package, installed into an empty project elsewhere', () => {
     expect(check()).toBe('')
     write('roles/hello/role.ts', role.replace('content: options.greeting', 'content: 42'))
     expect(check()).toMatch(/role\.ts.*number/s)
+  })
+})
+
+const types = ['--types', 'node', '--typeRoots', join(root, 'node_modules/@types')]
+
+/** Packs a package with a role, built as its author does. Its dependencies are those of the project. */
+const packRole = (directory: string): string => {
+  symlinkSync(join(project, 'node_modules'), join(directory, 'node_modules'))
+  execFileSync(join(root, 'node_modules/.bin/tsc'), ['-p', directory, ...types], { stdio: ['ignore', 'inherit', 'inherit'] })
+  const tested = spawnSync(process.execPath, ['--test', '--test-reporter', 'tap'], {
+    cwd: directory,
+    encoding: 'utf8',
+    env: { PATH: process.env.PATH },
+  })
+  expect(tested.stdout).toMatch(/^# pass 2$/m)
+  expect(tested.status).toBe(0)
+  const [{ filename }] = JSON.parse(
+    execFileSync('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', scratch], { cwd: directory, encoding: 'utf8' }),
+  ) as [{ filename: string }]
+  return join(scratch, filename)
+}
+
+describe('a package with a role, installed into the project', () => {
+  const spec: LabSpec = { name: 'redis-role', root: project, hosts: [{ name: 'one', user: 'ops', addresses: ['10.79.232.11'] }] }
+  const lab = '.provision/lab/redis-role'
+  const play = (what: string): void => write('playbooks/cache.yaml', `- name: cache\n  hosts: all\n${what}\n`)
+  const run = (...words: readonly string[]) => {
+    const { status, stdout, stderr } = provision('run', '-i', 'lab.yaml', 'playbooks/cache.yaml', ...words, '--json')
+    const lines = stdout.split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line) as Line]))
+    return { status, stderr, planned: changes(lines, 'planned'), applied: changes(lines, 'applied'), result: lines.at(-1)?.result }
+  }
+  const onHost = (script: string): string =>
+    execFileSync('ssh', ['-F', 'ssh_config', 'one', 'sudo', 'sh'], { cwd: join(project, lab), input: script, encoding: 'utf8' })
+
+  beforeAll(async () => {
+    const copy = join(scratch, 'redis-role')
+    cpSync(join(root, 'examples/redis-role'), copy, { recursive: true })
+    execFileSync('npm', ['install', '--no-audit', '--no-fund', '--offline', packRole(copy)], {
+      cwd: project,
+      stdio: ['ignore', 'ignore', 'inherit'],
+    })
+    await labReset(spec)
+    write(
+      'lab.yaml',
+      `vars: { user: ops, key: ${lab}/id_ed25519, known_hosts: ${lab}/known_hosts, '@example/redis': { memory: 32mb } }\nhosts: { one: { address: 10.79.232.11 } }\n`,
+    )
+  })
+  afterAll(() => labDown(spec))
+
+  test('has its version and digest in the lock file, and brings no second provision', () => {
+    const { packages } = JSON.parse(readFileSync(join(project, 'package-lock.json'), 'utf8')) as { packages: Record<string, object> }
+    expect(packages['node_modules/@example/redis']).toMatchObject({ version: '1.0.0', integrity: expect.stringMatching(/^sha512-/) })
+    expect(Object.keys(packages).filter((path) => path.endsWith('/provision'))).toEqual(['node_modules/provision'])
+  })
+
+  test('is applied as its dry run says, and then has nothing to do', () => {
+    play("  roles: ['@example/redis']")
+    const dry = run('--dry-run')
+    expect(dry).toMatchObject({ status: 2, result: 'changed' })
+    const first = run()
+    expect(first).toMatchObject({ status: 0, result: 'changed', applied: dry.planned })
+    expect(onHost('redis-cli -p 6380 config get maxmemory; cat /etc/redis/base.conf; ls /var/lib/provision/owned')).toMatch(
+      /^maxmemory\n33554432\n# Only programs of this host.*\n%40example%2Fredis\n$/s,
+    )
+    expect(run()).toMatchObject({ status: 0, result: 'converged', applied: [] })
+    expect(provision('verify', '-i', 'lab.yaml', 'playbooks/cache.yaml').stdout).toContain('the cache on port 6380 answers')
+  })
+
+  test('is deleted when no play binds it any more', () => {
+    play('  resources: [package: { name: redis-server }]')
+    const { status, applied } = run('--prune')
+    expect(status).toBe(0)
+    expect(applied).toEqual(
+      expect.arrayContaining([
+        'one delete file:/etc/redis/base.conf',
+        'one delete file:/etc/redis/cache.conf',
+        'one delete unit:redis-cache.service',
+      ]),
+    )
+    expect(onHost('systemctl is-active redis-cache; ls /etc/redis/base.conf /etc/redis/cache.conf 2>/dev/null; :')).toBe('inactive\n')
+    expect(onHost('cat /var/lib/provision/owned/*')).not.toMatch(/redis-cache|base\.conf|cache\.conf/)
+    expect(run('--prune')).toMatchObject({ status: 0, result: 'converged', applied: [] })
+  })
+
+  test('of a new author is built and tested as it was written', () => {
+    provision('init', 'role', 'greeter')
+    packRole(join(project, 'provision-greeter'))
   })
 })
 
