@@ -1,5 +1,5 @@
 import { sh } from '../../shell/sh.ts'
-import { asText, bytesOf, hasSecret, isKnown, sha256Of, shownText } from '../kind/content.ts'
+import { asText, bytesOf, hasSecret, isKnown, sha256Hex, sha256Of, shownText } from '../kind/content.ts'
 import { describeDifferences, differing } from '../kind/differences.ts'
 import { ABSENT, planAbsent, planUnreached, typeName } from '../kind/inode.ts'
 import { type Difference, defineKind } from '../kind/kind.ts'
@@ -50,7 +50,9 @@ export const file = defineKind({
   },
   contained: true,
   forbids: (spec, state, context) =>
-    wrongType(spec.path, state, { what: 'a file', types: 'fl', state: spec.state }, context) ?? exposing(keeping(spec, state)),
+    wrongType(spec.path, state, { what: 'a file', types: 'fl', state: spec.state }, context) ??
+    emptied(spec, state) ??
+    exposing(keeping(spec, state)),
   apply: applyFiles,
 
   before: (work) => ({
@@ -77,6 +79,16 @@ export const file = defineKind({
     { path, sha256: state === 'absent' ? 'absent' : isOnlyCreated ? 'disk' : (sha256Of(content) ?? 'later') },
   ],
 })
+
+/** The refusal of a resource that declares no content for a file that has some: people mean its mode or owner. */
+const emptied = ({ path, hasNoContent }: FileSpec, state: FileState): HostRefusal | undefined =>
+  hasNoContent !== true || state === ABSENT || state.type !== 'f' || state.sha256 === undefined || state.sha256 === sha256Hex('')
+    ? undefined
+    : new HostRefusal(
+        `${path} is not emptied`,
+        'the file has content, and the resource declares none',
+        "declare `content`, or `content: ''` for an empty file; `overwrite: false` creates a missing file and leaves an existing one as it is",
+      )
 
 /** The refusal of a secret in a file that keeps a mode with which every account can read it. */
 const exposing = ({ path, state, content, mode }: FileSpec): HostRefusal | undefined =>

@@ -38,7 +38,7 @@ export const definedContent = (options: { readonly content?: unknown }): boolean
 export const schema = z
   .strictObject({
     path: absolutePath,
-    content: contentOption.optional(),
+    content: contentOption.optional().meta({ description: 'the whole content; none for a file that is empty' }),
     state: z.enum(['present', 'absent']).default('present'),
     mode: fileMode.default('644'),
     ...ownership,
@@ -65,9 +65,10 @@ export const schema = z
     path: ['overwrite'],
   })
   .refine(definedContent, { message: UNDEFINED, path: ['content'] })
-  .transform(({ content = '', check, overwrite, keepMode, keepOwner, backups, ...rest }) => ({
+  .transform(({ content, check, overwrite, keepMode, keepOwner, backups, ...rest }) => ({
     ...rest,
-    content: asContent(content),
+    content: asContent(content ?? ''),
+    ...(content === undefined && rest.state === 'present' && overwrite && { hasNoContent: true as const }),
     ...(check !== undefined && { checks: [check] }),
     ...(!overwrite && { isOnlyCreated: true as const }),
     ...(keepMode && { keepsMode: true as const }),
@@ -104,6 +105,8 @@ export interface FileSpec {
   /** A file that exists keeps its mode; its owner and group. */
   readonly keepsMode?: true
   readonly keepsOwner?: true
+  /** The content is empty because none is declared: a file that has some is not emptied. */
+  readonly hasNoContent?: true
   /** Number of replaced versions to keep. */
   readonly backups?: number
 }

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { describe, expect, it } from 'vitest'
 import { file } from '../../../../src/resource/file/file.ts'
 import type { FileSpec, FileState } from '../../../../src/resource/file/spec.ts'
-import { text } from '../../../../src/resource/kind/content.ts'
+import { sha256Hex, text } from '../../../../src/resource/kind/content.ts'
 import type { PlanContext } from '../../../../src/resource/kind/kind.ts'
 import { tar } from '../../../../src/resource/kind/tar.ts'
 import { Secret } from '../../../../src/secret/secret.ts'
@@ -43,6 +43,18 @@ describe('planning a file', () => {
   it('deletes a file that a pending package may create', () => {
     expect(plan({ path: '/f', state: 'absent' }, 'absent', true)).toBe('delete dependent a package may contain it')
   })
+})
+
+it('does not empty a file that has content, if none is declared', () => {
+  const refused = (options: Partial<Parameters<typeof file>[0]>, state: FileState): string | undefined =>
+    file.kind.forbids?.(file({ path: '/f', ...options }).spec, state, context)?.what
+  const empty = { ...seenHello, sha256: sha256Hex('') }
+  expect(refused({ mode: '640' }, seenHello)).toBe('/f is not emptied')
+  expect(refused({}, empty)).toBeUndefined()
+  expect(refused({}, 'absent')).toBeUndefined()
+  expect(refused({ content: '' }, seenHello)).toBeUndefined()
+  expect(refused({ state: 'absent' }, seenHello)).toBeUndefined()
+  expect(refused({ overwrite: false }, seenHello)).toBeUndefined()
 })
 
 describe('the diff of a file', () => {
