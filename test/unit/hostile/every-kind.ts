@@ -1,5 +1,5 @@
 import { ownedBy } from '../../../src/engine/plan/owned.ts'
-import { certificate, placeholder, reboot, service } from '../../../src/index.ts'
+import { certificate, placeholder, reboot, service, swap } from '../../../src/index.ts'
 import { file } from '../../../src/resource/file/file.ts'
 import { keyOf, type Resource } from '../../../src/resource/kind/kind.ts'
 import { drained } from '../../../src/resource/ownership/drained.ts'
@@ -18,6 +18,7 @@ export const everything: readonly Resource[] = [
   ownedBy('role', ['site.yaml'], [proxy, ...allIn('a').filter(({ kind }) => kind.name === 'link')]),
   drained({ role: 'x' }),
   reboot({}),
+  swap({ path: '/var/lib/provision/swapfile', sizeMB: 8 }),
 ]
 
 /** As much of it as one host can have: one resource of a name. */

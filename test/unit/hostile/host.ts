@@ -179,6 +179,17 @@ const passwords = (d: Dice): string => {
   return `nonce:${uuid(d)}x\nrun:${d.one(['root', 'faulty', text()])}\n${d.some(2, entry).join('')}end\n`
 }
 
+/** What apt prints of a simulated upgrade. */
+const upgrades = (d: Dice): string => {
+  const line = (): string =>
+    `apt ${d.one([`Inst a [1] (2 ${word(d)} [amd64])`, 'Inst b (3 Debian-Security:13 [all])', 'Remv sudo', '  kept', word(d)])}\n`
+  return `upgrade ${d.mostly(['0 read', '0 old sudo', '100 read'], ['x'])}\n${d.some(6, line).join('')}end\n`
+}
+
+/** The size of a swap file, whether it has the mark of one, and the free space. */
+const swapAreas = (d: Dice): string =>
+  `${d.mostly([`${8 * 2 ** 20}`, '-'], NO_NUMBERS)} ${d.one(['swap', 'other'])}\nAvail\n${number(d)}\nend\n`
+
 /** What a cluster of PostgreSQL answers: JSON, at times of another shape, about what the fault tests declare. */
 const cluster = (d: Dice): string => {
   const names = ['owner', 'readers', 'reader', 'now-and-then', 'faults', 'postgres']
@@ -230,6 +241,8 @@ export const section = (d: Dice): Buffer => {
     (): string => `${d.one(['', '[]\n', `[{"Names":[${JSON.stringify(word(d))}],"RepoDigests":null}]\n`, '[1]\n'])}end\n`,
     parts,
     passwords,
+    upgrades,
+    swapAreas,
     (): string => d.some(9, () => `${number(d)} ${number(d)}\n`).join(''),
     (): string => `${fields(d, '\0')}end\0`,
     (): string => `${fields(d, '\n')}answered 0\n`,
