@@ -3,8 +3,10 @@
  *
  * - dpkg lists the path, diversions considered, and a regular file has the MD5 sum of the package, as a conffile or in its `md5sums`. Where
  *   dpkg has the sum of a path, only a regular file is the package's; where it has none, the type is unknown and counts.
- * - ucf(1) has registered the file with this sum; update-alternatives(1) or deb-systemd-helper(1p) the link, to a file of a package.
- * - It is a directory, and a maintainer script or tmpfiles.d(5) names its path.
+ * - ucf(1) has registered the file with this sum; update-alternatives(1), deb-systemd-helper(1p) or a2ensite(8) the link, to a file of a
+ *   package.
+ * - A maintainer script names the path, and it is a directory, a link to a file of a package, or a copy of one; or tmpfiles.d(5) names the
+ *   directory.
  *
  * With `$is_change`, something else was there before: only a regular file with a known sum counts. One process, for the sum.
  */
@@ -42,14 +44,35 @@ sub sums_of {
   push @sums, $sums =~ /^([0-9a-f]{32})  \Q$relative\E$/mg;
   return $sums, @sums;
 }
-sub has_sum {
-  my ($name, @sums) = @_;
+sub md5_of {
+  my ($name) = @_;
   my $h;
-  return 0 unless @sums && $other eq '' && sysopen($h, $name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK) && S_ISREG((stat $h)[2]);
+  return '' unless $other eq '' && sysopen($h, $name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK) && S_ISREG((stat $h)[2]);
   my $child = open(my $sum, '-|') // fail("no program can be started: $!");
   if (!$child) { open STDIN, '<&', $h; exec 'md5sum' }
-  my $now = substr(<$sum> // '', 0, 32);
+  return substr(<$sum> // '', 0, 32);
+}
+sub has_sum {
+  my ($name, @sums) = @_;
+  return 0 unless @sums;
+  my $now = md5_of($name);
   return grep { $_ eq $now } @sums;
+}
+sub is_copy {
+  my ($name) = @_;
+  my $now = md5_of($name);
+  return $now ne '' && grep { index("\n" . text_of($_), "\n$now  ") >= 0 } glob "$dpkg/info/*.md5sums";
+}
+sub joined {
+  my ($directory, $to) = @_;
+  my @parts;
+  for (split m{/+}, $to =~ m{^/} ? $to : "$directory/$to") { if ($_ eq '..') { pop @parts } elsif ($_ ne '' && $_ ne '.') { push @parts, $_ } }
+  return '/' . join '/', @parts;
+}
+sub names {
+  my ($path, @files) = @_;
+  my $named = qr{(?<![\w./-])\Q$path\E/?(?![\w./-])};
+  return grep { text_of($_) =~ $named } @files;
 }
 sub is_registered_link {
   my ($path, $to) = @_;
@@ -58,6 +81,9 @@ sub is_registered_link {
     my $state = '/var/lib/systemd/deb-systemd-helper';
     return lstat "$state-masked/$1" if $to eq '/dev/null';
     return lstat "$state-enabled/$1" && lists_of($target);
+  }
+  if ($path =~ m{^/etc/apache2/(site|mod|conf)s?-enabled/([^/]+)[.](?:conf|load)$}) {
+    return lstat '/var/lib/apache2/' . ($1 eq 'mod' ? 'module' : $1) . "/enabled_by_maint/$2" && lists_of(joined($at, $to));
   }
   my $is_choice = $path =~ m{^/etc/alternatives/};
   return 0 unless $is_choice ? lists_of($target) : $target =~ m{^/etc/alternatives/};
@@ -72,11 +98,11 @@ sub is_of_package {
     my ($sums, @sums) = sums_of(@$_);
     return 1 if @sums ? $is_file && has_sum($name, @sums) : !$is_change && (S_ISLNK($s[2]) || S_ISDIR($s[2]) || ($is_file && $sums eq ''));
   }
-  return has_sum($name, text_of('/var/lib/ucf/hashfile') =~ /^([0-9a-f]{32})  \Q$path\E$/mg) if $is_file;
+  return 1 if $is_file && has_sum($name, text_of('/var/lib/ucf/hashfile') =~ /^([0-9a-f]{32})  \Q$path\E$/mg);
   return 0 if $is_change;
-  return is_registered_link($path, readlink $name) if S_ISLNK($s[2]);
-  return 0 unless S_ISDIR($s[2]);
-  my $named = qr{(?<![\w./-])\Q$path\E/?(?![\w./-])};
-  return grep { text_of($_) =~ $named } glob("$dpkg/info/*.preinst"), glob("$dpkg/info/*.postinst"), glob('/usr/lib/tmpfiles.d/*.conf');
+  my @scripts = (glob("$dpkg/info/*.preinst"), glob("$dpkg/info/*.postinst"));
+  return names($path, @scripts) && is_copy($name) if $is_file;
+  return is_registered_link($path, readlink $name) || (names($path, @scripts) && lists_of(joined($at, readlink $name))) if S_ISLNK($s[2]);
+  return S_ISDIR($s[2]) && names($path, @scripts, glob('/usr/lib/tmpfiles.d/*.conf'));
 }
 `

@@ -5,7 +5,16 @@ import type { Resource } from '../../../../../src/resource/kind/kind.ts'
 import { OBSERVED, walk } from '../../../../../src/resource/kind/walk.ts'
 import { type Here, here, mine } from '../../run-here.ts'
 
-const MOVED = ['/var/lib/dpkg', '/var/lib/ucf', '/var/lib/systemd', '/usr/lib/tmpfiles.d', '/etc/systemd/system', '/etc/alternatives']
+const MOVED = [
+  '/var/lib/dpkg',
+  '/var/lib/ucf',
+  '/var/lib/systemd',
+  '/usr/lib/tmpfiles.d',
+  '/etc/systemd/system',
+  '/etc/alternatives',
+  '/etc/apache2',
+  '/var/lib/apache2',
+]
 
 let host: Here
 beforeEach(() => {
@@ -95,6 +104,22 @@ describe('a path that appears while packages are installed belongs to a package'
     ],
     ['a directory that a maintainer script names', 'in/b', () => `mkdir -m 700 in/b; ${postinst(`chown x: '${host.at('in/b')}/'`)}`],
     [
+      'a link that a maintainer script names, to a file of a package',
+      'in/b',
+      () => `${lists('p', 'a/b')}; ln -s ../a/b in/b; ${postinst(`ln -s x ${host.at('in/b')}`)}`,
+    ],
+    [
+      'a copy of a file of a package, to a path that a maintainer script names',
+      'a',
+      () => `echo package >a; ${lists('p', 'b')}; ${md5sums('p', 'b')}; ${postinst(`cp x '${host.at('a')}'`)}`,
+    ],
+    [
+      'a link of a2ensite',
+      '/etc/apache2/sites-enabled/a.conf',
+      () =>
+        `mkdir -p var/lib/apache2/site/enabled_by_maint etc/apache2/sites-enabled; : >var/lib/apache2/site/enabled_by_maint/a; ln -s ../sites-available/a.conf etc/apache2/sites-enabled/a.conf; printf '%s\n' /etc/apache2/sites-available/a.conf >var/lib/dpkg/info/p.list`,
+    ],
+    [
       'a directory that tmpfiles.d names',
       'a',
       () => `mkdir -m 700 a; mkdir -p usr/lib/tmpfiles.d; echo "d ${host.at('a')} 0700" >usr/lib/tmpfiles.d/p.conf`,
@@ -132,6 +157,23 @@ describe('a path that a person creates while packages are installed is refused',
       () => `${theirs}; mkdir -p var/lib/ucf; echo "${SUM}  ${host.at('a')}" >var/lib/ucf/hashfile`,
     ],
     ['a file that a maintainer script names', 'a', () => `${theirs}; ${postinst(`cp x '${host.at('a')}'`)}`],
+    [
+      'a link that a maintainer script names, to a file of a person',
+      'in/b',
+      () => `${lists('p', 'a/b')}; ln -s ../a/c in/b; ${postinst(`ln -s x ${host.at('in/b')}`)}`,
+    ],
+    ['a link to a file of a package that no maintainer script names', 'in/b', () => `${lists('p', 'a/b')}; ln -s ../a/b in/b`],
+    [
+      'a copy of a file of a package that no maintainer script names',
+      'a',
+      () => `echo package >a; ${lists('p', 'b')}; ${md5sums('p', 'b')}`,
+    ],
+    [
+      'a link of a person beside those of a2ensite',
+      '/etc/apache2/sites-enabled/a.conf',
+      () =>
+        `mkdir -p var/lib/apache2/site/enabled_by_admin etc/apache2/sites-enabled; : >var/lib/apache2/site/enabled_by_admin/a; ln -s ../sites-available/a.conf etc/apache2/sites-enabled/a.conf; printf '%s\n' /etc/apache2/sites-available/a.conf >var/lib/dpkg/info/p.list`,
+    ],
     ['a directory that nothing names', 'a', () => `mkdir -m 700 a; ${postinst(`rm ${host.at('a')}.d ${host.at('a')}/b x${host.at('a')}`)}`],
     [
       'a link that nothing registers',
