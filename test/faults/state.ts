@@ -26,6 +26,8 @@ const DIARIES = [
   new RegExp(`^(${CHECKOUT}/\\.git/.*|/srv/origin/.*|${manifestOf(CHECKOUT)})$`),
   // Measurements, and results of the last check.
   /^\/var\/lib\/(prometheus|provision\/checks)(\/|$)/,
+  // podman's own, made when it first looks at its images.
+  /^\/var\/lib\/(containers|cni)(\/|$)/,
   // Contents of databases and members of clusters are queried from the servers.
   /^\/var\/lib\/mysql(\/|$)/,
   /^\/var\/lib\/garbd\/gvwstate\.dat$/,
