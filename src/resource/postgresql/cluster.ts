@@ -69,7 +69,7 @@ const psql = (cluster: string | undefined): Script =>
 const WORDS = sh`head -c 3000 "$T/m" >"$T/w"; words=; while IFS= read -r line || [ "$line" ]; do words="$words$line "; done <"$T/w"`
 
 /**
- * A script that sends statements to clusters and prints the rows, of which each is a JSON array. A line with the outcome ends each answer.
+ * A script that sends statements to clusters and prints their rows. Each row is a JSON array. A line with the outcome ends each answer.
  * @param questions - statements by cluster; undefined for the only one
  */
 export const queryClusters = (questions: ReadonlyMap<string | undefined, string>): Script =>

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 
-/** Quotes a text for SQL, whatever `standard_conforming_strings` is. The result is one line, so it cannot end a here-document. */
+/** Quotes a text for SQL, for any value of `standard_conforming_strings`. The result is one line, so it cannot end a here-document. */
 export const sqlText = (value: string): string => {
   const quoted = value.replaceAll("'", "''")
   return /[\\\n\r]/.test(value) ? `E'${quoted.replaceAll('\\', '\\\\').replaceAll('\n', '\\n').replaceAll('\r', '\\r')}'` : `'${quoted}'`
