@@ -7,11 +7,10 @@ import type { Resource } from '../kind/kind.ts'
 import { absolutePath } from '../kind/path.ts'
 import { settingLines, type UnitSettings } from '../service/sandbox.ts'
 import { service } from '../service/service.ts'
+import { commandText, commandWord, unitLine } from '../service/unit-words.ts'
 import { hasDigest, imageName } from './image.ts'
 import { quadlet } from './quadlet.ts'
 
-// A backslash at the end of a line continues it on the next one.
-const oneLine = z.string().regex(/^[^\p{Cc}]*[^\p{Cc}\\]$/u, 'must be one line, without a backslash at its end')
 const span = z.string().regex(/^\d+(ms|s|m|h)$/, 'must be a time span such as 30s')
 const port = z.int().min(1).max(65_535)
 
@@ -48,7 +47,7 @@ const published = z.strictObject({
 })
 
 const health = z.strictObject({
-  command: oneLine.meta({
+  command: unitLine.meta({
     description: 'a shell command in the container that succeeds if it is healthy',
     examples: ['wget -qO- http://127.0.0.1/'],
   }),
@@ -73,7 +72,7 @@ const schema = z
         'the image with its registry. With a digest, the host runs exactly this image. With a tag, it runs the one that it has, and pulls it only if it has none',
       examples: ['docker.io/library/nginx@sha256:…', 'docker.io/library/nginx:1.27'],
     }),
-    description: oneLine.optional().meta({ description: 'description of the service' }),
+    description: unitLine.optional().meta({ description: 'description of the service' }),
     command: z
       .array(z.string().regex(/^[^\p{Cc}]*$/u, 'must be one line'))
       .default([])
@@ -131,7 +130,7 @@ const schema = z
       .default('5min')
       .meta({ description: 'time in which it must have started' }),
     settings: z
-      .record(z.string().regex(/^[A-Z][A-Za-z]*$/, 'must be a key of [Container]'), z.union([oneLine, z.array(oneLine)]))
+      .record(z.string().regex(/^[A-Z][A-Za-z]*$/, 'must be a key of [Container]'), z.union([unitLine, z.array(unitLine)]))
       .default({})
       .meta({ description: 'further keys of [Container], as in podman-systemd.unit(5)', examples: [{ Label: 'team=shop' }] }),
   })
@@ -186,15 +185,15 @@ const containerSettings = (spec: z.output<typeof schema>): UnitSettings => ({
   ContainerName: spec.name,
   Image: spec.image,
   NoNewPrivileges: 'true',
-  ...(spec.command.length > 0 && { Exec: spec.command.map(quoted).join(' ') }),
+  ...(spec.command.length > 0 && { Exec: spec.command.map(commandWord).join(' ') }),
   ...(plainOf(spec).length > 0 && { Environment: plainOf(spec) }),
   ...(spec.volumes.length > 0 && {
-    Volume: spec.volumes.map(({ source, target, readOnly }) => literal(`${source}:${target}${readOnly ? ':ro' : ''}`)),
+    Volume: spec.volumes.map(({ source, target, readOnly }) => commandText(`${source}:${target}${readOnly ? ':ro' : ''}`)),
   }),
   ...(spec.ports.length > 0 && { PublishPort: spec.ports.map(portOf) }),
   ...(spec.network !== undefined && { Network: spec.network }),
   ...(spec.health !== undefined && {
-    HealthCmd: literal(spec.health.command),
+    HealthCmd: commandText(spec.health.command),
     HealthInterval: spec.health.interval,
     HealthTimeout: spec.health.timeout,
     HealthRetries: String(spec.health.retries),
@@ -209,7 +208,7 @@ const containerSettings = (spec: z.output<typeof schema>): UnitSettings => ({
 })
 
 const plainOf = ({ environment }: z.output<typeof schema>): readonly string[] =>
-  Object.entries(environment).flatMap(([key, given]) => (isSecret(given) ? [] : [quoted(`${key}=${given}`)]))
+  Object.entries(environment).flatMap(([key, given]) => (isSecret(given) ? [] : [commandWord(`${key}=${given}`)]))
 
 const portOf = ({ address, port: from, to = from, protocol }: z.output<typeof published>): string =>
   `${address.includes(':') ? `[${address}]` : address}:${from}:${to}/${protocol}`
@@ -218,9 +217,3 @@ const userOf = (given: string): UnitSettings => {
   const [user = '', group] = given.split(':')
   return { User: user, ...(group !== undefined && { Group: group }) }
 }
-
-/** Text of a command line of systemd, in which a percent sign begins a specifier and a dollar sign a variable. */
-const literal = (text: string): string => text.replaceAll('%', '%%').replaceAll('$', '$$$$')
-
-/** A word in double quotes, of which systemd.syntax(7) reads escapes. */
-const quoted = (word: string): string => (/^[A-Za-z0-9_./:=@,+-]+$/.test(word) ? word : `"${literal(word.replaceAll(/[\\"]/g, '\\$&'))}"`)

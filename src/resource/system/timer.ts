@@ -4,8 +4,8 @@ import { absolutePath, accountName } from '../kind/path.ts'
 import { sandbox, settingLines, type UnitSettings } from '../service/sandbox.ts'
 import { service } from '../service/service.ts'
 import { unit } from '../service/unit.ts'
+import { commandWord, quotedWord, unitLine } from '../service/unit-words.ts'
 
-const oneLine = z.string().regex(/^[^\p{Cc}]*[^\p{Cc}\\]$/u, 'must be one line, without a backslash at its end')
 const span = (pattern: RegExp) => z.string().regex(pattern, 'must be a time span such as 10min')
 
 const [NAMES, DAYS] = ['minutely|hourly|daily|weekly|monthly|quarterly|semiannually|yearly|annually', '(Mon|Tue|Wed|Thu|Fri|Sat|Sun)']
@@ -40,7 +40,7 @@ const schema = z.strictObject({
     .string()
     .regex(/^[a-z][a-z0-9-]*$/, 'must be a name of lower-case letters, digits and -')
     .meta({ description: 'name of both units, without a suffix', examples: ['report'] }),
-  description: oneLine.optional().meta({ description: 'description of both units' }),
+  description: unitLine.optional().meta({ description: 'description of both units' }),
   schedule: z
     .union([schedule, z.array(schedule).min(1)])
     .transform((value) => [value].flat())
@@ -68,7 +68,7 @@ const schema = z.strictObject({
     .meta({ description: 'time span after which a run is ended' }),
   needs: needs.default({}).meta({ description: 'access beyond the sandbox, which has no network and no capabilities' }),
   settings: z
-    .record(z.string().regex(/^[A-Za-z]+$/), z.union([oneLine, z.array(oneLine)]))
+    .record(z.string().regex(/^[A-Za-z]+$/), z.union([unitLine, z.array(unitLine)]))
     .default({})
     .meta({ description: 'further settings of [Service], which replace those of the sandbox', examples: [{ ProtectHome: 'no' }] }),
 })
@@ -86,12 +86,12 @@ export const timer = defineComposite({
     const main: UnitSettings = {
       Type: 'oneshot',
       User: spec.user,
-      ExecStart: spec.command.map(execWord).join(' '),
+      ExecStart: spec.command.map(commandWord).join(' '),
       TimeoutStartSec: spec.timeout,
       ...(Object.keys(spec.environment).length > 0 && {
-        Environment: Object.entries(spec.environment).map(([key, value]) => quoted(`${key}=${value}`)),
+        Environment: Object.entries(spec.environment).map(([key, value]) => quotedWord(`${key}=${value}`)),
       }),
-      ...(spec.writes.length > 0 && { ReadWritePaths: spec.writes.map(quoted).join(' ') }),
+      ...(spec.writes.length > 0 && { ReadWritePaths: spec.writes.map(quotedWord).join(' ') }),
     }
     const when: UnitSettings = {
       OnCalendar: spec.schedule,
@@ -109,9 +109,3 @@ export const timer = defineComposite({
     return [program, start, service({ unit: `${name}.timer`, restarts: [start] })]
   },
 })
-
-/** A word in double quotes. systemd.syntax(7) reads escapes in it, and a percent sign begins a specifier. */
-const quoted = (word: string): string => `"${word.replaceAll(/[\\"]/g, '\\$&').replaceAll('%', '%%')}"`
-
-/** A word of ExecStart=, in which a dollar sign begins a variable too. */
-const execWord = (word: string): string => (/^[A-Za-z0-9_./:=@,+-]+$/.test(word) ? word : quoted(word).replaceAll('$', '$$$$'))
