@@ -11,12 +11,11 @@ import {
   mayAppear,
   observeAgain,
   planUnknown,
-  queryClusters,
   type Row,
-  readClusters,
   type Unknown,
   within,
 } from './cluster.ts'
+import { observeClusters } from './observe.ts'
 import { compareSql, connectTo, databaseName, inDatabase, roleName, sqlName, sqlText } from './sql.ts'
 
 /** Encodings of a database, in the words of the server. */
@@ -110,22 +109,7 @@ const stateOf = ({ name, owner }: DatabaseSpec, rows: readonly Row[]): KnownData
   }
 }
 
-const observe = (specs: readonly DatabaseSpec[]) => {
-  const clusters = Map.groupBy(specs, ({ cluster }) => cluster)
-  return {
-    script: queryClusters(new Map([...clusters].map(([cluster, some]) => [cluster, questionsOf(some)]))),
-    parse: (stdout: Buffer): ReadonlyMap<string, DatabaseState> => {
-      const answers = readClusters(stdout, [...clusters.keys()])
-      return new Map(
-        specs.map((spec): [string, DatabaseState] => {
-          const answer = answers.get(spec.cluster) ?? { is: 'none' }
-          if (answer.is !== 'up') return [idOf(spec), answer]
-          return [idOf(spec), answer.isStandby ? { is: 'standby' } : stateOf(spec, answer.rows)]
-        }),
-      )
-    },
-  }
-}
+const observe = (specs: readonly DatabaseSpec[]) => observeClusters(specs, { idOf, questionsOf, stateOf })
 
 /** A database in a cluster of PostgreSQL. */
 export const postgresqlDatabase = defineKind({

@@ -11,13 +11,12 @@ import {
   mayAppear,
   observeAgain,
   planUnknown,
-  queryClusters,
   type Row,
-  readClusters,
   type Unknown,
   within,
 } from './cluster.ts'
 import { standbyNotice } from './database.ts'
+import { observeClusters } from './observe.ts'
 import { compareSql, connectTo, databaseName, inDatabase, objectName, sqlName, sqlText } from './sql.ts'
 
 const schema = z.strictObject({
@@ -91,22 +90,7 @@ const stateOf = ({ database, name }: ExtensionSpec, rows: readonly Row[]): Known
   }
 }
 
-const observe = (specs: readonly ExtensionSpec[]) => {
-  const clusters = Map.groupBy(specs, ({ cluster }) => cluster)
-  return {
-    script: queryClusters(new Map([...clusters].map(([cluster, some]) => [cluster, questionsOf(some)]))),
-    parse: (stdout: Buffer): ReadonlyMap<string, ExtensionState> => {
-      const answers = readClusters(stdout, [...clusters.keys()])
-      return new Map(
-        specs.map((spec): [string, ExtensionState] => {
-          const answer = answers.get(spec.cluster) ?? { is: 'none' }
-          if (answer.is !== 'up') return [idOf(spec), answer]
-          return [idOf(spec), answer.isStandby ? { is: 'standby' } : stateOf(spec, answer.rows)]
-        }),
-      )
-    },
-  }
-}
+const observe = (specs: readonly ExtensionSpec[]) => observeClusters(specs, { idOf, questionsOf, stateOf })
 
 /** An extension of a database. */
 export const postgresqlExtension = defineKind({

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { z } from 'zod'
 import { sha256Hex } from '../kind/content.ts'
-import { queryClusters, type Row, readClusters, type Unknown } from './cluster.ts'
+import type { Row, Unknown } from './cluster.ts'
+import { observeClusters } from './observe.ts'
 import { databasesOf, type Grant, idOf, type RoleSpec } from './role-spec.ts'
 import { inDatabase, sqlText, sqlTexts } from './sql.ts'
 
@@ -179,20 +180,11 @@ const questionsOf = (specs: readonly RoleSpec[], nonce: string): string => {
 /** One question for all roles. */
 export const observeRoles = (specs: readonly RoleSpec[]) => {
   const nonce = randomBytes(16).toString('hex')
-  const clusters = Map.groupBy(specs, ({ cluster }) => cluster)
-  return {
-    script: queryClusters(new Map([...clusters].map(([cluster, some]) => [cluster, questionsOf(some, nonce)]))),
-    parse: (stdout: Buffer): ReadonlyMap<string, RoleState> => {
-      const answers = readClusters(stdout, [...clusters.keys()])
-      return new Map(
-        specs.map((spec): [string, RoleState] => {
-          const answer = answers.get(spec.cluster) ?? { is: 'none' }
-          if (answer.is !== 'up') return [idOf(spec), answer]
-          return [idOf(spec), answer.isStandby ? { is: 'standby' } : stateOf(spec, nonce, answer.rows)]
-        }),
-      )
-    },
-  }
+  return observeClusters(specs, {
+    idOf,
+    questionsOf: (some) => questionsOf(some, nonce),
+    stateOf: (spec, rows) => stateOf(spec, nonce, rows),
+  })
 }
 
 const stateOf = (spec: RoleSpec, nonce: string, rows: readonly Row[]): KnownRole => {
