@@ -5,20 +5,13 @@ import type { Work } from '../kind/kind.ts'
 import { requireBatch } from '../kind/one-by-one.ts'
 import { type Answer, HostRefusal, requireSuccess, type Steps } from '../kind/step.ts'
 import { CHANGED, IN_STEP } from '../kind/walk.ts'
-import { aptFunctions, BUSY } from './apt-functions.ts'
-import { lockFunctions } from './apt-lock.ts'
-import { holdFunctions } from './hold.ts'
+import { aptFunctions } from './apt-functions.ts'
 import { isUnfinished, type PackageState } from './observe.ts'
 import { fixFor, listMinutes, listsAreOld } from './simulate.ts'
 import { isAptNeeded, type PackageSpec } from './spec.ts'
+import { OPENING, PREAMBLE, WAIT_LIMIT, type WaitLimit, whileBusy } from './transaction.ts'
 
 type PackageWork = Work<PackageSpec, PackageState>
-
-/** Limit of the wait for a busy dpkg: a number of requests of some seconds each. A request must stay below the deadline of a step. */
-export interface WaitLimit {
-  readonly seconds: number
-  readonly times: number
-}
 
 /** Applies a batch of packages in one apt transaction; those with recommended packages in a second one. */
 export function* installPackages(work: readonly PackageWork[], limit?: WaitLimit): Steps {
@@ -37,18 +30,9 @@ export function* installPackages(work: readonly PackageWork[], limit?: WaitLimit
 }
 
 /** One apt transaction, after finishing an interrupted one. */
-function* inOneTransaction(work: readonly PackageWork[], { seconds, times }: WaitLimit = { seconds: 60, times: 10 }): Steps {
-  const script = transactionScript(work, seconds)
-  for (let i = 1; ; i += 1) {
-    const answer = yield { do: 'shell', script, doing: doingOf(work), installs: true }
-    if (answer.code !== BUSY) return check(work, answer)
-    if (i >= times)
-      throw new HostRefusal(
-        'dpkg is locked by another program',
-        `waited ${seconds * times} s for ${answer.stderr.trim()}`,
-        'wait until it finishes, or stop it if it hangs, then run again; nothing was changed',
-      )
-  }
+function* inOneTransaction(work: readonly PackageWork[], limit = WAIT_LIMIT): Steps {
+  const script = transactionScript(work, limit.seconds)
+  check(work, yield* whileBusy({ do: 'shell', script, doing: doingOf(work), installs: true }, limit))
 }
 
 const doingOf = (work: readonly PackageWork[]): string => {
@@ -116,30 +100,19 @@ export const transactionScript = (work: readonly PackageWork[], waitSeconds: num
   const hold = work.filter(({ spec }) => spec.hold === true).map(({ id }) => id)
   const purge = work.filter(({ spec }) => spec.purge).map(({ id }) => id)
   const isCertain = changing.every(({ state, change }) => change.certainty === 'exact' && state.simulated?.isFinal === true)
-  return sh`
-export LC_ALL=C DEBIAN_FRONTEND=noninteractive APT_LISTCHANGES_FRONTEND=none NEEDRESTART_SUSPEND=1
-umask 022
-work=$(mktemp -d "$T/XXXXXXXX") || exit 1
-doing() { printf 'provision-doing: %s\\n' "$*" 2>/dev/null; }
-cause() { printf 'provision-cause: %s\\n' "$*"; }
+  return sh`${PREAMBLE}
 settle() {
   ${purge.length === 0 ? sh`` : sh`wait_until_free; dpkg --purge -- ${purge} >"$work/log" 2>&1 </dev/null || { cat "$work/log" >&2; exit 1; }`}
   ${hold.length === 0 ? sh`` : sh`wait_until_free; apt-mark hold ${hold} >"$work/log" 2>&1 </dev/null || { cat "$work/log" >&2; exit 1; }`}
   :
 }
-${lockFunctions}
-${holdFunctions}
 ${listsAreOld(listMinutes(work.map(({ spec }) => spec)))}
 ${aptFunctions(
   waitSeconds,
   work.some(({ spec }) => spec.recommends),
 )}
 ${IN_STEP}
-wait_until_free
-trap 'release; rm -rf "$work"' EXIT
-hold || exit 1
-begin
-finish_interrupted
+${OPENING}
 missing ${present}; install=$found
 ${changing.flatMap(comparison)}
 installed ${[...absent]}; remove=$found

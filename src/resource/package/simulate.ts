@@ -27,6 +27,10 @@ export interface Simulated {
 export const transactionOptions = (recommends: boolean): readonly string[] =>
   `-y -q ${recommends ? '--install-recommends' : '--no-install-recommends'} --allow-downgrades -o APT::Cmd::Pattern-Only=true`.split(' ')
 
+/** Options of apt for a simulation, which writes no cache and takes no lock. */
+export const SIMULATION_OPTIONS =
+  '-o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= -o Debug::NoLocking=1 -o APT::Get::Show-User-Simulation-Note=no'.split(' ')
+
 /** Architectures of Debian: dpkg's output has one of them before each version. */
 const ARCHITECTURES = 'all amd64 arm64 armel armhf i386 mips64el ppc64el riscv64 s390x'.split(' ')
 
@@ -87,10 +91,7 @@ const simulationOf = (specs: readonly PackageSpec[], recommends: boolean): Scrip
   const absent = [...named(false, false), ...named(false, true)].map(({ name }) => name)
   const pinned = named(true, true).map(({ name, version }) => `${name}=${version}`)
   const held = specs.filter(({ hold }) => hold !== undefined).map(({ name }) => name.split(':')[0] ?? name)
-  const options = [
-    ...transactionOptions(recommends),
-    ...'-o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= -o Debug::NoLocking=1 -o APT::Get::Show-User-Simulation-Note=no'.split(' '),
-  ]
+  const options = [...transactionOptions(recommends), ...SIMULATION_OPTIONS]
   const allow =
     held.length === 0 ? sh`` : sh`for one in ${held}; do ! is_held "$one" || { set -- --allow-change-held-packages "$@"; break; }; done`
   return sh`set --
@@ -133,7 +134,7 @@ export const readSimulation = (lines: readonly string[], isSettled: boolean, hel
   const namesOf = (verb: string): readonly string[] => actions(verb).map(([name = '']) => name)
   const removing = new Set(asked.split(' ').flatMap((word) => (word.endsWith('-') ? [word.slice(0, -1)] : [])))
   const versions = new Map(actions('Inst').flatMap(([name = '', version]) => (version === undefined ? [] : [[name, version] as const])))
-  const unneeded = unneededIn(words)
+  const unneeded = listBelow(words, UNNEEDED)
   const changed = [...namesOf('Inst'), ...namesOf('Remv')].filter((name) => held.includes(name.split(':')[0] ?? ''))
   const refusal = changed.length === 0 ? [] : [`E: Held packages were changed: '${changed.join("', '")}'`]
   return {
@@ -148,11 +149,11 @@ export const readSimulation = (lines: readonly string[], isSettled: boolean, hel
   }
 }
 
-/** The indented lines below this sentence of apt. */
-const unneededIn = (words: readonly string[]): readonly string[] => {
-  const start = words.findIndex((line) =>
-    /^The following packages? (was|were) automatically installed and (is|are) no longer required:/.test(line),
-  )
+const UNNEEDED = /^The following packages? (was|were) automatically installed and (is|are) no longer required:/
+
+/** The words of the indented lines below a sentence of apt. */
+export const listBelow = (words: readonly string[], sentence: RegExp): readonly string[] => {
+  const start = words.findIndex((line) => sentence.test(line))
   if (start < 0) return []
   const rest = words.slice(start + 1)
   const end = rest.findIndex((line) => !line.startsWith('  '))

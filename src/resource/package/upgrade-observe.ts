@@ -1,9 +1,7 @@
 import { sh } from '../../shell/sh.ts'
 import type { KindQuery } from '../kind/kind.ts'
-import { listsAreOld, transactionOptions } from './simulate.ts'
+import { listBelow, listsAreOld, SIMULATION_OPTIONS, transactionOptions } from './simulate.ts'
 import { type Upgrade, type UpgradeSpec, type UpgradeState, upgradeArguments } from './upgrade-spec.ts'
-
-const SIMULATION = '-s -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= -o Debug::NoLocking=1 -o APT::Get::Show-User-Simulation-Note=no'
 
 /** Simulates each upgrade by apt, and those with the same options once. */
 export const observeUpgrades = (specs: readonly UpgradeSpec[]): KindQuery<UpgradeState> => {
@@ -11,7 +9,7 @@ export const observeUpgrades = (specs: readonly UpgradeSpec[]): KindQuery<Upgrad
   return {
     script: sh`${different.map(
       (spec) => sh`${listsAreOld(Math.floor(spec.cacheHours * 60))}
-status=0; apt-get ${SIMULATION.split(' ')} ${transactionOptions(false)} ${upgradeArguments(spec)} >"$T/upgrade" 2>&1 || status=$?
+status=0; apt-get -s ${SIMULATION_OPTIONS} ${transactionOptions(false)} ${upgradeArguments(spec)} >"$T/upgrade" 2>&1 || status=$?
 case $status in 0|100) ;; *) cat "$T/upgrade" >&2; exit "$status" ;; esac
 if lists_are_old; then lists=old; else lists=read; fi
 echo "upgrade $status $lists\${SUDO_USER:+ sudo}"; sed 's/^/apt /' "$T/upgrade"
@@ -53,12 +51,4 @@ const upgradeIn = (line: string): readonly Upgrade[] => {
   const [, name, from, to, origins] = /^Inst (\S+) (?:\[([^\]]*)\] )?\((\S+) (.*?)\)/.exec(line) ?? []
   if (name === undefined || to === undefined || origins === undefined) return []
   return [{ name, ...(from !== undefined && { from }), to, isSecurity: /(^|[-/:])security\b/i.test(origins) }]
-}
-
-/** The indented lines below a sentence of apt. */
-const listBelow = (words: readonly string[], sentence: RegExp): readonly string[] => {
-  const start = words.findIndex((line) => sentence.test(line))
-  const rest = start < 0 ? [] : words.slice(start + 1)
-  const end = rest.findIndex((line) => !line.startsWith('  '))
-  return rest.slice(0, end < 0 ? rest.length : end).flatMap((line) => line.trim().split(/\s+/))
 }
