@@ -1,11 +1,17 @@
 import { TREE } from './manifest.ts'
 
-/** Returns a Perl pattern for a path and all below it: `*` matches within a name, `**` across directories. */
-export const patternOf = (glob: string): string =>
+/**
+ * Returns a regular expression for a path: `*` matches within a name, `**` across directories.
+ * @param letter - how the language begins a character by its number: `x` in Perl, `u` in JavaScript
+ */
+export const globExpression = (glob: string, letter: 'x' | 'u'): string =>
   glob
     .split(/(\*\*\/|\*\*|\*)/)
-    .map((part) => WILDCARDS[part] ?? part.replace(/[^A-Za-z0-9_/]/g, (c) => `\\x{${(c.codePointAt(0) ?? 0).toString(16)}}`))
+    .map((part) => WILDCARDS[part] ?? part.replace(/[^A-Za-z0-9_/]/gu, (c) => `\\${letter}{${(c.codePointAt(0) ?? 0).toString(16)}}`))
     .join('')
+
+/** Returns a Perl pattern for a path and all below it. */
+export const patternOf = (glob: string): string => globExpression(glob, 'x')
 
 const WILDCARDS: Readonly<Record<string, string>> = { '**/': '(?:.*/)?', '**': '.*', '*': '[^/]*' }
 
