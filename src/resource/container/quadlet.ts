@@ -2,14 +2,14 @@ import { z } from 'zod'
 import type { Script } from '../../shell/script.ts'
 import { sh } from '../../shell/sh.ts'
 import { file } from '../file/file.ts'
-import { namedByResource } from '../file/file-kind.ts'
+import { namedByResource, textsBefore } from '../file/file-kind.ts'
 import { contentOption, type FileSpec, type FileState } from '../file/spec.ts'
 import { asContent, bytesOf, hasSecret } from '../kind/content.ts'
 import { ABSENT } from '../kind/inode.ts'
 import { type Change, defineKind, type PlanContext, type Work } from '../kind/kind.ts'
 import { inodeAt } from '../kind/queries.ts'
 import { HostRefusal, requireSuccess, type Steps } from '../kind/step.ts'
-import { withDaemonReload } from '../service/unit.ts'
+import { emptyStep, withDaemonReload } from '../service/unit.ts'
 import { imageName } from './image.ts'
 
 const DIRECTORY = '/etc/containers/systemd'
@@ -181,16 +181,14 @@ export const quadlet = defineKind({
     yield* check(written.filter(({ spec }) => spec.file.state === 'present'))
     const changed = written.filter(({ change }) => change.unfinished !== true)
     const resources = changed.map(({ id, spec }) => ({ id, paths: [spec.file.path] }))
-    yield* withDaemonReload(written, changed.length === 0 ? nothing() : namedByResource(resources, file.kind.apply(changed.map(asFile))))
+    yield* withDaemonReload(written, changed.length === 0 ? emptyStep() : namedByResource(resources, file.kind.apply(changed.map(asFile))))
   },
 
-  before: (work) => {
-    const texts = file.kind.before?.(work.map(asFile)) ?? { script: sh``, read: () => new Map<string, Uint8Array>() }
-    return {
-      script: texts.script,
-      read: (stdout) => new Map([...texts.read(stdout)].map(([path, bytes]) => [path.slice(DIRECTORY.length + 1), bytes])),
-    }
-  },
+  before: (work) =>
+    textsBefore(
+      work.map(asFile),
+      work.map(({ id }) => id),
+    ),
   diff: (work, before) => file.kind.diff?.(asFile(work), before),
   orphan: {
     delete: 'file',
@@ -233,10 +231,6 @@ rm -rf "$T/quadlet"`
     `${work.length === 1 ? `quadlet ${work[0]?.id}` : 'quadlets'} not changed`,
     'correct the content: podman reads it as podman-systemd.unit(5) says; nothing was changed',
   )
-}
-
-function* nothing(): Steps {
-  yield { do: 'shell', script: sh`:` }
 }
 
 const asFile = ({ spec, state, change }: Work<QuadletSpec, QuadletState>): Work<FileSpec, FileState> => ({

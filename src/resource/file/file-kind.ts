@@ -1,6 +1,7 @@
 import type { z } from 'zod'
 import { type Change, defineKind, type Kind, type NeededAccounts, type PlanContext, type Work } from '../kind/kind.ts'
 import type { OrphanPolicy } from '../kind/orphan-policy.ts'
+import type { Query } from '../kind/queries.ts'
 import { HostRefusal, type Steps } from '../kind/step.ts'
 import { file } from './file.ts'
 import type { FileSpec, FileState } from './spec.ts'
@@ -65,21 +66,31 @@ export const defineFileKind = <Input, Spec>(kind: FileKind<Input, Spec>): Return
       )
     },
 
-    before: (work) => {
-      const query = file.kind.before?.(work.map(asFile))
-      if (query === undefined) throw new Error('the kind file shows no texts')
-      const ids = new Map(work.map(({ id, spec }) => [fileOf(spec).path, id]))
-      return {
-        script: query.script,
-        read: (stdout) => new Map([...query.read(stdout)].map(([path, bytes]) => [ids.get(path) ?? path, bytes])),
-      }
-    },
+    before: (work) =>
+      textsBefore(
+        work.map(asFile),
+        work.map(({ id }) => id),
+      ),
     diff: (work, before) => file.kind.diff?.(asFile(work), before),
     orphan: kind.orphan ?? { delete: 'file' },
     content: (spec) => fileOf(spec).content,
     files: (spec) => file.kind.files?.(fileOf(spec)) ?? [],
   }
   return defineKind(definition)
+}
+
+/** Asks for the texts of files before their change, and returns them by the identities of the resources that have these files. */
+export const textsBefore = (
+  files: readonly Work<FileSpec, FileState>[],
+  ids: readonly string[],
+): Query<ReadonlyMap<string, Uint8Array>> => {
+  const query = file.kind.before?.(files)
+  if (query === undefined) throw new Error('the kind file shows no texts')
+  const names = new Map(files.map(({ id }, i) => [id, ids[i]]))
+  return {
+    script: query.script,
+    read: (stdout) => new Map([...query.read(stdout)].map(([path, bytes]) => [names.get(path) ?? path, bytes])),
+  }
 }
 
 /** Names resources in a refusal of the kind `file`, which names their files. A resource is done with its last file, or if it has none to write. */

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { sh } from '../../shell/sh.ts'
 import { file } from '../file/file.ts'
+import { textsBefore } from '../file/file-kind.ts'
 import { contentOption, definedContent, type FileSpec, type FileState } from '../file/spec.ts'
 import { asContent, type Content, hasSecret } from '../kind/content.ts'
 import { defineKind, type Work } from '../kind/kind.ts'
@@ -88,13 +89,11 @@ export const unit = defineKind({
     else yield* withDaemonReload(work, namedByUnit(changed, file.kind.apply(changed.map(asFile))))
   },
 
-  before: (work) => {
-    const texts = file.kind.before?.(work.map(asFile)) ?? { script: sh``, read: () => new Map<string, Uint8Array>() }
-    return {
-      script: texts.script,
-      read: (stdout) => new Map([...texts.read(stdout)].map(([path, bytes]) => [path.slice(UNITS.length + 1), bytes])),
-    }
-  },
+  before: (work) =>
+    textsBefore(
+      work.map(asFile),
+      work.map(({ id }) => id),
+    ),
   diff: (work, before) => file.kind.diff?.(asFile(work), before),
   orphan: {
     delete: 'file',
@@ -157,7 +156,8 @@ const asFile = ({ spec, state, change }: Work<UnitSpec, UnitState>): Work<FileSp
   change: change,
 })
 
-function* emptyStep(): Steps {
+/** A step that changes nothing, for `withDaemonReload`. */
+export function* emptyStep(): Steps {
   yield { do: 'shell', script: sh`:` }
 }
 
