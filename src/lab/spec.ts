@@ -25,6 +25,8 @@ export interface LabSpec {
   readonly mirror?: string
   /** The architecture of its hosts, by Debian's name: `arm64`. By default this machine's; others need qemu. */
   readonly architecture?: string
+  /** Packages that its hosts have from the beginning, with services that neither run nor are enabled. Names that a release lacks are skipped. */
+  readonly packages?: readonly string[]
   /** Names that the lab's DNS resolves differently from the default, which is the first host. */
   readonly names?: Readonly<Record<string, string>>
   /** Lifetime of certificates of the lab's authority; 90 days by default. */

@@ -7,7 +7,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { connect } from 'node:tls'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import haproxy from '../../roles/haproxy-tls/role.ts'
-import { type LabSpec, labDown, labReset } from '../../src/lab/index.ts'
+import { labDown, labReset } from '../../src/lab/index.ts'
+import { installed } from './support/lab.ts'
 import { changes, referenceProject } from './support/project.ts'
 
 // One host is balancer and web server at once; the authority is that of the lab, which validates over HTTP.
@@ -15,7 +16,7 @@ const SUBNET = '10.79.2'
 const HOST = `${SUBNET}.11`
 const PAIR = '/etc/ssl/haproxy/www.example.test.pem'
 const project = referenceProject('t-acme-e2e', SUBNET)
-const spec: LabSpec = { name: project.lab, root: project.root, hosts: [{ name: 'lb-01', user: 'ops', addresses: [HOST, 'fd2::11'] }] }
+const spec = installed({ name: project.lab, root: project.root, hosts: [{ name: 'lb-01', user: 'ops', addresses: [HOST, 'fd2::11'] }] })
 
 const inventory = (names: string, port = 14000, more = ''): string => `
 vars:

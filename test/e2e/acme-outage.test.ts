@@ -2,9 +2,8 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { connect } from 'node:tls'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { LabSpec } from '../../src/lab/index.ts'
 import { installCommand } from './support/install-command.ts'
-import { down, up } from './support/lab.ts'
+import { down, installed, up } from './support/lab.ts'
 import { type Relay, relayTo } from './support/network/relay.ts'
 import { referenceProject } from './support/project.ts'
 import { faultyAuthority, type Lie } from './support/services/faulty-authority.ts'
@@ -14,13 +13,13 @@ const SUBNET = '10.79.82'
 const PORT = 14400
 const NAMES = ['www', 'shop', 'blog']
 const project = referenceProject('t-faults', SUBNET)
-const lab: LabSpec = {
+const lab = installed({
   name: project.lab,
   root: project.root,
   hosts: [{ name: 'lb-01', user: 'ops', addresses: [`${SUBNET}.11`] }],
   certificateSeconds: 30 * 86_400,
   faults: true,
-}
+})
 const file = (name: string): string => join(project.root, `.provision/lab/${project.lab}/${name}`)
 
 const inventory = (names: readonly string[]): string => `

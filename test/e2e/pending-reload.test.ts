@@ -1,11 +1,15 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { inside, interruptRun } from './support/interrupt.ts'
-import { down, up } from './support/lab.ts'
+import { down, installed, up } from './support/lab.ts'
 import { changes, referenceProject } from './support/project.ts'
 
 const SUBNET = '10.79.43'
 const project = referenceProject('t-owed', SUBNET)
-const spec = { name: 't-owed', root: project.root, hosts: [{ name: 'one', user: 'ops', addresses: [`${SUBNET}.11`, 'fd43::11'] }] }
+const spec = installed({
+  name: 't-owed',
+  root: project.root,
+  hosts: [{ name: 'one', user: 'ops', addresses: [`${SUBNET}.11`, 'fd43::11'] }],
+})
 
 // A service that records its loaded files.
 const APP = `import { defineRole, directory, file, service, unit, z } from 'provision'

@@ -2,7 +2,8 @@ import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:f
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { openIdentities } from '../../src/identities.ts'
-import { type LabSpec, labDown, labReset } from '../../src/lab/index.ts'
+import { labDown, labReset } from '../../src/lab/index.ts'
+import { installed } from './support/lab.ts'
 import { changes, referenceProject } from './support/project.ts'
 
 // One host plays both sides: it serves over TLS, and connects to itself with the same certificate.
@@ -10,7 +11,7 @@ const SUBNET = '10.79.37'
 const NAME = 'web-01.edge.provision.internal'
 const [PAIR, TRUSTED, EDGE] = ['/etc/edge/host.pem', '/etc/edge/trusted.pem', 'authority:edge']
 const project = referenceProject('t-authority', SUBNET)
-const spec: LabSpec = { name: project.lab, root: project.root, hosts: [{ name: 'web-01', user: 'ops', addresses: [`${SUBNET}.11`] }] }
+const spec = installed({ name: project.lab, root: project.root, hosts: [{ name: 'web-01', user: 'ops', addresses: [`${SUBNET}.11`] }] })
 
 beforeAll(async () => {
   const lab = `.provision/lab/${project.lab}`

@@ -1,12 +1,14 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { labDown, labReset } from '../../src/lab/index.ts'
-import { onDebian12 } from './support/lab.ts'
+import { installed, onDebian12 } from './support/lab.ts'
 import { changes, referenceProject } from './support/project.ts'
 
 // One host, which is the balancer as well.
 const SUBNET = '10.79.38'
 const project = referenceProject('t-nginx', SUBNET)
-const spec = onDebian12({ name: project.lab, root: project.root, hosts: [{ name: 'web-01', user: 'ops', addresses: [`${SUBNET}.11`] }] })
+const spec = installed(
+  onDebian12({ name: project.lab, root: project.root, hosts: [{ name: 'web-01', user: 'ops', addresses: [`${SUBNET}.11`] }] }),
+)
 const lab = `.provision/lab/${project.lab}`
 
 const SERVER = `use IO::Socket::INET; my $s = IO::Socket::INET->new(LocalAddr => "127.0.0.1:$ENV{PORT}", Listen => 9, ReuseAddr => 1) or die;

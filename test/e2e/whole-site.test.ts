@@ -8,14 +8,14 @@ import { leaderOf, rebootHost, untilReady } from '../../src/lab/host.ts'
 import { hostOf } from '../../src/lab/spec.ts'
 import { unexplained } from './support/file-changes.ts'
 import { installCommand } from './support/install-command.ts'
-import { differing, down, overlay, referenceLab, up } from './support/lab.ts'
+import { bareLab, differing, down, overlay, up } from './support/lab.ts'
 import { processesBelow, traced } from './support/processes/strace.ts'
 import { changes, referenceProject } from './support/project.ts'
 
 const SUBNET = '10.79.10'
 const HOSTS = ['lb-01', 'web-01', 'web-02']
 const project = referenceProject('t-site', SUBNET)
-const spec = referenceLab(project, SUBNET)
+const spec = bareLab(project, SUBNET)
 const LB = `${SUBNET}.11`
 const checkout = fileURLToPath(new URL('../..', import.meta.url))
 

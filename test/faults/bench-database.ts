@@ -45,7 +45,7 @@ ${hosts.map((name, i) => `  ${name}: { address: ${subnet}.${11 + i} }\n`).join('
   )
   for (const state of ['a', 'b'] as const)
     project.write(`playbooks/${state}.yaml`, `- hosts: all\n  roles:\n    - mysql: ${JSON.stringify(optionsOf(state))}\n`)
-  const spec = replicaLab(project, subnet, hosts)
+  const spec = { ...replicaLab(project, subnet, hosts), packages: [] }
   await labReset(spec)
   const bench = { project, spec }
   try {

@@ -3,7 +3,7 @@ import { request } from 'node:https'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { labReset } from '../../src/lab/index.ts'
-import { referenceLab } from '../e2e/support/lab.ts'
+import { bareLab } from '../e2e/support/lab.ts'
 import { referenceProject } from '../e2e/support/project.ts'
 import type { Bench } from './bench.ts'
 import type { Serving } from './trials.ts'
@@ -48,7 +48,7 @@ export const threeHosts = async (lab: string, subnet: string): Promise<ServingBe
 `,
     )
   }
-  const spec = referenceLab(project, subnet)
+  const spec = bareLab(project, subnet)
   await labReset(spec)
   const get = (): Promise<string | undefined> =>
     new Promise((resolve) => {

@@ -19,7 +19,7 @@ const RUN_LIMIT_MS = 420_000
 
 const SUBNET = '10.79.111'
 const project = referenceProject('t-first-starts', SUBNET)
-const spec = replicaLab(project, SUBNET, HOSTS)
+const spec = { ...replicaLab(project, SUBNET, HOSTS), packages: [] }
 const random = randomOf(SEED)
 const say = (text: string): unknown => process.stdout.write(`${text}\n`)
 

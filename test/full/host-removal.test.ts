@@ -2,13 +2,13 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { labDown, labReset } from '../../src/lab/index.ts'
 import { lost, sql, startWriter, stopWriter, waitForCluster } from '../e2e/support/database/database.ts'
 import { inside } from '../e2e/support/interrupt.ts'
-import { referenceLab } from '../e2e/support/lab.ts'
+import { bareLab } from '../e2e/support/lab.ts'
 import { changes, referenceProject } from '../e2e/support/project.ts'
 
 // A server is removed from the inventory: the others continue, and it can neither rejoin nor accept writes.
 const SUBNET = '10.79.54'
 const project = referenceProject('t-leaving', SUBNET)
-const three = referenceLab(project, SUBNET)
+const three = bareLab(project, SUBNET)
 const spec = {
   ...three,
   hosts: [...three.hosts, { name: 'db-03', user: 'ops', addresses: [`${SUBNET}.14`, 'fd54::14'] }],

@@ -1,14 +1,14 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { labReset } from '../../src/lab/index.ts'
 import { interruptRun } from '../e2e/support/interrupt.ts'
-import { down, referenceLab, up } from '../e2e/support/lab.ts'
+import { bareLab, down, up } from '../e2e/support/lab.ts'
 import { referenceProject } from '../e2e/support/project.ts'
 
 // The reference site, created twice: undisturbed, and by a controller that is killed again and again.
 const SUBNET = '10.79.59'
 const HOSTS = ['lb-01', 'web-01', 'web-02']
 const project = referenceProject('t-killed', SUBNET)
-const spec = referenceLab(project, SUBNET)
+const spec = bareLab(project, SUBNET)
 
 beforeAll(() => up(spec))
 afterAll(async () => {

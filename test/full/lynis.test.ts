@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { down, referenceLab, up } from '../e2e/support/lab.ts'
+import { bareLab, down, up } from '../e2e/support/lab.ts'
 import { referenceProject } from '../e2e/support/project.ts'
 
 const project = referenceProject('t-lynis', '10.79.34')
-const spec = referenceLab(project, '10.79.34')
+const spec = bareLab(project, '10.79.34')
 
 beforeAll(() => up(spec))
 afterAll(async () => {

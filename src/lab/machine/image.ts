@@ -29,6 +29,20 @@ fi
 rm -f "$1"/var/lib/dbus/machine-id "$1"/var/log/*.log "$1"/var/log/apt/*
 : > "$1/etc/machine-id"`
 
+/** The shell hook that installs more packages in an image, with services as `provision run` leaves them before it starts them. */
+const install = (packages: readonly string[]) => `set -e
+presets="$1/run/systemd/system-preset"
+export APT_CONFIG="$MMDEBSTRAP_APT_CONFIG" DEBIAN_FRONTEND=noninteractive
+mkdir -p "$presets"
+printf 'disable *.service\\ndisable *.socket\\n' >"$presets/00-lab.preset"
+set --${packages.map((name) => ` ${name}`).join('')} "$1"
+while [ $# -gt 1 ]; do
+  if apt-cache show "$1" >/dev/null 2>&1; then found="$found $1"; fi
+  shift
+done
+apt-get -q --yes --no-install-recommends -o DPkg::Chroot-Directory="$1" install $found
+rm -r "$presets"`
+
 // Its processes and mounts end with this process. Those of a killed command would be in the way of the next one.
 const CONTAINED = 'setpriv --pdeathsig KILL unshare --mount --pid --fork --kill-child --mount-proc'.split(' ')
 
@@ -38,10 +52,13 @@ export interface ImageOptions {
   readonly mirror?: string | undefined
   /** Its architecture, by Debian's name: `arm64`. By default this machine's. */
   readonly architecture?: string | undefined
+  /** Packages that are installed in it, without their services. */
+  readonly packages?: readonly string[] | undefined
 }
 
 /** Returns the base image of a release's hosts, built on first use. */
-export const baseImage = async (release: Release, { mirror, architecture }: ImageOptions, onProgress: OnProgress): Promise<string> => {
+export const baseImage = async (release: Release, options: ImageOptions, onProgress: OnProgress): Promise<string> => {
+  const { mirror, architecture, packages: more = [] } = options
   const own = (await execute(['dpkg', '--print-architecture'])).trim()
   const wanted = architecture ?? own
   if (wanted !== own) await checkEmulation(wanted)
@@ -49,16 +66,17 @@ export const baseImage = async (release: Release, { mirror, architecture }: Imag
   const packages = family === 'ubuntu' ? [...PACKAGES, ...UBUNTU_PACKAGES] : PACKAGES
   const usual = await mirrorOfMachine(family, wanted)
   const archives = archivesOf(release, { ...usual, ...(mirror === undefined ? {} : { main: mirror }) })
-  const hook = customize(family)
+  const hooks = [...(more.length === 0 ? [] : [install(more)]), customize(family)]
   const recipe = createHash('sha256')
-    .update([codename, ...(wanted === own ? [] : [wanted]), ...packages, aptSources(archives, KEYRINGS[family]), hook].join('\n'))
+    .update([codename, ...(wanted === own ? [] : [wanted]), ...packages, aptSources(archives, KEYRINGS[family]), ...hooks].join('\n'))
     .digest('hex')
   return cached(join(CACHE, [family, codename, ...(wanted === own ? [] : [wanted]), recipe.slice(0, 8)].join('-')), async (directory) => {
     onProgress(`building the base image, only once (${title}${wanted === own ? ', about 40 s' : ` for ${wanted}, some minutes`})`)
     const keyring = await keyringOf(family)
-    const options = ['--variant=minbase', `--include=${packages.join(',')}`, `--keyring=${keyring}`, `--architectures=${wanted}`]
+    const form = ['--variant=minbase', `--include=${packages.join(',')}`, `--keyring=${keyring}`, `--architectures=${wanted}`]
     const input = aptSources(archives, keyring)
-    await execute([...CONTAINED, 'mmdebstrap', ...options, `--customize-hook=${hook}`, codename, directory, '-'], { input })
+    const customizing = hooks.map((hook) => `--customize-hook=${hook}`)
+    await execute([...CONTAINED, 'mmdebstrap', ...form, ...customizing, codename, directory, '-'], { input })
     await chmod(directory, 0o755)
   })
 }

@@ -6,8 +6,22 @@ import { overlayOf } from '../../../src/lab/host.ts'
 import { boot, cutOff, end, type LabSpec, labDown, labUp, reconnect } from '../../../src/lab/index.ts'
 import type { Project } from './project.ts'
 
-/** The lab of the reference project: three hosts in its subnet. */
-export const referenceLab = ({ root, lab }: Project, subnet: string): LabSpec => ({
+// The packages of the roles of the reference project, and of database replicas.
+const PACKAGES = [
+  ...['nftables', 'unattended-upgrades', 'libpam-pwquality', 'nginx', 'haproxy', 'keepalived', 'iputils-arping', 'openssl', 'socat', 'age'],
+  ...['mariadb-server', 'mariadb-backup', 'galera-4', 'galera-arbitrator-4'],
+  ...['prometheus', 'prometheus-alertmanager', 'prometheus-blackbox-exporter', 'prometheus-exporter-exporter'],
+  ...['prometheus-node-exporter', 'prometheus-mysqld-exporter', 'prometheus-nginx-exporter'],
+]
+
+/** The same lab with hosts on which the packages of the roles are installed. Their first run takes half as long as on bare hosts. */
+export const installed = <S extends LabSpec>(spec: S): S => ({ ...spec, packages: PACKAGES })
+
+/** The lab of the reference project: three hosts in its subnet, with the packages of the roles. */
+export const referenceLab = (project: Project, subnet: string): LabSpec => installed(bareLab(project, subnet))
+
+/** The same lab with bare hosts. */
+export const bareLab = ({ root, lab }: Project, subnet: string): LabSpec => ({
   name: lab,
   root,
   hosts: ['lb-01', 'web-01', 'web-02'].map((name, i) => ({

@@ -1,4 +1,5 @@
 import type { LabSpec } from '../../../src/lab/index.ts'
+import { installed } from './lab.ts'
 import { type Project, referenceProject } from './project.ts'
 
 /** A balancer and a web server, with a certificate that expires within minutes. */
@@ -55,7 +56,7 @@ groups:
   const words = ['openssl', 'x509', '-noout', '-serial', '-in', '/etc/ssl/haproxy/www.example.test.pem']
   return {
     project,
-    lab: { name, root: project.root, certificateSeconds, hosts },
+    lab: installed({ name, root: project.root, certificateSeconds, hosts }),
     configure,
     serial: () => project.provision('exec', 'lb-01', '--sudo', '--', ...words).stdout.match(/serial=(\w+)/)?.[1],
   }

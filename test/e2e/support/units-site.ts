@@ -1,4 +1,5 @@
 import type { LabSpec } from '../../../src/lab/index.ts'
+import { installed } from './lab.ts'
 import { type Project, referenceProject } from './project.ts'
 
 /** A site of three hosts with every shipped unit except that of a primary with replicas, and with files in a directory of an account. */
@@ -39,7 +40,7 @@ ${hosts.map(({ name, addresses }) => `  ${name}: { address: ${addresses[0]} }\n`
     vars: { mysql: { buffer_pool: 96M, databases: [{ name: shop }] } }
 `,
   )
-  return { project, spec: { name: lab, root: project.root, hosts } }
+  return { project, spec: installed({ name: lab, root: project.root, hosts }) }
 }
 
 const PLAYBOOK = `- { hosts: all, roles: [firewall] }

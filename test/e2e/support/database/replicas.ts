@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type LabSpec, leaderOf } from '../../../../src/lab/index.ts'
+import { installed } from '../lab.ts'
 import type { Project } from '../project.ts'
 import { ROOT, sql } from './database.ts'
 
@@ -57,11 +58,9 @@ ${CLUSTER_HOSTS.map((name, i) => `  ${name}: { address: ${subnet}.${11 + i} }\n`
   project.write('playbooks/site.yaml', '- { hosts: all, roles: [mysql] }\n')
 }
 
-export const replicaLab = ({ root, lab }: Project, subnet: string, hosts: readonly string[]): LabSpec => ({
-  name: lab,
-  root,
-  hosts: hosts.map((name, i) => ({ name, user: 'ops', addresses: [`${subnet}.${11 + i}`] })),
-})
+/** A lab of hosts with the packages of the roles. */
+export const replicaLab = ({ root, lab }: Project, subnet: string, hosts: readonly string[]): LabSpec =>
+  installed({ name: lab, root, hosts: hosts.map((name, i) => ({ name, user: 'ops', addresses: [`${subnet}.${11 + i}`] })) })
 
 /** Whether a server runs and accepts writes. */
 export const writable = async (spec: LabSpec, host: string): Promise<boolean> =>

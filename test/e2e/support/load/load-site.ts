@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { LabSpec } from '../../../../src/lab/index.ts'
-import { onDebian12 } from '../lab.ts'
+import { installed, onDebian12 } from '../lab.ts'
 import type { Project } from '../project.ts'
 import { type LoadOptions, startLoad } from './load.ts'
 
@@ -53,7 +53,7 @@ export const loadSite = (project: Project, subnet: string): LoadSite => {
   const net6 = `fd${subnet.split('.').at(-1)}::`
   const virtual = `${subnet}.100`
   const hosts = [...BALANCERS, ...WEB].map((name, i) => ({ name, user: 'ops', addresses: [`${subnet}.${11 + i}`, `${net6}${11 + i}`] }))
-  const spec = onDebian12({ name: lab, root: project.root, hosts, names: { [NAME]: virtual, 'api.example.test': virtual } })
+  const spec = installed(onDebian12({ name: lab, root: project.root, hosts, names: { [NAME]: virtual, 'api.example.test': virtual } }))
   const configure = (balancer = '', certificate = ''): void =>
     project.write(
       'inventory/site.yaml',
