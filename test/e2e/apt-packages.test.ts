@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { observe } from '../../src/engine/observe/session.ts'
 import { forbiddenOn } from '../../src/engine/plan/plan-host.ts'
 import { aptRepository } from '../../src/resource/apt/repository.ts'
@@ -23,11 +23,13 @@ const LEFT_OVERS = 'ls /usr/sbin/policy-rc.d* /run/systemd/system-preset/* /run/
 const versions = async (): Promise<readonly string[]> =>
   (await host.run("apt-get -qq update; apt-cache madison haproxy | cut -d'|' -f2 | tr -d ' '")).trim().split('\n')
 
-/** Holds dpkg's lock with the name of a program that Debian starts automatically. */
-const occupy = (seconds: number): Promise<string> =>
+/** Holds dpkg's lock, for a minute at most, with the name of a program that Debian starts automatically. */
+const occupy = (): Promise<string> =>
   host.run(`perl -e '$0 = "unattended-upgr"; use Fcntl; open(F, ">", "/var/lib/dpkg/lock-frontend"); my $l = pack("s s l! l! i", F_WRLCK, 0, 0, 0, 0);
-    fcntl(F, F_SETLK, $l) or die; sleep ${seconds}' </dev/null >/dev/null 2>&1 &
+    fcntl(F, F_SETLK, $l) or die; sleep 60' </dev/null >/dev/null 2>&1 &
     while ! grep -q POSIX /proc/locks; do sleep 0.1; done`)
+
+const UNOCCUPY = 'kill $(grep -l unattended-upgr /proc/[0-9]*/comm | cut -d/ -f3)'
 
 describe('a package', () => {
   it('is installed with its service held back, once, and again after a manual removal', async () => {
@@ -116,14 +118,18 @@ describe('upgrades', () => {
 
 describe('a dpkg that is busy', () => {
   it('delays the run, which names the holder of its lock', async () => {
-    await occupy(5)
-    await host.apply([pkg({ name: 'tree' })])
-    expect(host.doing.join('\n')).toMatch(/^waiting for dpkg: unattended-upgr \(pid \d+\), for \d+ s$/m)
+    await occupy()
+    const other = onHost(await sessionOn('t-pkg', '10.79.3.11'), async () => {})
+    const applied = host.apply([pkg({ name: 'tree' })])
+    await vi.waitFor(() => expect(host.doing.join('\n')).toMatch(/^waiting for dpkg: unattended-upgr \(pid \d+\), for \d+ s$/m), 50_000)
+    await other.run(UNOCCUPY)
+    await applied
+    await other.down()
     expect(await host.plan([pkg({ name: 'tree' })])).toEqual([])
   })
 
   it('ends the run after a time limit, with nothing changed', async () => {
-    await occupy(60)
+    await occupy()
     const spec = pkg({ name: 'lsof' }).spec
     const seen = { status: 'not-installed', version: '', held: false }
     const verdict = { action: 'create', certainty: 'exact', reason: 'not installed', differences: [] } as const
@@ -138,7 +144,7 @@ describe('a dpkg that is busy', () => {
       what: 'dpkg is locked by another program',
       why: expect.stringMatching(/^waited 2 s for unattended-upgr \(pid \d+\), for \d+ s$/),
     })
-    await host.run('kill $(grep -l unattended-upgr /proc/[0-9]*/comm | cut -d/ -f3)')
+    await host.run(UNOCCUPY)
   })
 })
 

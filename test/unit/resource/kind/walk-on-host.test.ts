@@ -16,7 +16,8 @@ const member512 = { name: 'block', mode: '755', owner: 'root', group: 'root', by
 const at = (path: string): string => join(root, path)
 const run = (script: string) => {
   const env = { ...process.env, PATH: `${at('bin')}:${process.env.PATH}`, T: at('T'), LC_ALL: 'C' }
-  const { status, stdout, stderr } = spawnSync('sh', ['-ec', script], { cwd: root, env, timeout: 20_000 })
+  const { status, stdout, stderr, error } = spawnSync('sh', ['-ec', script], { cwd: root, env, timeout: 20_000 })
+  if (error !== undefined) throw error
   return { status, stdout, stderr: stderr.toString().replaceAll(root, '') }
 }
 const sh = (script: string): string => {
