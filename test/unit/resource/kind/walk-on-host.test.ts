@@ -1,5 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process'
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { homedir, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -16,8 +16,9 @@ const member512 = { name: 'block', mode: '755', owner: 'root', group: 'root', by
 const at = (path: string): string => join(root, path)
 const run = (script: string) => {
   const env = { ...process.env, PATH: `${at('bin')}:${process.env.PATH}`, T: at('T'), LC_ALL: 'C' }
-  const { status, stdout, stderr, error } = spawnSync('sh', ['-ec', script], { cwd: root, env, timeout: 20_000 })
-  if (error !== undefined) throw error
+  // Several programs together are longer than an argument may be.
+  writeFileSync(at('script'), script)
+  const { status, stdout, stderr } = spawnSync('sh', ['-e', 'script'], { cwd: root, env, timeout: 20_000 })
   return { status, stdout, stderr: stderr.toString().replaceAll(root, '') }
 }
 const sh = (script: string): string => {
