@@ -2,7 +2,7 @@ import type { Resource } from '../resource/kind/kind.ts'
 import { readRecord } from '../resource/ownership/record.ts'
 
 /** Kinds whose resource is one path, which is absent. */
-const PATHS = ['apt-pin', 'cron', 'database', 'directory', 'download', 'file', 'limits', 'link', 'logrotate', 'sudoers']
+const PATHS = ['apt-pin', 'cron', 'database', 'directory', 'download', 'file', 'limits', 'link', 'logrotate', 'permissions', 'sudoers']
 
 /** What a host reports that has nothing of a resource, by the name of its kind. */
 const STATES: Readonly<Record<string, unknown>> = {

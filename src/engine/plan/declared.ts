@@ -28,6 +28,7 @@ export const mergeDeclared = (host: string, resources: readonly DeclaredResource
   }
   const all = [...merged.values()]
   refuseSharedFiles(host, all)
+  refuseSharedPermissions(host, all)
   return all
 }
 
@@ -44,6 +45,33 @@ const refuseSharedFiles = (host: string, resources: readonly DeclaredResource[])
       if (other !== undefined) throw sharedFile(host, part, { path, other })
     }
 }
+
+/** Refuses permissions of a path that another resource declares with others: each run would set both. */
+const refuseSharedPermissions = (host: string, resources: readonly DeclaredResource[]): void => {
+  const effects = resources.flatMap((one) => permissionsOf(one.resource).map((effect) => ({ ...effect, one })))
+  for (const { path, becomes, one } of effects.filter(({ becomes: { type } }) => type === undefined)) {
+    const isOther = (key: 'mode' | 'owner' | 'group', value: unknown): boolean => value !== undefined && value !== becomes[key]
+    const conflict = effects.find(
+      (other) =>
+        other.one !== one && other.path === path && KEYS.some((key) => becomes[key] !== undefined && isOther(key, other.becomes[key])),
+    )
+    if (conflict === undefined) continue
+    throw new Problem({
+      class: 'input',
+      where: whereNamed(one.resource) ?? { host, resource: keyOf(one.resource) },
+      what: `${path} is declared with different permissions`,
+      why: `role ${conflict.one.role} declares ${keyOf(conflict.one.resource)} with its own mode and owner`,
+      fix: 'declare mode and owner in that resource only',
+    })
+  }
+}
+
+const KEYS = ['mode', 'owner', 'group'] as const
+
+const permissionsOf = ({ kind, spec }: Resource) =>
+  (kind.effects?.(spec) ?? []).flatMap((effect) =>
+    'path' in effect && effect.becomes !== 'absent' ? [{ path: effect.path, becomes: effect.becomes }] : [],
+  )
 
 const filesOf = ({ kind, spec }: Resource): readonly string[] => (kind.files?.(spec) ?? []).map(({ path }) => path)
 

@@ -87,7 +87,7 @@ const emptied = ({ path, hasNoContent }: FileSpec, state: FileState): HostRefusa
     : new HostRefusal(
         `${path} is not emptied`,
         'the file has content, and the resource declares none',
-        "declare `content`, or `content: ''` for an empty file; `overwrite: false` creates a missing file and leaves an existing one as it is",
+        "declare `content`, or `content: ''` for an empty file; the kind `permissions` sets only mode and owner",
       )
 
 /** The refusal of a secret in a file that keeps a mode with which every account can read it. */

@@ -82,11 +82,10 @@ export const needsSettings = (effect: Effect): boolean =>
     isSshUnitFile(effect.path) ||
     (effect.becomes !== 'absent' && isOthers(effect.becomes)))
 
-const bitsOf = ({ mode }: { readonly mode?: string }): number | undefined => (mode === undefined ? undefined : Number.parseInt(mode, 8))
+const bitsOf = ({ mode }: Replacement): number | undefined => (mode === undefined ? undefined : Number.parseInt(mode, 8))
 
 /** Whether a directory belongs to another account than root, or lets others write. */
-const isOthers = (one: { readonly type: string; readonly mode?: string; readonly owner?: string }): boolean =>
-  one.type === 'd' && (one.owner !== 'root' || ((bitsOf(one) ?? 0) & 0o022) !== 0)
+const isOthers = (one: Replacement): boolean => (one.type ?? 'd') === 'd' && (one.owner !== 'root' || ((bitsOf(one) ?? 0) & 0o022) !== 0)
 
 /** The account of the run, all effects of the run on the host, and the present state of the host. */
 type Present = LoginAccess & { readonly effects: readonly Effect[] }
@@ -161,7 +160,8 @@ const replaced = (
 ): string | undefined => {
   const { account, home, shell, keys } = login
   const { type, text, owner, target } = replacement
-  if (account !== 'root' && type !== 'd' && NOLOGIN.includes(path)) return 'only root can log in while this file exists'
+  if (account !== 'root' && type !== 'd' && type !== undefined && NOLOGIN.includes(path))
+    return 'only root can log in while this file exists'
   if (target === '/dev/null') {
     const why = deleted(path, login, isKeysPlaceSet)
     if (why !== undefined) return why
@@ -170,7 +170,8 @@ const replaced = (
   const isSocketUsed = isDeclared || units.get('ssh.socket')?.isActive === true
   const closed = text === undefined ? undefined : closedByUnit({ ...login, path, text, isSocketUsed, isKeysPlaceSet })
   if (closed !== undefined) return closed
-  if (account !== 'root' && isClosed(path, replacement, login)) return `${account} could not ${type === 'd' ? 'enter' : 'execute'} it`
+  if (account !== 'root' && isClosed(path, replacement, login))
+    return `${account} could not ${path === unlinked(shell) || type === 'f' ? 'execute' : 'enter'} it`
   if (unlinked(path) === unlinked(shell) && target !== undefined && /(^|\/)(nologin|false)$/.test(target))
     return 'it is the shell of this account'
   if (isKeysPlaceSet) return undefined
@@ -186,7 +187,9 @@ const replaced = (
 /** Whether an account can no longer enter a directory on the way to its home and shell, or execute the shell. */
 const isClosed = (path: string, replacement: Replacement, { account, home, shell }: Login): boolean => {
   const ways = [...directoriesAbove(home), home, ...directoriesAbove(shell), '/usr', '/usr/bin', '/usr/lib', '/etc']
-  const isOnWay = replacement.type === 'd' ? ways.includes(path) : replacement.type === 'f' && unlinked(path) === unlinked(shell)
+  const { type } = replacement
+  const isShell = unlinked(path) === unlinked(shell)
+  const isOnWay = type === 'l' ? false : type === 'f' ? isShell : ways.includes(path) || (type === undefined && isShell)
   const bits = bitsOf(replacement)
   if (bits === undefined || !isOnWay) return false
   if (replacement.owner === account) return (bits & 0o100) === 0

@@ -70,10 +70,10 @@ export type Effect =
       readonly becomes:
         | 'absent'
         | {
-            readonly type: 'f' | 'd' | 'l'
-            readonly mode?: string
-            readonly owner?: string
-            readonly group?: string
+            readonly type?: 'f' | 'd' | 'l'
+            readonly mode?: string | undefined
+            readonly owner?: string | undefined
+            readonly group?: string | undefined
             readonly target?: string
             readonly text?: string
           }

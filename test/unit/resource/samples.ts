@@ -86,6 +86,10 @@ export const SAMPLES: Readonly<Record<string, Sample>> = {
     options: (i) => ({ path: `/srv/sample${i}`, content: 'hello\n' }),
     asWanted: () => inode('f', '644', { sha256: '5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03' }),
   },
+  permissions: {
+    options: (i) => ({ path: `/srv/sample${i}`, mode: '750' }),
+    asWanted: () => inode('d', '750'),
+  },
   download: {
     options: (i) => ({ path: `/srv/sample${i}`, url: 'https://example.test/page', sha256: page.sha256 }),
     asWanted: () => inode('f', '644', { sha256: page.sha256 }),

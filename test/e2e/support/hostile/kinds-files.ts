@@ -1,6 +1,7 @@
 import { directory } from '../../../../src/resource/file/directory.ts'
 import { file } from '../../../../src/resource/file/file.ts'
 import { link } from '../../../../src/resource/file/link.ts'
+import { permissions } from '../../../../src/resource/file/permissions.ts'
 import { stagedName } from '../../../../src/resource/file/place.ts'
 import { block } from '../../../../src/resource/part/block.ts'
 import { line } from '../../../../src/resource/part/line.ts'
@@ -44,6 +45,14 @@ export const FILE_TARGETS: readonly Target[] = [
     places: one('file'),
     resources: (at) => [file({ path: `${at}/it`, state: 'absent' })],
     lay: 'echo old >it',
+    again: (at) => `[ -e ${at}/it ] || echo old >${at}/it`,
+  },
+  {
+    name: 'permissions of a file of the account',
+    kinds: ['permissions'],
+    places: one('file'),
+    resources: (at, round) => [permissions({ path: `${at}/it`, mode: round % 2 === 0 ? '600' : '640', owner: 'mallory' })],
+    lay: 'echo old >it; chown mallory:mallory it',
     again: (at) => `[ -e ${at}/it ] || echo old >${at}/it`,
   },
   {
