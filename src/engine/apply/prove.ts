@@ -58,5 +58,8 @@ const unpredicted = (host: string, { role, resource, change }: PendingChange): P
     where: { host, role: `role ${role}`, resource: keyOf(resource) },
     what: 'resource differs after the run and was not in the plan',
     why: change.reason,
-    fix: 'run again to correct it, and report this message: an incomplete plan is a defect of provision or of the role',
+    fix:
+      change.certainty === 'opaque'
+        ? 'run again; name in its `when` the resource whose change makes it necessary, so that the next plan knows'
+        : 'run again to correct it, and report this message: an incomplete plan is a defect of provision or of the role',
   })

@@ -67,7 +67,7 @@ const planRun = (
   const causes = record === undefined ? [] : causesOf(named, record(), context)
   const reasons = [
     ...(missing === true ? [`${creates} is missing`] : []),
-    ...(unless === undefined || unless === 'yes' ? [] : ['not done yet']),
+    ...(unless === undefined ? [] : unless !== 'yes' ? ['not done yet'] : context.anyPackagesPending === true ? [ASKED_AGAIN] : []),
     ...causes.map(({ reason }) => reason),
   ]
   const due = dueBecause(reasons, causes)
@@ -75,6 +75,9 @@ const planRun = (
   const condition = onlyIf === undefined || onlyIf === 'yes' ? '' : ', if `onlyIf` succeeds then'
   return { ...due, action: 'run', certainty: 'opaque', reason: `${due.reason}${condition}`, differences: [] }
 }
+
+/** A package can bring what a condition asks for, such as a file to correct. */
+const ASKED_AGAIN = '`unless` is asked again after the installation of packages'
 
 /** Whether an earlier change of this run can change the answer of a condition, which is then asked again. */
 const mayChange = ({ mayBringMore, opaquePending, packagesPending, changesBelow }: PlanContext): boolean =>

@@ -109,6 +109,11 @@ describe('a command', () => {
       ...{ action: 'run', certainty: 'opaque', reason: 'not done yet', differences: [] },
     })
     expect(command.kind.plan(one('x', { unless: 'a' }), { unless: 'yes' }, context)).toBeUndefined()
+    expect(command.kind.plan(one('x', { unless: 'a' }), { unless: 'yes' }, { ...context, anyPackagesPending: true })).toMatchObject({
+      action: 'run',
+      certainty: 'opaque',
+      reason: '`unless` is asked again after the installation of packages',
+    })
     expect(command.kind.orphan).toEqual({ forget: true, record: expect.any(Function) })
   })
 
