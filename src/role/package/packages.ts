@@ -27,21 +27,24 @@ export interface PackagedFile {
 const MAX_BYTES = 1_048_576
 
 /**
- * Returns the packages with roles or kinds among the dependencies of a project, in their order. A dependency that is not installed is left
- * out. Loads no code. Throws all problems of their declarations.
+ * Returns the packages with roles or kinds of a project: the one to which it belongs itself, and those among its dependencies, in their order.
+ * A dependency that is not installed is left out. Loads no code. Throws all problems of their declarations.
  */
 export const findPackages = (root: string): readonly RolePackage[] => {
   const problems: Problem[] = []
-  const found = dependenciesOf(root).flatMap((name): readonly RolePackage[] => {
-    const directory = directoryOf(root, name)
-    const text = directory === undefined ? undefined : readBounded(join(directory, 'package.json'))
-    // Most packages of a project have nothing to do with provision.
-    if (directory === undefined || text === undefined || !text.includes('"provision"')) return []
-    const manifest = jsonIn(text)
-    return manifest !== undefined && Object.hasOwn(manifest, 'provision')
-      ? [readPackage({ name, directory, text, manifest }, problems)]
-      : []
-  })
+  const own = ownPackage(root)
+  const names = dependenciesOf(root).filter((name) => name !== own?.name)
+  const found = [...(own === undefined ? [] : [own]), ...names.map((name) => ({ name, directory: directoryOf(root, name) }))].flatMap(
+    ({ name, directory }): readonly RolePackage[] => {
+      const text = directory === undefined ? undefined : readBounded(join(directory, 'package.json'))
+      // Most packages of a project have nothing to do with provision.
+      if (directory === undefined || text === undefined || !text.includes('"provision"')) return []
+      const manifest = jsonIn(text)
+      return manifest !== undefined && Object.hasOwn(manifest, 'provision')
+        ? [readPackage({ name, directory, text, manifest }, problems)]
+        : []
+    },
+  )
   if (problems.length > 0) throw new Problems(problems)
   return found
 }
@@ -62,6 +65,17 @@ export const dependenciesOf = (root: string): readonly string[] => {
 /** Whether a text is a name that npm accepts. It becomes a part of a path, and a role's name on hosts. */
 export const isPackageName = (name: string): boolean =>
   /^(@[A-Za-z0-9~-][\w.~-]*\/)?[A-Za-z0-9~-][\w.~-]*$/.test(name) && name.length <= 214
+
+/** The package to which a project belongs: its own package.json, or the next one above it. So the tests of a package can bind its roles. */
+const ownPackage = (root: string): { readonly name: string; readonly directory: string } | undefined => {
+  for (let directory = root; ; directory = dirname(directory)) {
+    const text = readBounded(join(directory, 'package.json'))
+    const manifest = text === undefined ? undefined : jsonIn(text)
+    const isRoles = manifest !== undefined && Object.hasOwn(manifest, 'provision')
+    if (isRoles && typeof manifest.name === 'string' && isPackageName(manifest.name)) return { name: manifest.name, directory }
+    if ((text !== undefined && directory !== root) || dirname(directory) === directory) return undefined
+  }
+}
 
 /** Finds an installed package as Node does: in `node_modules` of the project, or of a directory above it. */
 const directoryOf = (root: string, name: string): string | undefined => {

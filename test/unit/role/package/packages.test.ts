@@ -62,6 +62,19 @@ test('a package can be installed in a directory above the project, as in a works
   expect(findPackages(join(root, 'site')).map(({ home }) => home)).toEqual([join(root, 'node_modules/redis')])
 })
 
+test('a project in a package with roles knows them by the name of the package, without installing it', () => {
+  const own = JSON.stringify({
+    name: '@acme/redis',
+    provision: { roles: { redis: './role.yaml' } },
+    devDependencies: { '@acme/redis': '1' },
+  })
+  const root = project({ 'package.json': own, 'role.yaml': '', 'test/lab/playbooks/site.yaml': '', 'site/package.json': '{}' })
+  for (const place of ['.', 'test/lab', 'site'])
+    expect(findPackages(join(root, place)), place).toEqual([expect.objectContaining({ name: '@acme/redis', home: root, only: 'redis' })])
+  mkdirSync(join(root, 'site/inner'))
+  expect(findPackages(join(root, 'site/inner'))).toEqual([])
+})
+
 test('a project without package.json or dependencies has no packages', () => {
   expect(findPackages(project({}))).toEqual([])
   expect(findPackages(project({ 'package.json': '{ "dependencies": null }' }))).toEqual([])
