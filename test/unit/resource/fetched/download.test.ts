@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, linkSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { CACHE } from '../../../../src/lab/machine/cache.ts'
 import { download } from '../../../../src/resource/fetched/download.ts'
@@ -168,8 +168,24 @@ describe.runIf(process.getuid?.() === 0 && existsSync('/usr/lib/apt/apt-helper')
     const url = `${server.http}/file/hello`
     expect(apply(url, 'hello', {}, others)?.why).toMatch(/connect to localhost:2/i)
     expect(apply(url, 'hello', { proxy: 'none' }, others)).toBeUndefined()
-    expect(apply('http://other.test/file/hello', 'hello', { mode: '700', proxy: server.http }, others)).toBeUndefined()
+    rmSync(host.at('x'))
+    expect(apply('http://other.test/file/hello', 'hello', { proxy: server.http }, others)).toBeUndefined()
     expect(await server.requests()).toContain('http GET http://other.test/file/hello')
+  })
+
+  it.each(['host', 'controller'] as const)('is not fetched by the %s again if only its mode differs', async (by) => {
+    const url = `${server.http}/file/kept-${by}`
+    expect(apply(url, `kept-${by}`)).toBeUndefined()
+    const fetched = (await server.requests()).length
+    linkSync(host.at('x'), host.at('other name'))
+    expect(apply(url, `kept-${by}`, { mode: '4711', by })).toBeUndefined()
+    expect([(await server.requests()).length, readFileSync(host.at('x'), 'utf8')]).toEqual([fetched, `kept-${by}`])
+    expect([host.at('x'), host.at('other name')].map((path) => statSync(path).mode & 0o7777)).toEqual([0o4711, 0o750])
+    expect(host.plan(declared(url, `kept-${by}`, { mode: '4711' }))).toEqual([])
+    const work = host.plan(declared(url, `kept-${by}`, { mode: '700' }))
+    writeFileSync(host.at('x'), 'by hand')
+    expect(host.apply(work, download.kind)?.why).toContain(`${host.at('x')} is not as it was observed`)
+    expect([readFileSync(host.at('x'), 'utf8'), readdirSync(host.at('var/cache'))]).toEqual(['by hand', []])
   })
 
   it('does not overwrite what was not observed', () => {
