@@ -16,7 +16,7 @@ beforeAll(async () => {
 afterAll(() => host?.down())
 
 describe('a repository', () => {
-  const LISTS = 'ls /etc/apt/sources.list.d /etc/apt/keyrings; sha256sum /etc/apt/sources.list.d/*'
+  const LISTS = 'ls /etc/apt/sources.list.d /etc/apt/keyrings; cat /etc/apt/sources.list.d/* 2>/dev/null || :'
 
   it('is added, checked, used in the same run, and deleted', async () => {
     const repository = await testRepository()

@@ -9,8 +9,8 @@ project.write(
 hosts: { one: { address: 10.79.58.11 }, two: { address: 10.79.58.12 } }
 `,
 )
-const playbook = (name: string, resources: string): string =>
-  project.write(`playbooks/${name}.yaml`, `- name: ${name}\n  hosts: all\n  resources:\n${resources}`) ?? `playbooks/${name}.yaml`
+const playbook = (name: string, resources: string, hosts = 'all'): string =>
+  project.write(`playbooks/${name}.yaml`, `- name: ${name}\n  hosts: ${hosts}\n  resources:\n${resources}`) ?? `playbooks/${name}.yaml`
 afterAll(() => project.remove())
 
 describe('a sound playbook', () => {
@@ -30,8 +30,8 @@ describe('a sound playbook', () => {
 })
 
 describe('a playbook with a mistake', () => {
-  const of = (name: string, resources: string) => {
-    const [predicted, , , cut] = labChecks({ project: project.root, playbook: playbook(name, resources), cuts: 1 })
+  const of = (name: string, resources: string, hosts?: string) => {
+    const [predicted, , , , cut] = labChecks({ project: project.root, playbook: playbook(name, resources, hosts) })
     return { predicted: predicted?.check() ?? Promise.resolve(), cut: () => cut?.check() ?? Promise.resolve() }
   }
 
@@ -40,7 +40,7 @@ describe('a playbook with a mistake', () => {
   })
 
   it('fails if it has too few changes to interrupt', async () => {
-    const { predicted, cut } = of('small', '    - file: { path: /srv/small, content: "1\\n" }\n')
+    const { predicted, cut } = of('small', '    - file: { path: /srv/small, content: "1\\n" }\n', 'one')
     await predicted
     await expect(cut()).rejects.toThrow('has too few changes to be interrupted')
     await labChecks({ project: project.root }).at(-1)?.check()
