@@ -83,14 +83,14 @@ const page = (path: string, auth?: string): Promise<{ readonly status: number | 
     asked.on('error', reject).end()
   })
 
-describe('the monitoring of three bare hosts', () => {
+describe('the monitoring of three hosts', () => {
   it('is created by one run exactly as predicted, and then there is nothing to do', () => {
     const predicted = changes(project.json('run', '--dry-run').lines, 'planned')
     const run = project.json('run')
     expect(run.stderr).toBe('')
     expect(run.status).toBe(0)
     expect(changes(run.lines, 'applied')).toEqual(predicted)
-    expect(predicted).toContain('web-02 create service:prometheus-nginx-exporter.service')
+    expect(predicted).toContain('web-02 update service:prometheus-nginx-exporter.service')
     expect(changes(project.json('run').lines, 'planned')).toEqual([])
   })
 
