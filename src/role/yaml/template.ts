@@ -2,7 +2,7 @@ import type { Problem } from '../../problem.ts'
 import type { Secret } from '../../secret/secret.ts'
 import { shownText } from '../../shown-name.ts'
 import { inputProblem, type Place } from '../../site/source/input-problem.ts'
-import type { SourceScalar } from '../../site/source/source-map.ts'
+import { placeInText, type SourceScalar } from '../../site/source/source-map.ts'
 import { nearest } from '../../site/source/suggest.ts'
 
 /** The maps that a reference can name. `item` is there within `each`, `options` and `role` within a role. */
@@ -36,7 +36,7 @@ export const piecesOf = (node: SourceScalar, scanning: Scanning): readonly Piece
   return parts.flatMap((part) => {
     if ('value' in part) return part.value === '' ? [] : [part.value]
     // Offsets are those of the file only if the text is one part.
-    const placeAt = parts.length === 1 ? (index: number) => placeIn(node, part.written, index) : () => node.place
+    const placeAt = parts.length === 1 ? (index: number) => placeInText(node, part.written, index) : () => node.place
     return scan(part.written, placeAt, scanning)
   })
 }
@@ -66,14 +66,6 @@ const scan = (text: string, placeAt: (index: number) => Place, scanning: Scannin
   }
   literal(text.length)
   return pieces
-}
-
-/** Returns the position of a character. Unknown for folded and quoted text of several lines, where it is that of the text. */
-const placeIn = ({ place, inset, block }: SourceScalar, text: string, index: number): Place => {
-  const above = text.slice(0, index).split('\n')
-  const [line, column] = [above.length - 1, above.at(-1)?.length ?? 0]
-  if (block !== undefined) return { ...block, line: (block.line ?? 0) + line, column: (block.column ?? 1) + column }
-  return inset === undefined || line > 0 ? place : { ...place, column: (place.column ?? 1) + inset + column }
 }
 
 const DOTTED = /^[A-Za-z_][\w-]*(\.[\w-]+)+$/

@@ -87,6 +87,14 @@ export const withOrigin = (node: SourceNode, origin: string): SourceNode => {
   return { ...node, origin, entries: new Map(entries) }
 }
 
+/** Returns the position of a character. Unknown for folded and quoted text of several lines, where it is that of the text. */
+export const placeInText = ({ place, inset, block }: Omit<SourceScalar, 'value'>, text: string, index: number): Place => {
+  const above = text.slice(0, index).split('\n')
+  const [line, column] = [above.length - 1, above.at(-1)?.length ?? 0]
+  if (block !== undefined) return { ...block, line: (block.line ?? 0) + line, column: (block.column ?? 1) + column }
+  return inset === undefined || line > 0 ? place : { ...place, column: (place.column ?? 1) + inset + column }
+}
+
 /** Returns an empty map. */
 export const emptyNode = (place: Place): SourceMap => ({ is: 'map', entries: new Map(), place })
 

@@ -5,6 +5,7 @@ import { resolveReferences, type Sources } from '../reference/references.ts'
 import { inputProblem, type Place } from '../source/input-problem.ts'
 import type { SourceEntry, SourceNode } from '../source/source-map.ts'
 import { isExact } from './exact-number.ts'
+import { templateWarnings } from './template-warnings.ts'
 
 const MAX_DEPTH = 40
 const MAX_NODES = 100_000
@@ -66,7 +67,7 @@ export class Reader {
       return collection
     }
     if (!isScalar(node) || node.value === null) return { is: 'scalar', value: null, place: at(above, path) }
-    return this.#readScalar(node, place)
+    return this.#readScalar(node, place, path)
   }
 
   /** Returns the position of the first character of a literal block: the lines of its text are lines of the file. */
@@ -76,7 +77,7 @@ export class Reader {
     return { ...place, line: (place.line ?? 0) + 1, column: first.search(/\S|$/) + 1 }
   }
 
-  #readScalar(scalar: Scalar, place: Place): SourceNode {
+  #readScalar(scalar: Scalar, place: Place, path: Path): SourceNode {
     const { value, type, source = String(value) } = scalar
     if (typeof value === 'number' || typeof value === 'boolean') {
       // Secrets are text: the written digits count.
@@ -88,6 +89,8 @@ export class Reader {
     const block = this.#blockAt(scalar, place)
     const text = { is: 'scalar', place, ...(inset === undefined ? {} : { inset }), ...(block === undefined ? {} : { block }) } as const
     if (this.#sources === undefined) return { ...text, value }
+    // The value of an anchor is read again for each alias.
+    if (this.#withinAlias === 0) this.warnings.push(...templateWarnings(text, value, path))
     const resolved = resolveReferences(value, type === 'PLAIN', place, this.#sources)
     if ('value' in resolved) {
       this.warnings.push(...(resolved.warnings ?? []))
@@ -205,7 +208,7 @@ const keyProblem = (place: Place, key: string | undefined): Problem =>
     : inputProblem(
         place,
         'key is not a single word',
-        `quote the key; instead of \`{{ … }}\`, use an alias (\`&name\`, \`*name\`) or \${env:NAME}`,
+        `quote the key; instead of \`{{ … }}\`, write \${vars.NAME} in \`resources\`, elsewhere an alias (\`&name\`, \`*name\`) or \${env:NAME}`,
       )
 
 const inexact = (written: string, place: Place): Problem =>
