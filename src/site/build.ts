@@ -66,7 +66,7 @@ export const buildSite = (raw: RawProject, { knownRoles }: BuildOptions): Site =
   const all = sortedProblems(raw, parsedFiles, problems)
   if (all.length > 0) throw new Problems(all)
 
-  const warnings = parsedFiles.flatMap((file) => file.warnings)
+  const warnings = [...(raw.warnings ?? []), ...parsedFiles.flatMap((file) => file.warnings)]
   const warnedAt = new Set(warnings.map(({ where }) => placeKey(where)))
   const layers = new Map([...inventory.hosts].map(([name, draft]) => [name, varsOf(draft, inventory, membership)]))
   return {

@@ -34,4 +34,6 @@ export interface RawProject {
   readonly user: string
   /** Problems while reading the files. */
   readonly problems: readonly Problem[]
+  /** Files that are ignored, shown as a warning. */
+  readonly warnings?: readonly Problem[]
 }

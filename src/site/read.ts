@@ -5,6 +5,7 @@ import type { Environment } from '../environment.ts'
 import { loadAgeIdentities } from '../keystore/age-key.ts'
 import { Problem, problemsIn } from '../problem.ts'
 import type { Secret } from '../secret/secret.ts'
+import { foreignFileWarnings } from './foreign-files.ts'
 import type { RawFile, RawProject } from './raw.ts'
 import { commandSource } from './reference/command-source.ts'
 import { decryptSecrets } from './secrets.ts'
@@ -78,6 +79,7 @@ export const readProject = async ({
     home: env.HOME || fromSystem('HOME', homedir),
     user: env.USER || fromSystem('USER', () => userInfo().username),
     problems,
+    warnings: foreignFileWarnings({ inventory: dirname(secretsPath), playbooks }, (path) => fileNames(resolve(root, path))),
   }
 }
 
@@ -190,7 +192,7 @@ const fileNames = (directory: string): readonly string[] => {
   try {
     return readdirSync(directory)
   } catch {
-    // Used for suggestions only.
+    // Used for suggestions and warnings only.
     return []
   }
 }
