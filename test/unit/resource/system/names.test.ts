@@ -159,9 +159,17 @@ describe('a time zone', () => {
       ['file', '/etc/timezone', undefined],
     ])
     expect(timezone({ name: 'Etc/UTC' })).toHaveLength(3)
+    expect(timezone({ name: 'America/Argentina/Buenos_Aires' })).toHaveLength(3)
   })
 
   it.each(['Europe/Berlim', '', '../etc/passwd', 'Europe', '+01:00'])('is not %j', (name) => {
     expect(() => timezone({ name })).toThrow('must be a time zone')
   })
+
+  it.each(['US/Eastern', 'Canada/Yukon', 'Asia/Calcutta', 'Europe/Kiev', 'GB', 'EST5EDT'])(
+    'has no former name, which current releases lack: %s',
+    (name) => {
+      expect(() => timezone({ name })).toThrow('must be the present name of the zone')
+    },
+  )
 })
