@@ -88,9 +88,14 @@ export const locale = defineKind({
   *apply(work: readonly Work<LocaleSpec, LocaleState>[]): Steps {
     const known = yield {
       do: 'shell',
-      script: sh`for line in ${work.map(({ spec }) => lineOf(spec))}; do grep -qxF -e "$line" /usr/share/i18n/SUPPORTED || { echo "libc has no locale \${line% *}" >&2; exit 1; }; done`,
+      script: sh`[ -e ${GENERATOR} ] || { echo 'the package locales is not installed' >&2; exit 1; }
+for line in ${work.map(({ spec }) => lineOf(spec))}; do grep -qxF -e "$line" /usr/share/i18n/SUPPORTED || { echo "libc has no locale \${line% *}" >&2; exit 1; }; done`,
     }
-    requireSuccess(known, 'locales not generated', 'correct the name: /usr/share/i18n/SUPPORTED on the host lists all; nothing was changed')
+    requireSuccess(
+      known,
+      'locales not generated',
+      'declare the package locales before it, or correct the name: /usr/share/i18n/SUPPORTED on the host lists all; nothing was changed',
+    )
     const list = yield* readText(LIST)
     const content = work.reduce((text, { spec }) => withLine(text, lineOf(spec)), list.content)
     if (content !== list.content) yield* writeFiles([{ ...list, content }], `writing ${LIST}`)

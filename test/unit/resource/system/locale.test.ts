@@ -88,6 +88,16 @@ describe('a locale', () => {
     expect(asked({}, { ...state, hasGenerator: true })).toEqual([undefined, 'exact'])
   })
 
+  it('names the package if an installation did not bring it', () => {
+    const host = hostWith()
+    const work = host.plan(german)
+    host.sh('rm usr/sbin/locale-gen')
+    expect(host.apply(work, locale.kind)).toMatchObject({
+      why: 'the package locales is not installed',
+      fix: expect.stringMatching(/^declare the package locales before it/),
+    })
+  })
+
   it.each(['de_DE', 'de_DE.ISO-8859-1', 'de', 'C.UTF-8', 'de_DE.UTF-8\nx', '../de_DE.UTF-8'])('is not %j', (name) => {
     expect(faultsOf(locale, { name })).toEqual(['name'])
   })
