@@ -87,8 +87,12 @@ echo end`,
     return { action: isNew ? 'create' : 'update', certainty, reason: isNew ? 'not set' : describeDifferences(differences), differences }
   },
 
-  notices: ({ name, state }, { isLive }) =>
-    state === 'blocked' && isLive ? [`kernel module ${name} is blocked, and loaded: it stays until the next boot`] : [],
+  notices: ({ name, state }, { isLive, hasModules }) => {
+    if (state !== 'blocked') return []
+    if (!hasModules)
+      return [`kernel module ${name} is blocked here only: the host has no modules, and the machine that runs it loads its own`]
+    return isLive ? [`kernel module ${name} is blocked, and loaded: it stays until the next boot`] : []
+  },
 
   forbids: (spec, state, context) =>
     needsLoading(spec, state) && !state.hasModules && !mayAppear(context)

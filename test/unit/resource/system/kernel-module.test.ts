@@ -82,6 +82,9 @@ describe('a kernel module', () => {
       'kernel module br-netfilter is blocked, and loaded: it stays until the next boot',
     ])
     expect(kernelModule.kind.notices?.(module().spec, state, context)).toEqual([])
+    expect(kernelModule.kind.notices?.(module('blocked').spec, { ...state, hasModules: false }, context)).toEqual([
+      'kernel module br-netfilter is blocked here only: the host has no modules, and the machine that runs it loads its own',
+    ])
   })
 
   it('has one file in the record', () => {
