@@ -2,11 +2,15 @@ import type { Resource } from '../resource/kind/kind.ts'
 import { readRecord } from '../resource/ownership/record.ts'
 
 /** Kinds whose resource is one path, which is absent. */
-const PATHS = ['apt-pin', 'cron', 'database', 'directory', 'download', 'file', 'limits', 'link', 'logrotate', 'permissions', 'sudoers']
+const PATHS = ['apt-pin', 'database', 'directory', 'download', 'file', 'link', 'permissions']
+
+/** Kinds whose resource is a file, which is absent, and which a program of the host reads. */
+const READ = ['cron', 'limits', 'logrotate', 'sudoers']
 
 /** What a host reports that has nothing of a resource, by the name of its kind. */
 const STATES: Readonly<Record<string, unknown>> = {
   ...Object.fromEntries(PATHS.map((kind) => [kind, 'absent'])),
+  ...Object.fromEntries(READ.map((kind) => [kind, { file: 'absent', reader: new Map() }])),
   alternatives: { path: undefined, mode: undefined, known: [] },
   'apt-repository': { source: 'absent', key: 'absent' },
   'authorized-keys': {

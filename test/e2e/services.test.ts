@@ -346,6 +346,23 @@ describe('settings of the system', () => {
       /\n0 a.example.test\n$/,
     )
     expect(await host.run('sudo -u shop sh -c "ulimit -n"')).toBe('1024\n')
+    expect(await host.run('systemctl is-active cron.service logrotate.timer; systemctl is-enabled cron.service logrotate.timer')).toBe(
+      'active\nactive\nenabled\nenabled\n',
+    )
+  })
+
+  it('of cron are not believed without a daemon, also where its start script is left', async () => {
+    const job = cron({ name: 'shop', jobs: [{ schedule: '* * * * *', user: 'shop', command: 'touch /run/lock/shop-ran' }] })
+    await host.apply([job])
+    await host.run('systemctl stop cron')
+    expect(await host.plan([job])).toEqual(['update cron:shop: cron.service not running'])
+    await host.run(
+      'DEBIAN_FRONTEND=noninteractive apt-get remove -y cron >/dev/null 2>&1; rm -f /run/lock/shop-ran; test -e /etc/init.d/cron',
+    )
+    expect(await host.plan([job])).toEqual(['update cron:shop: no cron daemon on the host'])
+    expect(await host.apply([pkg({ name: 'cron' }), job])).toEqual(['create package:cron', 'update cron:shop'])
+    expect(await host.plan([job])).toEqual([])
+    await host.run('i=0; until [ -e /run/lock/shop-ran ] || [ $i = 70 ]; do sleep 1; i=$((i+1)); done; test -e /run/lock/shop-ran')
   })
 
   it('are refused where the host would not accept them', async () => {

@@ -54,8 +54,8 @@ export const forbiddenOn = (
     if (!selected(role)) return []
     const forbidden =
       missingAccounts(resource, observation, context) ??
-      (change === undefined || change.action === 'delete' ? undefined : missingDirectory(resource, observation, context)) ??
       calling(planOf(role, resource), () => resource.kind.forbids?.(resource.spec, state, context)) ??
+      (change === undefined || change.action === 'delete' ? undefined : missingDirectory(resource, observation, context)) ??
       calling(planOf(role, resource), () => shutOut(resource, change, observation, effects))
     if (forbidden === undefined) return []
     const { what, why, fix = 'check this resource on the host' } = forbidden

@@ -23,13 +23,17 @@ export interface FileKind<Input, Spec> {
 }
 
 /** Defines such a kind. Observation, plan, diff and writing are those of the kind `file`. */
-export const defineFileKind = <Input, Spec>(kind: FileKind<Input, Spec>): ReturnType<typeof defineKind<Input, Spec, FileState>> => {
+export const defineFileKind = <Input, Spec>(kind: FileKind<Input, Spec>): ReturnType<typeof defineKind<Input, Spec, FileState>> =>
+  defineKind(fileKind(kind))
+
+/** Returns the definition of such a kind. */
+export const fileKind = <Input, Spec>(kind: FileKind<Input, Spec>): Kind<Input, Spec, FileState> => {
   const { fileOf } = kind
   const asFile = ({ spec, state, change }: Work<Spec, FileState>): Work<FileSpec, FileState> => {
     const wanted = fileOf(spec)
     return { id: wanted.path, spec: wanted, state, change }
   }
-  const definition: Kind<Input, Spec, FileState> = {
+  return {
     name: kind.name,
     schema: kind.schema,
     id: (spec) => kind.id(spec),
@@ -76,7 +80,6 @@ export const defineFileKind = <Input, Spec>(kind: FileKind<Input, Spec>): Return
     content: (spec) => fileOf(spec).content,
     files: (spec) => file.kind.files?.(fileOf(spec)) ?? [],
   }
-  return defineKind(definition)
 }
 
 /** Asks for the texts of files before their change, and returns them by the identities of the resources that have these files. */

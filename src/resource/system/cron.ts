@@ -1,7 +1,9 @@
 import { z } from 'zod'
 import { file } from '../file/file.ts'
-import { defineFileKind } from '../file/file-kind.ts'
+import { fileKind } from '../file/file-kind.ts'
+import { defineKind } from '../kind/kind.ts'
 import { accountName } from '../kind/path.ts'
+import { needing } from '../service/needing.ts'
 import { cronCommand, environment, environmentLines, escaped, schedule } from './cron-schedule.ts'
 
 const schema = z
@@ -26,8 +28,7 @@ const schema = z
   })
   .refine(({ state, jobs }) => state === 'absent' || jobs !== undefined, { message: 'is missing', path: ['jobs'] })
 
-/** Commands that cron runs at certain times: a file in /etc/cron.d. A mistake that cron would only log is an error of the role. */
-export const cron = defineFileKind({
+const cronFile = fileKind<z.input<typeof schema>, z.output<typeof schema>>({
   name: 'cron',
   schema,
   id: ({ name }) => name,
@@ -37,3 +38,24 @@ export const cron = defineFileKind({
   },
   accounts: ({ jobs = [] }) => ({ users: [...new Set(jobs.map(({ user }) => user))] }),
 })
+
+/** The packages cron, cronie, systemd-cron and bcron. */
+const DAEMONS = [
+  { program: '/usr/sbin/cron', units: ['cron.service'] },
+  { program: '/usr/sbin/crond', units: ['cronie.service'] },
+  { program: '/usr/lib/systemd/system-generators/systemd-crontab-generator', units: ['cron.target'] },
+  { program: '/usr/sbin/bcron-sched', units: ['bcron-sched.service', 'bcron-update.service'] },
+]
+
+/**
+ * Commands that cron runs at certain times: a file in /etc/cron.d, and a daemon that runs. A mistake that cron would only log is an error of
+ * the role.
+ */
+export const cron = defineKind(
+  needing(cronFile, {
+    what: 'cron daemon',
+    readers: DAEMONS,
+    isNeeded: ({ state }) => state === 'present',
+    fix: 'declare `package: { name: cron }` before it, or use the kind `timer`, which needs no package',
+  }),
+)

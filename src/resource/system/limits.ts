@@ -1,6 +1,8 @@
 import { z } from 'zod'
 import { file } from '../file/file.ts'
-import { defineFileKind } from '../file/file-kind.ts'
+import { fileKind } from '../file/file-kind.ts'
+import { defineKind } from '../kind/kind.ts'
+import { needing } from '../service/needing.ts'
 
 const ITEMS = [
   ...['core', 'data', 'fsize', 'memlock', 'nofile', 'rss', 'stack', 'cpu', 'nproc', 'as', 'maxlogins', 'maxsyslogins', 'nonewprivs'],
@@ -34,8 +36,7 @@ const schema = z
   })
   .refine(({ state, limits }) => state === 'absent' || limits !== undefined, { message: 'is missing', path: ['limits'] })
 
-/** Limits of login sessions (limits.conf(5)). Services have limits of their own, in their units. */
-export const limits = defineFileKind({
+const limitsFile = fileKind<z.input<typeof schema>, z.output<typeof schema>>({
   name: 'limits',
   schema,
   id: ({ name }) => name,
@@ -45,3 +46,13 @@ export const limits = defineFileKind({
   },
   orphan: { delete: 'file', note: 'open sessions keep their limits' },
 })
+
+/** Limits of login sessions (limits.conf(5)). Services have limits of their own, in their units. */
+export const limits = defineKind(
+  needing(limitsFile, {
+    what: 'session with pam_limits in /etc/pam.d',
+    readers: [{ directory: '/etc/pam.d', line: /^\s*-?session\s.*\bpam_limits\.so\b/ }],
+    isNeeded: ({ state }) => state === 'present',
+    fix: 'declare a `line` before it that adds `session required pam_limits.so` to /etc/pam.d/common-session',
+  }),
+)

@@ -1,9 +1,11 @@
 import { z } from 'zod'
 import { sh } from '../../shell/sh.ts'
 import { file } from '../file/file.ts'
-import { defineFileKind } from '../file/file-kind.ts'
+import { fileKind } from '../file/file-kind.ts'
+import { defineKind } from '../kind/kind.ts'
 import { accountName, fileMode } from '../kind/path.ts'
 import { HostRefusal, outputExcerpt } from '../kind/step.ts'
+import { needing } from '../service/needing.ts'
 
 const FREQUENCIES = ['hourly', 'daily', 'weekly', 'monthly', 'yearly'] as const
 const size = z.string().regex(/^[1-9]\d*[kMG]?$/, 'must be a size such as 100M')
@@ -65,8 +67,7 @@ const schema = z
 
 type LogrotateSpec = z.output<typeof schema>
 
-/** Rotation of log files. logrotate checks the rule before it goes live: one that it cannot read would stop the rotation of later files. */
-export const logrotate = defineFileKind({
+const rule = fileKind<z.input<typeof schema>, LogrotateSpec>({
   name: 'logrotate',
   schema,
   id: ({ name }) => name,
@@ -93,6 +94,19 @@ ${specs.map(
       throw new HostRefusal('logrotate rejected a rule', outputExcerpt(answer.stderr), 'correct its options; nothing was changed')
   },
 })
+
+/**
+ * Rotation of log files, with the timer that rotates. logrotate checks the rule before it goes live: one that it cannot read would stop the
+ * rotation of later files.
+ */
+export const logrotate = defineKind(
+  needing(rule, {
+    what: 'logrotate',
+    readers: [{ program: '/usr/sbin/logrotate', units: ['logrotate.timer'] }],
+    isNeeded: ({ state }) => state === 'present',
+    fix: 'declare `package: { name: logrotate }` before it',
+  }),
+)
 
 const textOf = ({ paths = [], frequency, keep, maxSize, minSize, compress, copyTruncate, create, su, after }: LogrotateSpec): string => {
   const lines = [

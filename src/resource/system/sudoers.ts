@@ -1,7 +1,9 @@
 import { z } from 'zod'
 import { file } from '../file/file.ts'
-import { defineFileKind } from '../file/file-kind.ts'
+import { fileKind } from '../file/file-kind.ts'
+import { defineKind } from '../kind/kind.ts'
 import { accountName } from '../kind/path.ts'
+import { needing } from '../service/needing.ts'
 
 const names = (description: string) =>
   z
@@ -50,13 +52,22 @@ const schema = z
 
 type SudoersSpec = z.output<typeof schema>
 
-/** A rule of sudo. It goes live only if visudo accepts it together with all others, and the account of the run can still become root. */
-export const sudoers = defineFileKind({
+const rule = fileKind<z.input<typeof schema>, SudoersSpec>({
   name: 'sudoers',
   schema,
   id: ({ name }) => name,
   fileOf: (spec) => file({ path: `/etc/sudoers.d/${spec.name}`, mode: '440', state: spec.state, content: textOf(spec) }).spec,
 })
+
+/** A rule of sudo. It goes live only if visudo accepts it together with all others, and the account of the run can still become root. */
+export const sudoers = defineKind(
+  needing(rule, {
+    what: 'sudo',
+    readers: [{ program: '/usr/bin/sudo' }],
+    isNeeded: ({ state }) => state === 'present',
+    fix: 'declare `package: { name: sudo }` before it',
+  }),
+)
 
 const textOf = ({ users, groups, as, commands = [], password }: SudoersSpec): string => {
   const who = [...users, ...groups.map((group) => `%${group}`)].join(', ')

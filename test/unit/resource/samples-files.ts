@@ -16,7 +16,7 @@ const OPTIONS: readonly (readonly [(options: never) => Resource, (i: number) => 
 
 const kindOf = (declare: object): AnyKind => (declare as { readonly kind: AnyKind }).kind
 
-/** Their samples. A host is as declared if it has the file with this digest, and the mode of the kind. */
+/** Their samples. A host is as declared if it has the file with this digest, the mode of the kind, and a program that reads it. */
 export const FILE_SAMPLES = Object.fromEntries(
   OPTIONS.map(([declare, options]) => {
     const kind = kindOf(declare)
@@ -25,7 +25,8 @@ export const FILE_SAMPLES = Object.fromEntries(
       const [owned] = kind.files?.(spec) ?? []
       const [effect] = kind.effects?.(spec) ?? []
       const becomes = effect !== undefined && 'becomes' in effect && effect.becomes !== 'absent' ? effect.becomes : { type: 'f' as const }
-      return { type: 'f', mode: becomes.mode ?? '644', owner: 'root', group: 'root', target: '', sha256: owned?.sha256 }
+      const state = { type: 'f', mode: becomes.mode ?? '644', owner: 'root', group: 'root', target: '', sha256: owned?.sha256 }
+      return kind.name === 'apt-pin' ? state : { file: state, reader: new Map() }
     }
     return [kind.name, { options, asWanted }]
   }),

@@ -105,7 +105,9 @@ describe('a rule of sudo', () => {
 
   it('stays when no role declares it, because an account could lose its rights', () => {
     expect(sudoers.kind.orphan).toEqual({ delete: 'file' })
-    expect(sudoers.kind.plan(sudoers({ name: 'deploy', state: 'absent' }).spec, 'absent', context)).toBeUndefined()
+    expect(
+      sudoers.kind.plan(sudoers({ name: 'deploy', state: 'absent' }).spec, { file: 'absent', reader: undefined }, context),
+    ).toBeUndefined()
   })
 })
 
@@ -181,7 +183,7 @@ describe('a rule of logrotate', () => {
       {
         id: 'shop',
         spec: logrotate(options).spec,
-        state: 'absent',
+        state: { file: 'absent', reader: new Map() },
         change: { action: 'create', certainty: 'exact', reason: '', differences: [] },
       },
     ] as const
