@@ -1,5 +1,5 @@
 import { Problem, Problems, problemsIn, type Where } from '../problem.ts'
-import { ansibleKind } from '../role/yaml/ansible.ts'
+import { ansibleKind } from '../role/yaml/ansible/modules.ts'
 import type { Declarable } from '../role/yaml/entries.ts'
 import { shownText } from '../shown-name.ts'
 import { accepts, keysAt } from '../site/schema/schema-at.ts'

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { Role } from '../role/role.ts'
 import type { Declarable, Kinds } from '../role/yaml/entries.ts'
-import { projectOptions } from '../role/yaml/make-resource.ts'
+import { projectOptions } from '../role/yaml/project-source.ts'
 import { groupSchema, hostSchema, playSchema, roleEntrySchema, varsSchema } from '../site/schema/settings.ts'
 
 /** A JSON Schema, or a part of one. */

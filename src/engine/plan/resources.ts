@@ -1,5 +1,5 @@
 import { ZodError } from 'zod'
-import { distinctProblems, Problem, problemsIn } from '../../problem.ts'
+import { distinctProblems, Problem, Problems, problemsIn } from '../../problem.ts'
 import type { Resource } from '../../resource/kind/kind.ts'
 import { drained } from '../../resource/ownership/drained.ts'
 import type { Bindings, Bound } from '../../role/bind.ts'
@@ -25,9 +25,16 @@ export interface Surroundings {
   readonly isRecorded?: boolean
 }
 
-/** All resources of a host in the order in which they are applied: for each role its ownership record, then its resources. */
+/**
+ * All resources of a host in the order in which they are applied: for each role its ownership record, then its resources. Throws the
+ * problems of all roles together.
+ */
 export const resourcesOf = (host: string, facts: Facts, surroundings: Surroundings): readonly DeclaredResource[] => {
-  const declared = boundOn(host, surroundings.bindings).flatMap((bound) => declaredBy(bound, facts, surroundings))
+  const declared: DeclaredResource[] = []
+  const problems = boundOn(host, surroundings.bindings).flatMap((bound) =>
+    problemsOf(() => declared.push(...declaredBy(bound, facts, surroundings))),
+  )
+  if (problems.length > 0) throw new Problems(problems)
   return withTriggers(host, mergeDeclared(host, declared))
 }
 

@@ -22,7 +22,7 @@ const schema = z
     /** Its name in the project. */
     name: z.string().min(1),
     /** A compressed dump (`.sql.gz`) in the project, such as a decrypted backup. */
-    content: z.custom<LocalFile>(isLocal, 'must be a file of the project').register(yamlForms, { form: 'content' }),
+    content: z.custom<LocalFile>(isLocal, 'must be a file of the project').register(yamlForms, { form: 'local' }),
     /** Replace existing tables too; otherwise only missing tables are restored. */
     loseRowsWrittenSince: z.boolean().default(false),
     ...servers,

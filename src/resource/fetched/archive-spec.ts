@@ -39,7 +39,7 @@ export const schema = z
       .custom<LocalFile>((value) => isLocal(value), 'must be a file of the project')
       .optional()
       .meta({ description: 'the archive as a file of the project, in place of url and sha256' })
-      .register(yamlForms, { form: 'content' }),
+      .register(yamlForms, { form: 'local' }),
     ...sourceOptions,
     format: z.enum(formats).optional().meta({ description: 'format of the archive; default: by the end of its name' }),
     strip: z.int().min(0).max(20).default(0).meta({ description: 'number of leading directories to remove from each name' }),

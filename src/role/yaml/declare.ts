@@ -1,18 +1,23 @@
 import { isDeepStrictEqual } from 'node:util'
-import { type Problem, Problems, placeOf, problemsIn } from '../../problem.ts'
+import { distinctProblems, type Problem, Problems, placeOf, problemsIn } from '../../problem.ts'
 import { comparable } from '../../resource/kind/compare/comparable.ts'
 import { keyOf, type Resource } from '../../resource/kind/kind.ts'
 import { isSecret } from '../../secret/secret.ts'
-import { inputProblem, type Place } from '../../site/source/input-problem.ts'
+import { inFileOrder, inputProblem, type Place } from '../../site/source/input-problem.ts'
 import { entryOf, type SourceNode } from '../../site/source/source-map.ts'
 import { readsFact } from '../no-facts.ts'
 import { holds } from './condition.ts'
 import { type Entry, notAMap } from './entries.ts'
-import { type Files, makeResources, misspelt, SKIPPED } from './make-resource.ts'
+import { makeResources, SKIPPED } from './make-resource.ts'
+import { misspelt } from './option-problems.ts'
+import type { Files } from './project-source.ts'
 import { resolve, type Scope } from './scope.ts'
 
 /** More resources than any host has: a list of lists was meant. */
 const MAX_ITEMS = 10_000
+
+/** Problems that are reported together. `each` over a long list can repeat one for every item. */
+const MAX_PROBLEMS = 100
 
 interface Declared {
   readonly resource: Resource
@@ -45,7 +50,7 @@ export const declare = (entries: readonly Entry[], scope: Scope, files: Files): 
         attempt(entry, () => {
           const inner = item === undefined ? scope : { ...scope, item: () => item }
           if (entry.condition !== undefined && !holds(entry.condition, inner)) return
-          const options = resolve(entry.options, inner)
+          const options = resolvedOptions(entry, inner)
           if (options.is !== 'map') throw notAMap(entry.kind, entry.options)
           for (const resource of makeResources(entry.kind, options, { ...files, scope: inner, earlier, isIncomplete })) {
             const key = keyOf(resource)
@@ -63,8 +68,18 @@ export const declare = (entries: readonly Entry[], scope: Scope, files: Files): 
           }
         })
     })
-  if (problems.length > 0) throw new Problems(problems)
+  if (problems.length > 0) throw new Problems(distinctProblems(problems).slice(0, MAX_PROBLEMS))
   return [...declared.values()].map(({ resource }) => resource)
+}
+
+/** Resolves the options of an entry. Throws the problems of its references together with those of misspelt options. */
+const resolvedOptions = ({ kind, options }: Entry, scope: Scope): SourceNode => {
+  try {
+    return resolve(options, scope)
+  } catch (error) {
+    if (!(error instanceof Problems)) throw error
+    throw new Problems([...error.problems, ...misspelt(kind, options)].toSorted(inFileOrder))
+  }
 }
 
 const places = new WeakMap<Resource, Place>()

@@ -6,7 +6,8 @@ import { isNothing } from '../../site/schema/keep-valid.ts'
 import { inputProblem, type Place } from '../../site/source/input-problem.ts'
 import { entriesOf, entryOf, type SourceMap, type SourceNode, type SourceScalar } from '../../site/source/source-map.ts'
 import { nearest, suggestion } from '../../site/source/suggest.ts'
-import { ansibleKey, ansibleKind } from './ansible.ts'
+import { ansibleKey } from './ansible/keys.ts'
+import { ansibleKind } from './ansible/modules.ts'
 import { type Condition, conditionOf } from './condition.ts'
 import { isReference, piecesOf, type Reference, type Root, referenceText } from './template.ts'
 
@@ -126,8 +127,12 @@ const isOneReference = (node: SourceNode, context: EntryContext): boolean => {
   return pieces.length === 1 && pieces.every(isReference)
 }
 
-export const notAMap = ({ name }: Declarable, { place }: SourceNode): Problem =>
-  inputProblem(place, `options of ${name} must be a map`, 'write them as indented `key: value` lines')
+export const notAMap = ({ name }: Declarable, { place, is }: SourceNode): Problem =>
+  inputProblem(
+    place,
+    `options of ${name} must be a map`,
+    (is === 'list' ? ansibleKey(name) : undefined) ?? 'write them as indented `key: value` lines',
+  )
 
 const checkReferences = (node: SourceNode, context: EntryContext): void => {
   if (node.is === 'list') for (const item of node.items) checkReferences(item, context)

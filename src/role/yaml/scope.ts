@@ -1,3 +1,4 @@
+import { Problem, Problems } from '../../problem.ts'
 import { isSecret, Secret } from '../../secret/secret.ts'
 import { shownText } from '../../shown-name.ts'
 import { inputProblem } from '../../site/source/input-problem.ts'
@@ -40,25 +41,42 @@ const FIX: Partial<Record<Root, string>> = { vars: 'set it under `vars` in the i
 
 /**
  * Returns a copy of a node with the values of its references. A value that is only a reference keeps its type; one inside a text becomes
- * text. Throws a `Problem` at the place of an invalid reference.
+ * text. Throws the `Problems` of all invalid references, at their places.
  */
 export const resolve = (node: SourceNode, scope: Scope): SourceNode => {
-  if (node.is === 'list') return { ...node, items: node.items.map((item) => resolve(item, scope)) }
-  if (node.is === 'map') return { ...node, entries: new Map([...node.entries].map(([key, entry]) => [key, resolved(entry, scope)])) }
+  const problems: Problem[] = []
+  const resolved = resolveIn(node, scope, problems)
+  if (problems.length > 0) throw new Problems(problems)
+  return resolved
+}
+
+const resolveIn = (node: SourceNode, scope: Scope, problems: Problem[]): SourceNode => {
+  if (node.is === 'list') return { ...node, items: node.items.map((item) => resolveIn(item, scope, problems)) }
+  if (node.is === 'map') {
+    const inner = ({ key, node: value }: SourceEntry): SourceEntry => ({ key, node: resolveIn(value, scope, problems) })
+    return { ...node, entries: new Map([...node.entries].map(([key, entry]) => [key, inner(entry)])) }
+  }
   if (node.parts === undefined && typeof node.value !== 'string') return node
+  const collected = <T>(act: () => T, fallback: T): T => {
+    try {
+      return act()
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error
+      problems.push(error)
+      return fallback
+    }
+  }
   const pieces = piecesOf(node, { roots: ROOTS, problems: [] })
   const [only] = pieces
-  if (pieces.length === 1 && only !== undefined && isReference(only)) return lookUp(only, scope)
+  if (pieces.length === 1 && only !== undefined && isReference(only)) return collected(() => lookUp(only, scope), node)
   if (isSecret(node.value) && pieces.length === 1) return node
-  const parts = pieces.map((piece) => (isReference(piece) ? textOf(piece, scope) : piece))
+  const parts = pieces.map((piece) => (isReference(piece) ? collected(() => textOf(piece, scope), '') : piece))
   const { parts: _, ...plain } = node
   if (!parts.some(isSecret)) return pieces.some(isReference) || typeof node.value === 'string' ? { ...plain, value: parts.join('') } : node
   const text = parts.map((part) => (isSecret(part) ? part.reveal() : part)).join('')
   // Its secrets are masked. The text as a whole becomes a secret where an option takes one.
   return { ...plain, value: new Secret(text, true), parts: parts.map((value) => ({ value })) }
 }
-
-const resolved = ({ key, node }: SourceEntry, scope: Scope): SourceEntry => ({ key, node: resolve(node, scope) })
 
 /** Returns the value of a reference inside a text, as the user wrote it. */
 const textOf = (reference: Reference, scope: Scope): string | Secret => {

@@ -44,7 +44,12 @@ export const checkOptions = <T>(schema: z.ZodType<T>, located: LocatedValue, lab
 }
 
 /** Returns zod's issues as problems with source positions. With a schema, misspelt options get a suggestion. */
-export const zodProblems = (error: z.core.$ZodError, located: LocatedValue, label: string, schema?: z.core.$ZodType): readonly Problem[] =>
+export const zodProblems = (
+  error: Pick<z.core.$ZodError, 'issues'>,
+  located: LocatedValue,
+  label: string,
+  schema?: z.core.$ZodType,
+): readonly Problem[] =>
   error.issues.flatMap((issue) => problemsOf(issue, [], { located, schema, label })).toSorted((a, b) => lineOf(a) - lineOf(b))
 
 const lineOf = ({ where }: Problem): number => ('file' in where ? (where.line ?? 0) : 0)

@@ -72,6 +72,7 @@ describe('a template in YAML', () => {
   test('that reads facts is rendered when they are known', async () => {
     expect(await problemsAhead('- file: { path: /f, template: templates/facts.j2, vales: {} }\n')).toEqual([
       expect.stringContaining('templates/facts.j2: file does not exist'),
+      '4:55 unknown option `vales` in resource file → did you mean `values`?',
     ])
     expect(await mistakes('- file: { path: /f, template: templates/facts.j2 }\n')).toEqual([
       expect.stringContaining('1:31 `facts` has no `nope`'),

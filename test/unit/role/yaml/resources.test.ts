@@ -155,6 +155,13 @@ describe('resources of a play', () => {
 })
 
 test.each([
+  ['archive', '- archive: { path: /opt/a, template: files/a, format: tar }\n', '4:32 unknown option `template` in resource archive'],
+  ['database-dump', '- database-dump: { name: a, template: files/a }\n', '4:33 unknown option `template` in resource database-dump'],
+])('the kind %s takes a file of the project as it is, and no template', async (_, list, expected) => {
+  expect(await problems(list, { files: { 'files/a': 'a' } })).toContainEqual(expect.stringContaining(expected))
+})
+
+test.each([
   ['line', '- line: { path: /etc/hosts, line: "10.0.0.1 a ${vars.shop.port}" }\n', { line: { parts: ['10.0.0.1 a 8080'] } }],
   ['block', '- block: { path: /etc/hosts, name: a, block: { source: files/a } }\n', { block: { type: 'local' } }],
   ['setting', '- setting: { path: /etc/a, key: size, value: "${vars.shop.port}" }\n', { key: 'size' }],
@@ -173,14 +180,14 @@ const wrong: readonly (readonly [name: string, list: string, ...expected: readon
   [
     'a module of Ansible',
     '- ansible.builtin.copy: { dest: /f }\n- apt: { name: x }\n',
-    '4:7 unknown kind `ansible.builtin.copy` → use the kind `file`',
-    '5:7 unknown kind `apt` → use the kind `package`',
+    '4:7 unknown kind `ansible.builtin.copy` → use the kind `file`, with `content` or `source`, or the kind `tree` for a directory',
+    '5:7 unknown kind `apt` → use the kind `package`; for a list, add `each` to the entry and write name: "${item}"',
   ],
   ['a misspelt option', '- link: { path: /l, taget: /t }\n', '4:25 unknown option `taget` in resource link → did you mean `target`?'],
   [
     'an invalid value',
-    '- package: { name: htop, state: latest }\n',
-    '4:37 `state` must be `present` or `absent`, not "latest" → write one of these values',
+    '- package: { name: htop, state: newest }\n',
+    '4:37 `state` must be `present` or `absent`, not "newest" → write one of these values',
   ],
   ['no options', '- package:\n', expect.stringContaining('`name` is missing in resource package') as unknown as string],
   [
@@ -202,7 +209,7 @@ const wrong: readonly (readonly [name: string, list: string, ...expected: readon
     '- name: install\n  package: { name: a1 }\n  when: x\n  with_items: [a]\n',
     '4:7 unknown option `name` beside a kind → remove it, or write it as a comment; plans name a resource by its kind and identity',
     "6:7 unknown option `when` beside a kind → write `if`, for example if: ${facts.distribution} == 'debian'",
-    '7:7 unknown option `with_items` beside a kind → write `each`, with a list or a map',
+    '7:7 unknown option `with_items` beside a kind → write `each`, with a list or a map; ${item} is its value',
   ],
   ['an unknown variable', '- package: { name: "${vars.tols}" }\n', '4:25 `vars` has no `tols` → did you mean `tools`?'],
   [
@@ -255,6 +262,7 @@ const wrong: readonly (readonly [name: string, list: string, ...expected: readon
     'a list inside a text',
     '- file: { path: /f, content: "x ${vars.tools} ${vars.empty}" }\n',
     '4:37 `${vars.tools}` is a list, and cannot be a part of a text → make it the whole value, or name one of its values',
+    '4:51 `${vars.empty}` is empty, and cannot be a part of a text → set it, or remove the reference',
   ],
   [
     'an empty variable in a text',
@@ -283,6 +291,40 @@ const wrong: readonly (readonly [name: string, list: string, ...expected: readon
   ],
   ['several mistakes', '- pakage: { name: a1 }\n- package: { nam: a1 }\n', '4:7 unknown kind `pakage` → did you mean `package`?'],
 ]
+
+describe('all problems of a host are reported together', () => {
+  test('those of an entry in the order of the file, and those of every entry', async () => {
+    const list = `- file:
+    path: etc/motd
+    content: "\${vars.none} \${vars.nil}"
+    mdoe: '640'
+- service: { unit: a.service, loads: [file:/x, file:/y], enabld: true }
+- file: { path: /f, source: files/none, mode: 'x', ownr: root }
+- block: { path: /f, name: a, block: { template: files/none }, comment: '' }
+`
+    expect((await problems(list)).map((one) => one.replace(/ →.*/, ''))).toEqual([
+      expect.stringContaining('6:19 `vars` has no `none`'),
+      expect.stringContaining('6:32 `vars` has no `nil`'),
+      expect.stringContaining('7:9 unknown option `mdoe` in resource file'),
+      expect.stringContaining('8:43 no resource `file:/x` is declared before'),
+      expect.stringContaining('8:52 no resource `file:/y` is declared before'),
+      expect.stringContaining('8:62 unknown option `enabld` in resource service'),
+      expect.stringContaining('9:33 files/none: file does not exist in the project'),
+      expect.stringContaining('9:51 `mode`'),
+      expect.stringContaining('9:56 unknown option `ownr` in resource file'),
+      expect.stringContaining('10:54 files/none: file does not exist in the project'),
+      expect.stringContaining('10:77 `comment`'),
+    ])
+  })
+
+  test('one that each repeats is reported once, and at most a hundred are', async () => {
+    expect(await problems('- each: [a1, b1, c1]\n  package: { name: "${item}", verion: "1" }\n')).toEqual([
+      '5:35 unknown option `verion` in resource package → did you mean `version`?',
+    ])
+    const names = Array.from({ length: 150 }, (_, i) => `"A ${i}"`).join(', ')
+    expect(await problems(`- each: [${names}]\n  package: { name: "\${item}" }\n`)).toHaveLength(100)
+  })
+})
 
 test.each(wrong)('%s is reported with its place and a fix', async (_, list, ...expected) => {
   expect(await problems(list)).toEqual(expected)
