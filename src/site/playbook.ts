@@ -86,6 +86,10 @@ const twice = ({ name, where }: RoleUse): Problem =>
 const ansibleHint = (key: string): string | undefined => ANSIBLE.get(key)
 
 const NO_TASKS = 'write `resources`, a list of kinds with their options; see docs/resources.md in the package provision'
+const AS_ROOT = 'remove it; roles always run as root, with sudo if the user is not root'
+const CONNECTION = 'set it in the inventory; see docs/connections.md in the package provision'
+const VARIABLES = 'move the options to the role (`- nginx: {…}`) or to the inventory'
+const FAILURES = 'write `max_failures`, with `serial`'
 
 const ANSIBLE: ReadonlyMap<string, string> = new Map(
   Object.entries({
@@ -93,9 +97,24 @@ const ANSIBLE: ReadonlyMap<string, string> = new Map(
     pre_tasks: NO_TASKS,
     post_tasks: NO_TASKS,
     handlers: 'remove it; services reload automatically after a change of their configuration',
-    become: 'remove it; roles always run as root, with sudo if the user is not root',
+    become: AS_ROOT,
+    become_user: AS_ROOT,
+    become_method: AS_ROOT,
     gather_facts: 'remove it; facts are always gathered',
-    vars: 'move the options to the role (`- nginx: {…}`) or to the inventory',
+    vars: VARIABLES,
+    vars_files: VARIABLES,
+    vars_prompt: `write \${env:NAME} or \${secret:NAME} in the inventory; a run asks for no values`,
+    environment: VARIABLES,
+    remote_user: 'set `user` in the inventory',
+    connection: CONNECTION,
+    port: CONNECTION,
+    tags: 'remove it; `--role` selects the resources of a role',
+    when: 'write a group as `hosts`, or `if` in an entry of `resources`',
+    strategy: 'remove it; hosts of a batch work in parallel, and plays are barriers',
+    max_fail_percentage: FAILURES,
+    any_errors_fatal: FAILURES,
+    ignore_errors: 'remove it; a change that fails ends the run on its host',
+    no_log: 'remove it; secrets are masked everywhere',
     import_playbook: 'remove it and name the playbooks on the command line: provision run a.yaml b.yaml',
   }),
 )

@@ -64,7 +64,15 @@ const LONG = ['role', 'as', 'options']
 
 /** Options beside `role` are not the long form: the user may know this from Ansible. */
 const isLong = (item: SourceNode): boolean =>
-  entryOf(item, 'role') !== undefined && entriesOf(item).every(([key]) => key === 'vars' || nearest(key, LONG) !== undefined)
+  entryOf(item, 'role') !== undefined && entriesOf(item).every(([key]) => HINTS.has(key) || nearest(key, LONG) !== undefined)
+
+/** Keys that Ansible has beside a role. */
+const HINTS: ReadonlyMap<string, string> = new Map([
+  ['vars', 'write `options`'],
+  ['tags', 'remove it; `--role` selects the resources of a role'],
+  ['when', 'bind the role in a play of its own, with a group of hosts that need it'],
+  ['become', 'remove it; roles always run as root'],
+])
 
 const shortEntry = (item: SourceNode, problems: Problem[]): Entry | undefined => {
   const [[key, entry] = [], ...more] = entriesOf(item)
@@ -86,11 +94,7 @@ const shortEntry = (item: SourceNode, problems: Problem[]): Entry | undefined =>
 }
 
 const longEntry = (item: SourceNode, problems: Problem[]): Entry | undefined => {
-  const valid = keepValid(
-    item,
-    { label: 'role entry', schema: roleEntrySchema, hint: (key) => (key === 'vars' ? 'write `options`' : undefined) },
-    problems,
-  )
+  const valid = keepValid(item, { label: 'role entry', schema: roleEntrySchema, hint: (key) => HINTS.get(key) }, problems)
   const textAt = (key: string) => {
     const node = entryOf(valid, key)?.node
     return node?.is === 'scalar' && typeof node.value === 'string' ? { name: node.value, where: node.place } : undefined

@@ -79,6 +79,10 @@ const HINTS: ReadonlyMap<string, string> = new Map([
   ['defaults', 'write `options`, with a default value for each'],
   ['tasks', 'write `resources`'],
   ['vars', 'write `options`, with a default value for each'],
+  ['handlers', 'remove it; a `service` names the files that it loads or restarts for (`loads`, `restarts`)'],
+  ['become', 'remove it; resources are always applied as root'],
+  ['meta', 'write `summary`'],
+  ['galaxy_info', 'write `summary`'],
   ['dependencies', 'list the other role before this one in the play'],
 ])
 

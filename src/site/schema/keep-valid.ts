@@ -42,7 +42,7 @@ export const isNothing = (node: SourceNode): boolean => node.is === 'scalar' && 
 /** Returns the fix for a variable of Ansible. */
 export const ansibleHint: Hint = (key) => {
   const name = ANSIBLE.get(key)
-  return name === undefined ? undefined : `use \`${name}\` instead`
+  return name === undefined ? OTHERS.get(key) : `use \`${name}\` instead`
 }
 
 const ANSIBLE: ReadonlyMap<string, string> = new Map(
@@ -58,5 +58,23 @@ const ANSIBLE: ReadonlyMap<string, string> = new Map(
     ansible_become_password: 'sudo_password',
     ansible_become_pass: 'sudo_password',
     ansible_sudo_pass: 'sudo_password',
+  }),
+)
+
+const SSH = 'write the options in ~/.ssh/config, which every connection reads'
+const AS_ROOT = 'remove it; resources are applied as root, with sudo if the user is not root'
+
+const OTHERS: ReadonlyMap<string, string> = new Map(
+  Object.entries({
+    ansible_become: AS_ROOT,
+    ansible_become_method: AS_ROOT,
+    ansible_become_user: AS_ROOT,
+    ansible_connection: 'remove it; for this machine, write `address: local`',
+    ansible_python_interpreter: 'remove it; a host needs sshd and sh only',
+    ansible_password: 'use `key`; provision enters no password to log in',
+    ansible_ssh_pass: 'use `key`; provision enters no password to log in',
+    ansible_ssh_common_args: SSH,
+    ansible_ssh_extra_args: SSH,
+    ansible_host_key_checking: 'use `host_keys` instead',
   }),
 )
