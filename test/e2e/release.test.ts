@@ -165,14 +165,26 @@ describe('an archive', () => {
     archive({ path: '/opt/app', content: packed(names), strip: 1, owner: 'daemon', ...more })
   const content = () => host.run('cd /opt/app && find . -mindepth 1 -printf "%P %m %u\\n" | sort; ls -A /opt /var/lib/provision/trees')
 
-  it('is unpacked by a bare host, replaced as a whole, and deleted', async () => {
+  it('is unpacked by a bare host, keeps what an application writes, and is deleted', async () => {
     expect(await host.apply([declared(['run', 'old'])])).toEqual(['create archive:/opt/app'])
     expect(await host.plan([declared(['run', 'old'])])).toEqual([])
-    await host.run('echo more >>/opt/app/run; touch /opt/app/mine')
-    expect(await host.plan([declared(['run', 'old'])])).toEqual(['update archive:/opt/app: 2 entries changed since it was unpacked'])
+    await host.run(
+      'echo more >>/opt/app/run; setpriv --reuid=daemon --clear-groups sh -c "mkdir /opt/app/data; echo mine >/opt/app/data/mine"',
+    )
+    expect(await host.plan([declared(['run', 'old'])])).toEqual(['update archive:/opt/app: 1 entry changed since it was unpacked'])
     expect(await host.apply([declared(['run', 'new'])])).toEqual(['update archive:/opt/app'])
-    expect(await content()).toMatch(/^new 755 daemon\nrun 755 daemon\n\/opt:\napp\n\n\S+:\n[0-9a-f]{16}\.list\n$/)
+    expect(await content()).toMatch(
+      /^data 755 daemon\ndata\/mine 644 daemon\nnew 755 daemon\nrun 755 daemon\n\/opt:\napp\n\n\S+:\n[0-9a-f]{16}\.list\n$/,
+    )
     expect(await host.plan([declared(['run', 'new'])])).toEqual([])
+    expect((await host.refused([declared([], { state: 'absent' })])).why).toMatch(
+      /others changed it since it was unpacked: data, data\/mine/,
+    )
+    const deleting = [declared(['run', 'new'], { delete: true })]
+    expect(await host.plan(deleting)).toEqual(['update archive:/opt/app: 2 entries not in the archive'])
+    await host.apply(deleting)
+    expect(await content()).toMatch(/^new 755 daemon\nrun 755 daemon\n\/opt:\napp\n\n/)
+    expect(await host.plan(deleting)).toEqual([])
     expect(await host.apply([declared([], { state: 'absent' })])).toEqual(['delete archive:/opt/app'])
     expect(await host.run('ls -A /opt /var/lib/provision/trees')).toBe('/opt:\n\n/var/lib/provision/trees:\n')
   })

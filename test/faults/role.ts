@@ -155,6 +155,12 @@ export default defineRole({
         archive({ path: `${ROOT}/unpacked`, content, format: 'tar' }),
         ...(isA ? [archive({ path: `${ROOT}/unpacked-once`, content, format: 'tar' })] : []),
       ]),
+      // It stays in both states, and is not made again.
+      command({
+        name: 'of an application',
+        run: `mkdir -p ${ROOT}/unpacked/own; echo own >${ROOT}/unpacked/own/file; : >${ROOT}/own`,
+        creates: `${ROOT}/own`,
+      }),
       // Each state deletes the file of the other.
       ...tree({
         ...{ path: `${ROOT}/tree`, mode: isA ? '644' : '640', delete: true },

@@ -45,6 +45,7 @@ const ALLOWED: Readonly<Record<string, string>> = {
   'src/resource/fetched/download-apply.ts': OURS,
   'src/resource/fetched/git-command.ts': OURS,
   'src/resource/fetched/git-apply.ts': 'as the account that owns the checkout, or in /var/lib/provision',
+  'src/resource/fetched/carry.ts': WALK,
   'src/resource/fetched/tree.ts': GUARDED,
   'src/resource/fetched/unpacked.ts': WALK,
   'src/resource/file/directory.ts': WALK,

@@ -3,9 +3,10 @@ import { sh } from '../../shell/sh.ts'
 import { refuseUnreached } from '../kind/inode.ts'
 import type { Work } from '../kind/kind.ts'
 import { requireBatch } from '../kind/one-by-one.ts'
-import type { Answer, ShellStep, Step, Steps } from '../kind/step.ts'
+import { type Answer, HostRefusal, outputExcerpt, type ShellStep, type Step, type Steps } from '../kind/step.ts'
 import { walk } from '../kind/walk.ts'
-import type { ArchiveSpec, ArchiveState } from './archive-spec.ts'
+import { type ArchiveSpec, type ArchiveState, keepsOthers } from './archive-spec.ts'
+import { CLASH, CLASH_AFTER } from './carry.ts'
 import { FETCH_DIRECTORY, fetchInput, fetchScript, requireFetched } from './fetch.ts'
 import { manifestOf, stagingOf } from './manifest.ts'
 import { fetchStep } from './source.ts'
@@ -23,6 +24,7 @@ export function* applyArchives(work: readonly ArchiveWork[]): Steps {
     const what = one.spec.state === 'absent' ? `${one.id} not deleted` : `${one.id} not unpacked`
     const answer = yield* one.spec.state === 'absent' ? deletion(one) : unpacking(one, done)
     requireFetched(answer, what, { done, culprit: one.id })
+    requireNoClash(answer, one, done)
     requireBatch(answer, [one], {
       ...{ what: () => what, before: done },
       fix: 'correct the archive or its options; nothing was changed, the former content is still there',
@@ -31,7 +33,24 @@ export function* applyArchives(work: readonly ArchiveWork[]): Steps {
   }
 }
 
-const presentOf = ({ id, state }: ArchiveWork): PresentTree => ({ path: id, inode: state.inode, tree: state.tree })
+/** Throws a `HostRefusal` if entries of others cannot be in the new version. */
+const requireNoClash = ({ code, stderr }: Answer, { id }: ArchiveWork, done: readonly string[]): void => {
+  const refused = (what: string, fix: string): HostRefusal => new HostRefusal(what, outputExcerpt(stderr), fix, { done, culprit: id })
+  if (code === CLASH)
+    throw refused(
+      `${id} not unpacked, because others have entries in it that the new version cannot keep`,
+      'move these entries away, or exclude their paths from the archive, or delete all entries of others by delete: true; nothing was changed',
+    )
+  if (code === CLASH_AFTER)
+    throw refused(
+      `${id} has the new version, but not all entries of others`,
+      'compare these entries with those in the former version, move one of both away, then run again; nothing was deleted',
+    )
+}
+
+const presentOf = ({ id, spec, state }: ArchiveWork): PresentTree => ({
+  ...{ path: id, inode: state.inode, tree: state.tree, keepsOthers: keepsOthers(spec) },
+})
 
 function* deletion(one: ArchiveWork): Generator<Step, Answer, Answer> {
   return yield { do: 'shell', script: removeTreeScript(presentOf(one)), doing: `deleting ${one.id}` }

@@ -34,7 +34,7 @@ export const schema = z
     state: z
       .enum(['present', 'absent'])
       .default('present')
-      .meta({ description: '`absent` deletes the directory if it is as it was unpacked' }),
+      .meta({ description: '`absent` deletes the directory if it is as it was unpacked, and others have nothing in it' }),
     content: z
       .custom<LocalFile>((value) => isLocal(value), 'must be a file of the project')
       .optional()
@@ -59,6 +59,10 @@ export const schema = z
       .transform((mask) => mask.padStart(4, '0').slice(1))
       .refine((mask) => /^0[0-7]{2}$/.test(mask), 'must not take rights from the owner')
       .meta({ description: 'rights that nobody gets: 022 gives files 644, or 755 if the archive has them executable' }),
+    delete: z
+      .boolean()
+      .default(false)
+      .meta({ description: 'delete what is in the directory and not in the archive; by default it stays, also with a new version' }),
     maxUnpackedBytes: z
       .int()
       .positive()
@@ -97,6 +101,9 @@ const formatOf = ({
 }
 
 export type ArchiveSpec = z.output<typeof schema>
+
+/** Whether entries of others stay in the directory, so they are not observed. */
+export const keepsOthers = (spec: ArchiveSpec): boolean => spec.state === 'present' && !spec.delete
 
 export interface ArchiveState {
   readonly inode: InodeState

@@ -4,12 +4,13 @@ import { parentOf } from '../kind/path.ts'
 import { inodeAt } from '../kind/queries.ts'
 import { HostRefusal } from '../kind/step.ts'
 import { applyArchives } from './archive-apply.ts'
-import { type ArchiveSpec, type ArchiveState, schema } from './archive-spec.ts'
-import { manifestOf, readTrees, stagingOf, treesScript } from './manifest.ts'
+import { type ArchiveSpec, type ArchiveState, keepsOthers, schema } from './archive-spec.ts'
+import { differingNames, formerOf, manifestOf, readTrees, stagingOf, treesScript } from './manifest.ts'
 
 /**
  * The content of an archive as a directory. It is unpacked beside the directory by an account without rights, checked, and exchanged with the
- * former version at once. A manifest on the host shows later changes without reading content.
+ * former version at once. What others made in the former version is moved into the new one, unless `delete` is set. A manifest on the host
+ * shows later changes without reading content.
  */
 export const archive = defineKind({
   name: 'archive',
@@ -17,14 +18,17 @@ export const archive = defineKind({
   id: ({ path }) => path,
 
   observe: (specs: readonly ArchiveSpec[]) => ({
-    shared: { inodes: specs.flatMap(({ path }) => [path, stagingOf(path)]), guarded: specs.map(({ path }) => path) },
-    script: treesScript(specs.map(({ path }) => ({ path, onlyListed: false }))),
+    shared: {
+      inodes: specs.flatMap(({ path }) => [path, stagingOf(path), formerOf(path)]),
+      guarded: specs.map(({ path }) => path),
+    },
+    script: treesScript(specs.map((spec) => ({ path: spec.path, onlyListed: keepsOthers(spec) }))),
     parse: (stdout, answers) => {
       const trees = readTrees(stdout)
       return new Map(
         specs.flatMap(({ path }): readonly [string, ArchiveState][] => {
           const tree = trees.get(path)
-          const staged = inodeAt(answers, stagingOf(path)) !== ABSENT
+          const staged = [stagingOf(path), formerOf(path)].some((one) => inodeAt(answers, one) !== ABSENT)
           return tree === undefined ? [] : [[path, { inode: inodeAt(answers, path), tree, staged }]]
         }),
       )
@@ -55,20 +59,28 @@ const planPresent = (spec: ArchiveSpec, { tree, staged }: ArchiveState): Change 
   // An empty directory may have been declared for its content.
   if (tree.is !== 'tree')
     return { ...base, action: tree.is === 'absent' ? 'create' : 'update', reason: tree.is === 'absent' ? 'missing' : 'empty' }
-  const changed = changedEntries(tree)
-  if (tree.head !== spec.head) return { ...base, action: 'update', reason: 'another version', differences: [source, ...changed] }
-  if (changed.length > 0)
-    return { ...base, action: 'update', reason: `${changedText(tree.differing)} since it was unpacked`, differences: changed }
+  const differences = [...namedEntries('changed', tree.differing - tree.unlisted, tree.names), ...deletedEntries(tree)]
+  if (tree.head !== spec.head) return { ...base, action: 'update', reason: 'another version', differences: [source, ...differences] }
+  if (differences.length > 0) return { ...base, action: 'update', reason: reasonOf(tree), differences }
   return staged ? { ...base, action: 'update', reason: 'earlier unpacking interrupted', differences: [] } : undefined
 }
 
-const changedText = (count: number): string => (count === 1 ? '1 entry changed' : `${count} entries changed`)
+const reasonOf = ({ differing, unlisted }: ArchiveState['tree']): string =>
+  [
+    ...(differing > unlisted ? [`${entries(differing - unlisted)} changed since it was unpacked`] : []),
+    ...(unlisted > 0 ? [`${entries(unlisted)} not in the archive`] : []),
+  ].join(', ')
 
-/** Changes by others, which the new tree replaces. */
-const changedEntries = ({ differing, names }: ArchiveState['tree']): readonly Difference[] => {
-  if (differing === 0) return []
-  const more = differing - names.length
-  return [{ key: 'changed', to: `${names.join(', ')}${more > 0 ? ` and ${more} more` : ''}` }]
+const entries = (count: number): string => (count === 1 ? '1 entry' : `${count} entries`)
+
+/** Entries of others, which are only observed if they are deleted. */
+const deletedEntries = ({ unlisted, unlistedNames }: ArchiveState['tree']): readonly Difference[] =>
+  namedEntries('deletes', unlisted, unlistedNames)
+
+const namedEntries = (key: string, count: number, names: readonly string[]): readonly Difference[] => {
+  if (count === 0) return []
+  const more = count - names.length
+  return [{ key, to: `${names.join(', ')}${more > 0 ? ` and ${more} more` : ''}` }]
 }
 
 const sourceText = ({ url, sha256, content }: ArchiveSpec): string =>
@@ -86,8 +98,8 @@ const refusalOf = ({ path, state }: ArchiveSpec, { tree, inode }: ArchiveState, 
   if (state === 'absent' && tree.is === 'tree' && tree.differing > 0)
     return new HostRefusal(
       `${path} is not deleted`,
-      `others changed it since it was unpacked: ${tree.names.join(', ')}`,
-      'delete it by hand, or restore it first with state: present',
+      `others changed it since it was unpacked: ${differingNames(tree).join(', ')}`,
+      'delete it by hand, or restore it first with state: present and delete: true',
     )
   return undefined
 }

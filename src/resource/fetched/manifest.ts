@@ -19,13 +19,17 @@ export const stagingOf = (path: string): string =>
 /** The mark of a tree whose files are being replaced one by one. */
 export const busyOf = (path: string): string => `${manifestOf(path)}.busy`
 
-/** Number of differing entries that a plan names. */
+/** The mark of a tree whose former version can hold what others made, while the next one takes its place. */
+export const formerOf = (path: string): string => `${manifestOf(path)}.former`
+
+/** Number of entries that a plan names. */
 export const NAMED = 5
 
 /**
  * Perl routines, after those of `walk`. A manifest has NUL-terminated words: its head, then path and description of each entry. `walk_tree`
  * visits the entries below the working directory by descriptor. `compare_tree` returns the number of entries that differ from a manifest, a
- * checksum of their present descriptions, and the first names. It stops where a tree has many more entries than its manifest.
+ * checksum of their present descriptions, the number of those that are not listed, and the first names. It stops where a tree has many more
+ * entries than its manifest.
  */
 export const TREE = String.raw`
 my $depth_at_most = 100;
@@ -35,6 +39,20 @@ sub describe {
   my @content = $type eq 'f' ? @s[7, 9] : $type eq 'l' ? (0, 0, readlink($name) // '') : (0, 0);
   return sprintf('%s %o %d %d', $type, $s[2] & 07777, @s[4, 5]) . join ' ', '', @content;
 }
+sub call_of { my %calls = @_; require Config; no warnings 'once'; return $calls{(split /-/, $Config::Config{archname})[0]} }
+# The time of a file with nanoseconds, by statx(2): perl-base has no Time::HiRes. Elsewhere the time has whole seconds.
+my %stats = (x86_64 => 332, aarch64 => 291);
+sub describe_exactly {
+  my ($name, @s) = @_;
+  my $is = describe($name, @s);
+  my $call = $is =~ /^f / ? call_of(%stats) : undef;
+  my $buffer = "\0" x 256;
+  return $is unless defined $call && syscall($call, -100, "$name", 0x100, 0x40, $buffer) == 0;
+  my $time = sprintf '%d.%09d', unpack 'x112 q L', $buffer;
+  return $is =~ s/-?\d+\z/$time/r;
+}
+# As precisely as another description: a manifest can have whole seconds.
+sub describe_like { my ($like, @entry) = @_; return $like =~ /^f .* -?\d+\z/ ? describe(@entry) : describe_exactly(@entry) }
 # Calls $visit->(path, name, lstat) for each entry, in order of names; the entries of a directory follow it if $visit returns true.
 sub walk_tree {
   my ($visit, $prefix, $depth) = @_;
@@ -66,21 +84,23 @@ sub read_manifest {
 # The working directory is the tree. With $only_listed, other entries do not count.
 sub compare_tree {
   my ($only_listed, %listed) = @_;
-  my ($count, $sum, @first) = (0, 0);
+  my ($count, $sum, $unlisted, @first, @others) = (0, 0, 0);
   my $left = keys(%listed) + 1000;
   my $differs = sub {
-    my ($path, $is) = @_;
+    my ($path, $is, $is_unlisted) = @_;
+    my $names = $is_unlisted ? \@others : \@first;
     $count++;
-    push @first, $path if @first < ${NAMED};
+    $unlisted++ if $is_unlisted;
+    push @$names, $path if @$names < ${NAMED};
     for (unpack 'C*', "$path\0$is") { $sum = ($sum * 31 + $_) % 4294967291 }
   };
   my $is_whole = walk_tree(sub {
     my ($path, $name, @s) = @_;
-    my $is = describe($name, @s);
     my $wanted = delete $listed{$path};
+    return 0 if $only_listed && !defined $wanted;
+    my $is = describe_like($wanted // '', $name, @s);
     if (!defined $wanted) {
-      return 0 if $only_listed;
-      $differs->($path, $is);
+      $differs->($path, $is, 1);
       return --$left > 0 && $count < 1000;
     }
     $differs->($path, $is) if $is ne $wanted;
@@ -88,23 +108,30 @@ sub compare_tree {
   }, '', 0);
   $differs->('…', 'incomplete') unless $is_whole;
   $differs->($_, 'missing') for sort keys %listed;
-  return ($count, $sum, @first);
+  return ($count, $sum, $unlisted, @first[0 .. ${NAMED - 1}], @others[0 .. ${NAMED - 1}]);
 }
-# Type, head, number of differing entries, their checksum and first names, as in TreeState.
+# Where an exchange was interrupted before it took place, the manifest is that of the next version, and the mark has that of this one.
+sub manifest_of {
+  my ($manifest, $ino) = @_;
+  my ($former, $head, undef, @listed) = read_manifest("$manifest.former");
+  return read_manifest($manifest) unless defined $former && $former eq $ino;
+  return defined $head ? ($head, @listed) : ();
+}
+# Type, head, numbers and names, as in TreeState.
 sub tree_state {
   my ($path, $manifest, $only_listed) = @_;
-  my ($head, %listed) = read_manifest($manifest);
   my ($parent, $name) = parted($path);
   my @s = enter($parent) ? lstat $name : ();
-  return ('absent', $head // '', 0, 0) unless @s;
-  return ('foreign', '', 1, 0) unless S_ISDIR($s[2]) && enter($path);
-  if (!defined $head) { opendir(my $d, '.'); my $n = grep { !/^[.]{1,2}\z/ } readdir $d; return ('foreign', '', $n, 0) }
+  my ($head, %listed) = manifest_of($manifest, @s ? $s[1] : '');
+  return ('absent', $head // '', 0, 0, 0) unless @s;
+  return ('foreign', '', 1, 0, 0) unless S_ISDIR($s[2]) && enter($path);
+  if (!defined $head) { opendir(my $d, '.'); my $n = grep { !/^[.]{1,2}\z/ } readdir $d; return ('foreign', '', $n, 0, 0) }
   return ('tree', $head, compare_tree($only_listed, %listed));
 }
 `
 
 /** Number of fields that `treesScript` prints for a tree. */
-export const TREE_FIELDS = 5 + NAMED
+export const TREE_FIELDS = 6 + 2 * NAMED
 
 /** A tree on a host, compared with its manifest. */
 export interface TreeState {
@@ -116,9 +143,16 @@ export interface TreeState {
   readonly differing: number
   /** Checksum of the differing entries, so that a later change of them is noticed. */
   readonly sum: string
-  /** The first entries that differ. */
+  /** The first listed entries that differ. */
   readonly names: readonly string[]
+  /** Number of differing entries that the manifest does not list: others made them. Not counted with `onlyListed`. */
+  readonly unlisted: number
+  /** The first of them. */
+  readonly unlistedNames: readonly string[]
 }
+
+/** The first entries that differ, for messages. */
+export const differingNames = ({ names, unlistedNames }: TreeState): readonly string[] => [...names, ...unlistedNames].slice(0, NAMED)
 
 /** A tree to observe. `onlyListed`: entries that the manifest does not list are the work of others. */
 export interface ObservedTree {
@@ -137,7 +171,7 @@ const wordsOf = ({ path, onlyListed }: ObservedTree): readonly string[] => [path
 const OBSERVE = `${TREE}
 while (my ($path, $manifest, $only_listed) = splice @ARGV, 0, 3) {
   my @state = tree_state($path, $manifest, $only_listed);
-  $#state = ${3 + NAMED};
+  $#state = ${TREE_FIELDS - 2};
   print map { ($_ // '') . "\\0" } $path, @state;
 }
 `
@@ -145,7 +179,7 @@ while (my ($path, $manifest, $only_listed) = splice @ARGV, 0, 3) {
 /** Reads the states that `treesScript` printed, by path. */
 export const readTrees = (stdout: Buffer): ReadonlyMap<string, TreeState> =>
   new Map(
-    records(stdout, TREE_FIELDS).map(([path = '', is = '', head = '', differing = '', sum = '', ...names]) => {
+    records(stdout, TREE_FIELDS).map(([path = '', is = '', head = '', differing = '', sum = '', unlisted = '', ...names]) => {
       if (is !== 'absent' && is !== 'foreign' && is !== 'tree') throw new Error(`the host reported the tree ${path} as ${is}`)
       return [
         path,
@@ -154,7 +188,9 @@ export const readTrees = (stdout: Buffer): ReadonlyMap<string, TreeState> =>
           head,
           differing: wholeNumber(differing, `the number of entries in ${path}`),
           sum,
-          names: names.filter((name) => name !== ''),
+          names: names.slice(0, NAMED).filter((name) => name !== ''),
+          unlisted: wholeNumber(unlisted, `the number of entries in ${path}`),
+          unlistedNames: names.slice(NAMED).filter((name) => name !== ''),
         },
       ]
     }),

@@ -64,7 +64,7 @@ sub check_entry {
   POSIX::lchown($uid, $gid, $last) or fail("$name: $!");
   my $mode = S_ISDIR($s[2]) || $s[2] & 0100 ? 0777 : 0666;
   S_ISLNK($s[2]) || chmod $mode & ~$mask, $last or fail("$name: $!");
-  push @listed, $name, describe($last, lstat $last);
+  push @listed, $name, describe_exactly($last, lstat $last);
   return 1;
 }
 reach($tree);

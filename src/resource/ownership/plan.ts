@@ -1,3 +1,4 @@
+import { differingNames } from '../fetched/manifest.ts'
 import { isLoginFile } from '../guarded/login-access.ts'
 import { ABSENT, reasonUnreached } from '../kind/inode.ts'
 import type { Change, FileEdit, PlanContext } from '../kind/kind.ts'
@@ -96,7 +97,7 @@ const decideDirectory: Decision = (owned, { inode, within, package: owner }, con
 const decideTree: Decision = (_, { inode, tree }) => {
   if (inode === ABSENT && (tree === undefined || tree.head === '')) return { is: 'gone' }
   if (tree === undefined || tree.is === 'foreign') return keep('the host has no manifest of it')
-  return tree.differing === 0 ? { is: 'delete' } : keep(`somebody else changed it: ${namesText(tree.names)}`)
+  return tree.differing === 0 ? { is: 'delete' } : keep(`somebody else changed it: ${namesText(differingNames(tree))}`)
 }
 
 const DECISIONS: Readonly<Record<'file' | 'link' | 'directory' | 'tree', Decision>> = {

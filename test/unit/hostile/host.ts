@@ -1,3 +1,4 @@
+import { NAMED } from '../../../src/resource/fetched/manifest.ts'
 import { ABSENT } from '../../../src/resource/kind/inode.ts'
 import { type Answers, mergeQueries, type SharedQueries } from '../../../src/resource/kind/queries.ts'
 import type { Answer } from '../../../src/resource/kind/step.ts'
@@ -151,8 +152,8 @@ const tables = (d: Dice): string => {
 const unpacked = (d: Dice): string => {
   const text = (): string => word(d).replaceAll('\0', '')
   const tree = (name: string): readonly string[] => {
-    const names = Array.from({ length: 5 }, text)
-    return [name, d.mostly(['tree', 'absent', 'foreign'], ['x']), text(), number(d), number(d), ...names]
+    const names = Array.from({ length: 2 * NAMED }, text)
+    return [name, d.mostly(['tree', 'absent', 'foreign'], ['x']), text(), number(d), number(d), number(d), ...names]
   }
   const names = d.one([['/etc/faults/unpacked', '/etc/faults/unpacked-once'], ['/srv/checkout']])
   return names.flatMap(tree).join('\0').concat('\0')

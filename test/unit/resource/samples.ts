@@ -59,9 +59,9 @@ const dump = (table: string) => ({
   open: () => gzipSync(`-- Current Database: \`shop\`\n-- Table structure for table \`${table}\`\n`),
 })
 const { head } = archive({ path: '/srv/sample', content: page, format: 'tar' }).spec
-const unpacked = { is: 'tree', head, differing: 0, sum: '0', names: [] }
+const unpacked = { is: 'tree', head, differing: 0, sum: '0', names: [], unlisted: 0, unlistedNames: [] }
 const { origin } = git({ path: '/srv/sample', repository: 'https://git.example.test/x', ref: 'a'.repeat(40), user: 'root1' }).spec
-const checkedOut = { is: 'tree', head: `${'a'.repeat(40)} ${origin}`, differing: 0, sum: '0', names: [] }
+const checkedOut = { is: 'tree', head: `${'a'.repeat(40)} ${origin}`, differing: 0, sum: '0', names: [], unlisted: 0, unlistedNames: [] }
 const seenRelease = (i: number) => ({
   current: inode('l', '777', {
     target: `releases/${release({ root: `/srv/sample${i}`, files: [{ path: 'page', content: page }] }).spec.digest}`,

@@ -11,11 +11,13 @@ import type { Target } from './kinds.ts'
 const fetched = (path: string, text: string, more: object = {}) =>
   download({ path, url: `http://127.0.0.1:${PORT}/${text}`, sha256: sha256Hex(text), proxy: 'none', ...more })
 
-const packed = (text: string): LocalFile => {
-  const member = { name: 'page', mode: '644', owner: 'root', group: 'root', bytes: Buffer.from(text), modified: 1e9 }
+const packed = (text: string, name = 'page'): LocalFile => {
+  const member = { name, mode: '644', owner: 'root', group: 'root', bytes: Buffer.from(text), modified: 1e9 }
   const bytes = tar([member])
   return { type: 'local', path: 'packed.tar', sha256: sha256Hex(bytes), size: bytes.length, open: () => bytes }
 }
+
+const inDirectory = (path: string, text: string) => archive({ path, content: packed(text, 'dir/page'), owner: 'mallory', group: 'mallory' })
 
 export const FETCHED_TARGETS: readonly Target[] = [
   {
@@ -37,6 +39,22 @@ export const FETCHED_TARGETS: readonly Target[] = [
     ],
     resources: (at, round) => [archive({ path: `${at}/it`, content: packed(`round ${round}`), owner: 'mallory', group: 'mallory' })],
     clear: 'rm -rf /var/lib/provision/trees',
+  },
+  {
+    // The tree is the account's, in a directory of root. Each version takes over what the account has in it.
+    name: 'archive, entries of others',
+    kinds: ['archive'],
+    home: '/srv/unpacked',
+    places: (at) => [
+      { path: `${at}/dir`, holds: 'directory', parent: false },
+      { path: `${at}/own`, holds: 'directory', parent: false },
+      { path: `${at}/dir/mine`, holds: 'file', parent: true },
+    ],
+    before: (at) => [inDirectory(at, 'before')],
+    lay: 'mkdir -p own/deep dir/more; echo x >own/deep/file; echo x >dir/mine; echo x >dir/more/file',
+    again: (at) => `cd ${at}; mkdir -p own dir; echo x >own/file; echo x >dir/mine`,
+    resources: (at, round) => [inDirectory(at, `round ${round}`)],
+    clear: 'rm -rf /var/lib/provision/trees /srv/.*.provision-tree',
   },
   {
     // The host has no git: root compares the tree with a manifest, and does nothing else there.

@@ -65,7 +65,7 @@ describe('options of a checkout', () => {
 describe('the plan of a checkout', () => {
   const { spec } = git(options)
   const inode = { type: 'd', mode: '755', owner: 'shop', group: 'shop', target: '' }
-  const tree = { is: 'tree' as const, head: `${COMMIT} ${spec.origin}`, differing: 0, sum: '0', names: [] }
+  const tree = { is: 'tree' as const, head: `${COMMIT} ${spec.origin}`, differing: 0, sum: '0', names: [], unlisted: 0, unlistedNames: [] }
   const base: GitState = { inode, tree, busy: false, installed: true }
   const planned = (state: object, more: object = {}) => git.kind.plan(git({ ...options, ...more }).spec, { ...base, ...state }, context)
   const other = 'b'.repeat(40)
