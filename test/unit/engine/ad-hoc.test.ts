@@ -39,7 +39,7 @@ test('a value is text where the option takes text, else what YAML reads', async 
 
 test.each([
   ['pakage', ['name=htop'], 'unknown kind pakage: did you mean `package`?'],
-  ['apt', ['name=htop'], 'unknown kind apt: use the kind `package`'],
+  ['apt', ['name=htop'], 'unknown kind apt: use the kind `package`, with one name; in a playbook, `each` repeats it for a list'],
   ['package', ['htop'], 'argument "htop" is not OPTION=VALUE: write, for example, name=…'],
   ['package', ['=x'], 'argument "=x" is not OPTION=VALUE: write, for example, name=…'],
   ['package', ['name=htop', 'name=jq'], 'option name is given twice: remove one of the two'],

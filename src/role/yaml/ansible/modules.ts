@@ -28,7 +28,7 @@ const KINDS: Readonly<Record<string, readonly string[]>> = {
   wait: ['wait_for'],
 }
 
-const PACKAGE = `use the kind \`package\`; for a list, add \`each\` to the entry and write name: "\${item}"`
+const PACKAGE = 'use the kind `package`, with one name; in a playbook, `each` repeats it for a list'
 const FIREWALL = 'bind the role `firewall`; it opens the ports that roles declare. Other rules: its option `extra`, or the kind `nftables`'
 const COMMAND = 'use the kind `command`, with `creates`, `unless` or `onlyIf`, which decides whether it has to run'
 const INSTALLER = 'use the kind `command`, with an `unless` that asks whether the package is installed'

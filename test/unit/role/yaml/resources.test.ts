@@ -181,7 +181,7 @@ const wrong: readonly (readonly [name: string, list: string, ...expected: readon
     'a module of Ansible',
     '- ansible.builtin.copy: { dest: /f }\n- apt: { name: x }\n',
     '4:7 unknown kind `ansible.builtin.copy` → use the kind `file`, with `content` or `source`, or the kind `tree` for a directory',
-    '5:7 unknown kind `apt` → use the kind `package`; for a list, add `each` to the entry and write name: "${item}"',
+    '5:7 unknown kind `apt` → use the kind `package`, with one name; in a playbook, `each` repeats it for a list',
   ],
   ['a misspelt option', '- link: { path: /l, taget: /t }\n', '4:25 unknown option `taget` in resource link → did you mean `target`?'],
   [
