@@ -1,12 +1,16 @@
 import { kindsOf } from '../../engine/prepare.ts'
 import { shippedKinds } from '../../engine/shipped-kinds.ts'
 import { table } from '../../report/table.ts'
+import { type YamlForm, yamlForms } from '../../resource/option/yaml-form.ts'
 import { findPackages } from '../../role/package/packages.ts'
+import type { Declarable } from '../../role/yaml/entries.ts'
+import { projectOptions, sourceOption } from '../../role/yaml/project-source.ts'
 import { shownText } from '../../shown-name.ts'
+import { keysAt, registeredAt } from '../../site/schema/schema-at.ts'
 import { suggestion } from '../../site/source/suggest.ts'
 import { defineCommand } from '../command.ts'
 import { usageError } from '../parse.ts'
-import { heading, optionsPage } from './options-page.ts'
+import { heading, type InYaml, optionsPage } from './options-page.ts'
 
 /** `provision kinds`: lists the kinds of resources, or the options of one. */
 export const command = defineCommand({
@@ -27,10 +31,33 @@ export const command = defineCommand({
     const kind = kinds.get(name)
     if (kind === undefined)
       throw usageError('kinds', `unknown kind ${shownText(name)}`, suggestion(name, kinds.keys(), 'run provision kinds'))
-    out(`${heading(name, `kind of ${origins.get(name) ?? 'the project'}`, view)}${optionsPage(kind.schema, view)}`)
+    out(`${heading(name, `kind of ${origins.get(name) ?? 'the project'}`, view)}${optionsPage(kind.schema, view, inYaml(kind))}`)
     return 0
   },
 })
+
+/** The options that name files of the project (`source`, `template` and `values`), and the types of options that YAML writes differently. */
+const inYaml = (kind: Declarable): InYaml => {
+  const after = sourceOption(kind)?.option ?? ''
+  const further = Object.entries(projectOptions(kind)).map(([name, description]) => ({
+    ...{ name, after, description },
+    type: name === 'values' ? 'map' : 'text',
+  }))
+  const types = keysAt(kind.schema, []).flatMap((key) => {
+    const form = registeredAt(kind.schema, [key], yamlForms)?.form
+    return form === undefined ? [] : [[key, FORMS[form]] as const]
+  })
+  return { further, types: new Map(types) }
+}
+
+const FORMS: Readonly<Record<YamlForm['form'], string>> = {
+  content: 'text | { source } | { template }',
+  file: 'text | { source } | { template }',
+  local: '{ source }',
+  files: '{ source }',
+  resources: 'list of KIND:IDENTITY',
+  script: 'text',
+}
 
 /** Where the kinds that are not of the project come from. */
 const originsIn = async (root: string): Promise<ReadonlyMap<string, string>> => {

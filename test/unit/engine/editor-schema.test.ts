@@ -39,6 +39,9 @@ test('an option takes a reference in place of a value, and `source` in place of 
   expect(at(schema, ...KINDS, 'file', 'properties', 'source')).toMatchObject({ type: 'string' })
   expect(at(schema, ...KINDS, 'release', 'properties', 'source')).toMatchObject({ description: expect.stringMatching(/^directory/) })
   expect(at(schema, ...KINDS, 'package', 'properties')).not.toHaveProperty('source')
+  // A kind that takes a file as it is has no template.
+  expect(at(schema, ...KINDS, 'archive', 'properties')).toMatchObject({ source: { description: expect.stringMatching(/^file/) } })
+  for (const kind of ['archive', 'database-dump', 'tree']) expect(at(schema, ...KINDS, kind, 'properties')).not.toHaveProperty('template')
   expect(at(schema, ...KINDS, 'package')).not.toHaveProperty('required')
 })
 

@@ -72,7 +72,17 @@ test('kinds are listed with their origin, and one is shown with its options', as
     'name  text  required  its name; for example x',
     '',
   ])
-  expect((await run(kinds, directory, 'file')).join('\n')).toContain('\nstate  "present" | "absent"  "present"')
+  const file = await run(kinds, directory, 'file')
+  expect(file.join('\n')).toContain('\nstate  "present" | "absent"  "present"')
+  expect(file.map((line) => line.split(/ {2,}/).slice(0, 2).join(' '))).toEqual(
+    expect.arrayContaining(['content text | { source } | { template }', 'source text', 'template text', 'values map', 'set.root text']),
+  )
+  const names = async (kind: string): Promise<readonly string[]> =>
+    (await run(kinds, directory, kind)).map((line) => line.split(' ')[0] ?? '')
+  const options = ['name', 'state', 'environment', 'jobs', 'jobs[].schedule', 'jobs[].user', 'jobs[].command']
+  expect(await names('cron')).toEqual(['cron', '', 'OPTION', ...options, ''])
+  expect(await names('database-dump')).toEqual(expect.arrayContaining(['content', 'source']))
+  expect(await names('database-dump')).not.toContain('template')
 })
 
 test.each([
