@@ -4,6 +4,8 @@ import { user } from '../../src/resource/account/user.ts'
 import { userPassword } from '../../src/resource/account/user-password.ts'
 import { debconf } from '../../src/resource/apt/debconf.ts'
 import { file } from '../../src/resource/file/file.ts'
+import { link } from '../../src/resource/file/link.ts'
+import { permissions } from '../../src/resource/file/permissions.ts'
 import type { Resource } from '../../src/resource/kind/kind.ts'
 import { pkg } from '../../src/resource/package/package.ts'
 import { newWorker } from '../../src/resource/service/load.ts'
@@ -107,6 +109,37 @@ describe('a service and the files that it loads', () => {
     expect(await host.apply(site)).toEqual(['update file:/etc/nginx/nginx.conf'])
     expect(await host.plan(site)).toEqual([])
     expect(await undo()).toBe('')
+  })
+
+  it('restarts for a link, a package and permissions, also after an interrupted run', async () => {
+    const depending = (target: string, mode: string): readonly Resource[] => {
+      const resources = [link({ path: '/srv/current', target }), pkg({ name: 'nginx' }), permissions({ path: '/srv/key', mode })]
+      return [...resources, service({ unit: 'nginx.service', restarts: resources })]
+    }
+    // systemd limits the number of starts in ten seconds.
+    const main = () => host.run('systemctl reset-failed nginx; systemctl show -P MainPID nginx')
+    await host.run(': >/srv/key; chmod 600 /srv/key')
+    await host.apply(depending('/srv/one', '600'))
+    expect(await host.plan(depending('/srv/one', '600'))).toEqual([])
+    for (const [target, mode] of [
+      ['/srv/two', '600'],
+      ['/srv/two', '640'],
+    ] as const) {
+      const [changedLink, , changedMode, nginxService] = depending(target, mode)
+      const before = await main()
+      await host.apply([changedLink, changedMode] as readonly Resource[])
+      const what = mode === '640' ? 'permissions /srv/key' : 'link /srv/current'
+      expect(await host.plan(depending(target, mode))).toEqual([`update service:nginx.service: runs with an older ${what}`])
+      await host.apply([nginxService as Resource])
+      expect(await main()).not.toBe(before)
+      expect(await host.plan(depending(target, mode))).toEqual([])
+    }
+    const before = await main()
+    await host.run("sed -i '/package:nginx/s/installed .*/installed 0.1/' /run/provision/loaded/nginx.service")
+    expect(await host.apply(depending('/srv/two', '640'))).toEqual(['update service:nginx.service'])
+    expect(await main()).not.toBe(before)
+    await host.run('rm /srv/current /srv/key; systemctl reset-failed nginx')
+    await host.apply(nginx(conf(8001, 'four')))
   })
 
   it.each([

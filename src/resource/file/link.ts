@@ -46,6 +46,7 @@ export const link = defineKind({
   forbids: (spec, state, context) => wrongType(spec.path, state, { what: 'a link', types: 'l', state: spec.state }, context),
   orphan: { delete: 'link' },
   recorded: ({ path, target }) => [path, `->${target}`],
+  aspect: ({ path }) => ({ is: 'link', of: path }),
   *apply(work) {
     for (const { id, state } of work) refuseUnreached(id, state)
     const words = work.flatMap(({ spec: { path, target, state }, state: observed }) => [

@@ -61,6 +61,7 @@ export const permissions = defineKind({
   },
 
   orphan: { keep: 'what is at this path keeps its mode and owner' },
+  aspect: ({ path }) => ({ is: 'permissions', of: path }),
 })
 
 const missing = (path: string, state: InodeState, context: PlanContext): HostRefusal | undefined =>

@@ -4,6 +4,7 @@ import type { Change, FileEdit, ShownDiff } from './change.ts'
 import type { Content } from './content.ts'
 import { type OrphanPolicy, registerOrphanPolicy } from './orphan-policy.ts'
 import type { KindQuery, Query } from './queries.ts'
+import type { Aspect } from './stamp.ts'
 import type { HostRefusal, Steps } from './step.ts'
 import { refuseAccidents } from './unusable.ts'
 
@@ -203,6 +204,8 @@ export interface Kind<Input = unknown, Spec = unknown, State = unknown> {
   readonly bookkeeping?: true
   /** Returns the files of a resource, for the host's record and for services that load them. */
   files?(spec: Spec): readonly ManagedFile[]
+  /** Returns what a service depends on, for a kind without `files`. */
+  aspect?(spec: Spec): Aspect
 }
 
 /** Any kind: the type that the engine works with. */

@@ -39,6 +39,7 @@ export const pkg = defineKind({
     keep: 'other software may need the package; declare it with state: absent to delete it, in the options of its role or as a resource',
   },
   apply: installPackages,
+  aspect: ({ name }) => ({ is: 'package', of: name }),
 })
 
 /** Directories whose files decide what apt can install. */

@@ -56,8 +56,8 @@ fi`
 // Units without an [Install] section. Enabling an enabled unit would make systemd read all unit files again.
 const NOT_TO_ENABLE = sh`static|alias|indirect|generated|transient|''`
 
-const loadFindings = ({ unit, loads, restarts, set, took, reload }: ServiceSpec): Script => {
+const loadFindings = ({ unit, loads, restarts, facts, set, took, reload }: ServiceSpec): Script => {
   const paths = restarts.map(({ path }) => path)
   const files = loads.map(({ path }) => path)
-  return loadScript({ unit, files, restarts: paths, mode: reload, start: true, set, took })
+  return loadScript({ unit, files, restarts: paths, ...(facts !== undefined && { facts }), mode: reload, start: true, set, took })
 }

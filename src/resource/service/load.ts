@@ -3,6 +3,7 @@ import { sh } from '../../shell/sh.ts'
 import { forgetScript, restoreScript } from '../file/undo.ts'
 import { DIGESTS, STAMPS, untrustedScript } from '../kind/stamp.ts'
 import { type Answer, HostRefusal, requireSuccess } from '../kind/step.ts'
+import { factPaths, factsScript, type LoadedFact } from './facts.ts'
 
 /** Method by which a running service loads its files. A `reload` becomes a restart if the unit cannot reload. */
 export type LoadMode = 'reload' | 'restart'
@@ -14,6 +15,8 @@ export interface Load {
   readonly files: readonly string[]
   /** Paths that only a restart loads; also in the stamp. */
   readonly restarts?: readonly string[]
+  /** What else it loads; also in the stamp. */
+  readonly facts?: readonly LoadedFact[]
   readonly mode: LoadMode
   /** Start the service if it does not run. Otherwise a stopped service is skipped: it reads its files when it starts. */
   readonly start?: boolean
@@ -42,14 +45,15 @@ exit 0`
  * A script that makes a service load its files and verifies it. On success it writes the stamp and deletes the saved set. On failure it
  * restores the set, loads that and exits with 1. Pass its answer to `checkLoaded`.
  */
-export const loadScript = ({ unit, files, restarts = [], mode, start = false, set, took }: Load): Script => sh`(
-unit=${unit} mode=${mode} start=${start ? 'yes' : 'no'} stamp=${`${STAMPS}/${unit}`} type= work=$(mktemp -d "$T/XXXXXXXX") || exit 1
+export const loadScript = ({ unit, files, restarts = [], facts = [], mode, start = false, set, took }: Load): Script => sh`(
+unit=${unit} mode=${mode} start=${start ? 'yes' : 'no'} loads=${files.length + restarts.length + facts.length} stamp=${`${STAMPS}/${unit}`} type= work=$(mktemp -d "$T/XXXXXXXX") || exit 1
 trap 'rm -rf "$work"' EXIT
 set -- ${[...new Set([...files, ...restarts])]}
 ${untrustedScript([...files, ...restarts])}
-sums() { for p do [ -e "$p" ] || printf 'absent %s\\n' "$p"; done; [ $# = 0 ] || digests "$@"; }
-restart_sums() { sums ${restarts}; }
-newer() { ${restarts.length === 0 ? sh`false` : sh`find ${restarts} -maxdepth 0 -newerct "$(systemctl show --timestamp=us+utc -P StateChangeTimestamp -- "$unit")" 2>/dev/null | grep -q .`}; }
+${sumsFunction(facts)}
+restart_sums() { file_sums ${restarts}; ${factsScript(facts.filter(isRestart))}
+}
+newer() { ${restarts.length === 0 && !facts.some(isRestart) ? sh`false` : sh`find ${restarts} ${factPaths(facts.filter(isRestart))} -maxdepth 0 -newerct "$(systemctl show --timestamp=us+utc -P StateChangeTimestamp -- "$unit")" 2>/dev/null | grep -q .`}; }
 took() { :
 ${took ?? sh``}
 }
@@ -59,6 +63,30 @@ ${set === undefined ? sh`` : restoreScript(set)}
 }
 ${loadFunctions}
 load "$@"
+)`
+
+const isRestart = ({ restarts }: LoadedFact): boolean => restarts
+
+/** Shell function `sums`: the lines of a stamp for these files, and for facts. */
+const sumsFunction = (facts: readonly LoadedFact[]): Script => sh`
+file_sums() { for p do [ -e "$p" ] || printf 'absent %s\\n' "$p"; done; [ $# = 0 ] || digests "$@"; }
+sums() { file_sums "$@"; ${factsScript(facts)}
+}`
+
+/**
+ * A script that writes a stamp with what a running service has loaded now, before this run changes one of its facts: an interrupted run then
+ * restarts it. A stamp that is valid stays. Without `files`, the files count as not loaded.
+ */
+export const baselineScript = ({ unit, files, facts = [] }: Pick<Load, 'unit' | 'files' | 'facts'>): Script => sh`(
+stamp=${`${STAMPS}/${unit}`}; work=$(mktemp -d "$T/XXXXXXXX") || exit 1
+trap 'rm -rf "$work"' EXIT
+at=$(systemctl show -P StateChangeTimestampMonotonic -- ${unit}) || exit 1
+{ [ -f "$stamp" ] && read -r stamped <"$stamp" && [ "$stamped" = "$at" ]; } || {
+  set -- ${files}
+  ${untrustedScript(files)}
+  ${sumsFunction(facts)}
+  mkdir -p \${stamp%/*} && { printf '%s\\n' "$at"; sums "$@"; } >"$stamp.new" && mv -f "$stamp.new" "$stamp"
+}
 )`
 
 /** Shell functions that `loadScript` needs; once per request. */
@@ -97,7 +125,7 @@ perform() {
 }
 taken() { perform "$1" && ( took ) >"$work/took" 2>&1 && read_state && [ "$state" = active ]; }
 settled() {
-  [ $# = 0 ] || { mkdir -p "\${stamp%/*}" && printf '%s\\n%s\\n' "$at" "$sums" >"$stamp.new" && mv -f "$stamp.new" "$stamp"; } || exit 1
+  [ "$loads" = 0 ] || { mkdir -p "\${stamp%/*}" && printf '%s\\n%s\\n' "$at" "$sums" >"$stamp.new" && mv -f "$stamp.new" "$stamp"; } || exit 1
 }
 log_excerpt() {
   cat "$work/took"; journalctl --sync 2>/dev/null
@@ -123,7 +151,7 @@ refused() {
 load() {
   read_state; sums=$(sums "$@"); was= kids=; began=$(date +%s)
   if running; then
-    was=1; [ $# != 0 ] && ! fresh || { forget; exit 0; }
+    was=1; [ "$loads" != 0 ] && ! fresh || { forget; exit 0; }
     kids=$(cat "/proc/$pid/task/$pid/children" 2>/dev/null)
     how=$mode; [ "$how" = restart ] || ! needs_restart || how=restart
   elif [ "$start" = yes ]; then how=start

@@ -6,6 +6,7 @@ import type { KindQuery, ManagedFile } from '../kind/kind.ts'
 import { parentOf } from '../kind/path.ts'
 import { type Answers, inodeAt } from '../kind/queries.ts'
 import { readStamp, STAMPS, type Stamp } from '../kind/stamp.ts'
+import { type Facts, factQueries, loadedFacts, readFacts } from './facts.ts'
 import type { ServiceSpec } from './spec.ts'
 
 /** State of a unit in systemd, and what it has loaded. */
@@ -27,12 +28,14 @@ export interface ServiceState {
   readonly touched: boolean
   /** Digests of files whose content only the host knows. */
   readonly onDisk: ReadonlyMap<string, string>
+  /** What it has loaded beside files, and what is there now; for a service that names such resources. */
+  readonly facts?: { readonly loaded: Facts; readonly now: Facts }
   /** Whether its set was replaced and neither accepted nor restored. */
   readonly unfinishedSet: boolean
 }
 
 /** The part of a service that its observation needs. */
-interface ObservedService extends Pick<ServiceSpec, 'unit' | 'set'> {
+interface ObservedService extends Pick<ServiceSpec, 'unit' | 'set' | 'facts'> {
   readonly loads: readonly ManagedFile[]
   readonly restarts: readonly ManagedFile[]
 }
@@ -47,15 +50,21 @@ export const isEnabled = ({ enabled }: ServiceState): boolean => ENABLED.has(ena
 /** Observes services by shared queries, and a shell builtin for each set. */
 export const observeServices = (specs: readonly ObservedService[]): KindQuery<ServiceState> => {
   const files = distinct(specs.flatMap(filesOf).map(({ path }) => path))
+  const others = factQueries(specs.flatMap(({ facts = [] }) => facts))
   const sets = distinct(specs.flatMap(({ set }) => (set === undefined ? [] : [set])))
   return {
     shared: {
       units: specs.map(({ unit }) => unit),
-      texts: specs.filter((spec) => filesOf(spec).length > 0).map(({ unit }) => `${STAMPS}/${unit}`),
+      texts: specs.filter((spec) => filesOf(spec).length > 0 || spec.facts !== undefined).map(({ unit }) => `${STAMPS}/${unit}`),
       digests: distinct(specs.flatMap(hostOnlyPaths)),
-      inodes: distinct([...files, ...files.map(parentOf).filter((directory) => !SHARED_DIRECTORIES.has(directory))]),
+      inodes: distinct([
+        ...(others.shared.inodes ?? []),
+        ...files,
+        ...files.map(parentOf).filter((directory) => !SHARED_DIRECTORIES.has(directory)),
+      ]),
     },
-    script: sh`${[...sets.map((set) => sh`[ ! -d ${undoDirectory(set)} ] || printf '%s\\n' ${set}`), linkedScript(specs.map(({ unit }) => unit))]}`,
+    script: sh`${[...sets.map((set) => sh`[ ! -d ${undoDirectory(set)} ] || printf '%s\\n' ${set}`), linkedScript(specs.map(({ unit }) => unit))]}
+${others.script}`,
     parse: (stdout, answers) => readServices(specs, stdout.toString().split('\n'), answers),
   }
 }
@@ -96,7 +105,9 @@ const readServices = (specs: readonly ObservedService[], lines: readonly string[
       if (of('LoadState') === '') throw new Error(`systemctl reported nothing about ${spec.unit}`)
       const stamp = readStamp(answers.texts.get(`${STAMPS}/${spec.unit}`) ?? [])
       const changed = timeOf(of('StateChangeTimestamp'))
-      const paths = filesOf(spec).flatMap(({ path }) => [path, parentOf(path)])
+      // A link has a new time only if it is replaced; the time of an inode with declared permissions also changes when it is written.
+      const links = (spec.facts ?? []).flatMap(({ is, of: path }) => (is === 'link' ? [path] : []))
+      const paths = [...filesOf(spec).flatMap(({ path }) => [path, parentOf(path)]), ...links]
       const state: ServiceState = {
         load: of('LoadState'),
         active: of('ActiveState'),
@@ -108,6 +119,9 @@ const readServices = (specs: readonly ObservedService[], lines: readonly string[
         stamp: stamp?.at === of('StateChangeTimestampMonotonic') ? stamp : undefined,
         touched: paths.some((path) => !SHARED_DIRECTORIES.has(path) && (answers.changed.get(path) ?? 0) >= changed - TICK),
         onDisk: new Map(hostOnlyPaths(spec).flatMap((path) => digestOnDisk(answers, path))),
+        ...(spec.facts !== undefined && {
+          facts: { loaded: loadedFacts(spec.facts, stamp?.facts ?? []), now: readFacts(spec.facts, lines, answers) },
+        }),
         unfinishedSet: spec.set !== undefined && lines.includes(spec.set),
       }
       const endsAtOnce = of('Type') === 'oneshot' && of('RemainAfterExit') === 'no'

@@ -1,11 +1,22 @@
 import { z } from 'zod'
+import { sh } from '../../shell/sh.ts'
 import { sha256Hex } from '../kind/content.ts'
-import { type Certainty, type Change, type Difference, defineKind, isResource, type PlanContext, type Resource } from '../kind/kind.ts'
+import {
+  type Certainty,
+  type Change,
+  type Difference,
+  defineKind,
+  isResource,
+  type Owing,
+  type PlanContext,
+  type Resource,
+} from '../kind/kind.ts'
 import { parentOf } from '../kind/path.ts'
-import { HostRefusal } from '../kind/step.ts'
+import { HostRefusal, requireSuccess, type Steps } from '../kind/step.ts'
 import { yamlForms } from '../option/yaml-form.ts'
 import { applyServices } from './apply.ts'
-import { endsAtOnce } from './load.ts'
+import type { LoadedFact } from './facts.ts'
+import { baselineScript, endsAtOnce, LOAD_FUNCTIONS } from './load.ts'
 import { isActive, isEnabled, observeServices, type ServiceState, SHARED_DIRECTORIES } from './observe.ts'
 import { type LoadedFile, type ServiceSpec, schema } from './spec.ts'
 
@@ -45,6 +56,12 @@ export const service = defineKind({
     return spec.running && state.endsAtOnce === true && !isActive(state) ? endsAtOnce(unit) : undefined
   },
 
+  triggers: {
+    names: () => [],
+    resolve: (spec) => spec,
+    keys: ({ facts = [] }) => facts.map(({ key }) => key),
+    owe: recordLoaded,
+  },
   effects: ({ unit, running, enabled }) => [{ unit, running, enabled }],
   orphan: {
     keep: 'services are never stopped automatically; declare it as a resource with running: false to stop it',
@@ -111,10 +128,17 @@ const notRunningReason = ({ active, sub, result }: ServiceState): string => {
 /** Whether a reload is pending: by its stamp if that is valid, otherwise by the change times of its files. */
 const loadFindings = (spec: ServiceSpec, state: ServiceState, context: PlanContext): readonly Finding[] => {
   const files = [...spec.loads, ...spec.restarts]
-  const older = files.flatMap((file) => {
-    const certainty = staleCertainty(file, state, context)
-    return certainty === undefined ? [] : [{ ...file, certainty }]
-  })
+  const loaded = files.length + (spec.facts?.length ?? 0)
+  const older = [
+    ...files.flatMap((file) => {
+      const certainty = staleCertainty(file, state, context)
+      return certainty === undefined ? [] : [{ key: file.key, path: file.path, certainty }]
+    }),
+    ...(spec.facts ?? []).flatMap((fact) => {
+      const certainty = factCertainty(fact, state, context)
+      return certainty === undefined ? [] : [{ key: fact.key, path: fact.key.replace(':', ' '), certainty }]
+    }),
+  ]
   const [first] = older
   if (first !== undefined) {
     const more = older.length === 1 ? '' : ` and ${older.length - 1} more`
@@ -128,8 +152,8 @@ const loadFindings = (spec: ServiceSpec, state: ServiceState, context: PlanConte
       },
     ]
   }
-  if (files.length > 0 && state.stamp === undefined && state.reloadFailed) return [unfinished('last reload failed')]
-  if (files.length > 0 && state.stamp === undefined && state.touched) return [unfinished('files changed after it loaded them')]
+  if (loaded > 0 && state.stamp === undefined && state.reloadFailed) return [unfinished('last reload failed')]
+  if (loaded > 0 && state.stamp === undefined && state.touched) return [unfinished('files changed after it loaded them')]
   const changedDirectories = new Set([...(context.deleted ?? [])].map(parentOf))
   const changedDirectory = files
     .map(({ path }) => parentOf(path))
@@ -152,6 +176,31 @@ const staleCertainty = (
   const wanted = later ? onDisk.get(path) : sha256
   // A path that is not a file has no digest and was not loaded.
   return wanted !== undefined && loaded === wanted ? undefined : 'exact'
+}
+
+/** A package can be changed without another version. */
+const factCertainty = ({ key, is }: LoadedFact, { stamp, facts }: ServiceState, { changes }: PlanContext): Certainty | undefined => {
+  if (changes(key)) return is === 'package' ? 'dependent' : 'exact'
+  return stamp === undefined || facts?.loaded.get(key) === facts?.now.get(key) ? undefined : 'exact'
+}
+
+/**
+ * Records what running services have loaded, before a run changes one of their facts. Files have times, by which a service without a stamp
+ * is found to be older than they are; a version and a mode have none.
+ */
+function* recordLoaded(owing: readonly Owing<ServiceSpec, ServiceState>[]): Steps {
+  const running = owing.filter(({ state }) => isActive(state) && state.stamp === undefined)
+  if (running.length === 0) return
+  const answer = yield {
+    do: 'shell',
+    doing: 'recording what services have loaded',
+    script: sh`${LOAD_FUNCTIONS}${running.map(({ spec: { unit, loads, restarts, facts = [] }, state }) => {
+      const files = state.touched ? [] : [...loads, ...restarts].map(({ path }) => path)
+      return sh`${baselineScript({ unit, files: [...new Set(files)], facts })} || exit 1
+`
+    })}`,
+  }
+  requireSuccess(answer, 'it was not recorded what services have loaded', 'repair what the host reports; no resource was changed')
 }
 
 const isService = (value: unknown): value is Resource<ServiceSpec> => isResource(value) && value.kind.name === service.kind.name

@@ -30,6 +30,7 @@ test('the page names every optional member of a kind', () => {
     ...{
       accounts: 0,
       affectsLater: 0,
+      aspect: 0,
       before: 0,
       bookkeeping: 0,
       contained: 0,
