@@ -20,7 +20,10 @@ const schema = z
     state: z.enum(['present', 'absent']).default('present'),
     users: names('accounts that may run the commands'),
     groups: names('groups whose members may run them'),
-    as: accountName.default('root').meta({ description: 'account as which the commands run', examples: ['www-data'] }),
+    as: z
+      .union([z.literal('ALL'), accountName], { error: 'must be the name of an account, or ALL' })
+      .default('root')
+      .meta({ description: 'account as which the commands run; ALL: any account and group', examples: ['www-data'] }),
     commands: z
       .union([
         z.literal('ALL'),
@@ -72,7 +75,7 @@ export const sudoers = defineKind(
 const textOf = ({ users, groups, as, commands = [], password }: SudoersSpec): string => {
   const who = [...users, ...groups.map((group) => `%${group}`)].join(', ')
   const what = commands === 'ALL' ? commands : commands.map(escaped).join(', ')
-  return `${who} ALL=(${as}) ${password ? '' : 'NOPASSWD: '}${what}\n`
+  return `${who} ALL=(${as === 'ALL' ? 'ALL:ALL' : as}) ${password ? '' : 'NOPASSWD: '}${what}\n`
 }
 
 /** sudoers(5): these characters have a meaning in a command, and so has a pattern. */

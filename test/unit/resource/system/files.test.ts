@@ -84,6 +84,7 @@ describe('a rule of sudo', () => {
       text: 'ann, bob, %ops ALL=(root) NOPASSWD: /usr/bin/systemctl restart shop, /bin/x --a\\=b\\,c\n',
     })
     expect(fileOf(sudoers({ name: 'deploy', users: ['ann'], as: 'shop', commands: 'ALL' })).text).toBe('ann ALL=(shop) ALL\n')
+    expect(fileOf(sudoers({ name: 'deploy', users: ['ann'], as: 'ALL', commands: 'ALL' })).text).toBe('ann ALL=(ALL:ALL) ALL\n')
   })
 
   it.each<[object, string]>([
