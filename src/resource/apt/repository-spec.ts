@@ -57,10 +57,15 @@ const options = z.strictObject({
   uris: listOf(uri)
     .optional()
     .meta({ description: 'address of the repository, or a list of mirrors', examples: ['https://nginx.org/packages/debian'] }),
-  suites: listOf(z.string().regex(/^[A-Za-z0-9.][A-Za-z0-9._/~+-]*$/, 'must be a suite such as bookworm, or a path that ends in a slash'))
+  suites: listOf(
+    z.string().regex(/^([A-Za-z0-9.][A-Za-z0-9._/~+-]*|\/)$/, {
+      error: 'must be a suite such as bookworm, or a path with a slash at its end: ./ for a flat repository',
+    }),
+  )
     .optional()
     .meta({
-      description: 'suites of the repository; a path that ends in a slash is a repository without components',
+      description:
+        'suites of the repository. A path with a slash at its end, such as ./ or /, is a flat repository: its index is at this path below `uris`, and it has no `components`',
       examples: ['bookworm', './'],
     }),
   components: listOf(z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._/+-]*$/, 'must be a component such as main'))
@@ -93,8 +98,8 @@ const REQUIRED = ['uris', 'suites', 'key', 'fingerprint'] as const
 
 export const schema = options.transform((given, context): RepositorySpec => {
   const { name, state } = given
-  const issue = (path: string, message: string): undefined => {
-    context.addIssue({ code: 'custom', path: [path], message })
+  const issue = (path: string, message: string, fix?: string): undefined => {
+    context.addIssue({ code: 'custom', path: [path], message, ...(fix !== undefined && { params: { fix } }) })
   }
   const nothing = { name, state, head: '', fingerprints: [], url: undefined, armored: undefined, enabled: false }
   if (state === 'absent') return nothing
@@ -102,9 +107,11 @@ export const schema = options.transform((given, context): RepositorySpec => {
   for (const option of missing) issue(option, option === 'fingerprint' ? NO_FINGERPRINT : 'is missing')
   const { uris = [], suites = [], components = [], key: trusted = '', fingerprint: fingerprints = [] } = given
   const flat = suites.filter((suite) => suite.endsWith('/'))
-  if (flat.length > 0 && (flat.length < suites.length || components.length > 0))
-    issue('suites', `must not have a path such as ${flat[0]} beside other suites or components`)
-  if (flat.length === 0 && suites.length > 0 && components.length === 0) issue('components', 'is missing')
+  if (flat.length > 0 && flat.length < suites.length)
+    issue('suites', `must not have a path such as ${flat[0]} beside other suites`, 'declare two resources, each with its own name')
+  if (flat.length > 0 && components.length > 0)
+    issue('components', `must not be set beside the path ${flat[0]}: a flat repository has no components`, 'remove `components`')
+  if (flat.length === 0 && suites.length > 0 && components.length === 0) issue('components', 'is missing', NO_COMPONENTS)
   const isUrl = typeof trusted === 'string' && keyUrl.test(trusted)
   const found = isUrl || missing.length > 0 ? undefined : keyringOf(trusted)
   const refusal = typeof found === 'string' ? found : found && mismatch(found, fingerprints)
@@ -119,6 +126,9 @@ export const schema = options.transform((given, context): RepositorySpec => {
     enabled: given.enabled,
   }
 })
+
+const NO_COMPONENTS =
+  'add the last words of its line in sources.list, for example `components: main`. For a flat repository, which has none, write `suites: ./`'
 
 const NO_FINGERPRINT =
   'is missing: without it any key would be trusted; `gpg --show-keys FILE` prints it, compare it with the one that the publisher of the repository names'

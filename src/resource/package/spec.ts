@@ -19,7 +19,10 @@ export const schema = z
       .boolean()
       .optional()
       .meta({ description: 'true: upgrades skip the package (apt-mark hold), and only this version changes it; false: they do not' }),
-    recommends: z.boolean().default(false).meta({ description: 'also install the packages that it recommends' }),
+    recommends: z
+      .boolean()
+      .default(false)
+      .meta({ description: 'true: also install the packages that it recommends, as apt does by default; false: only what it depends on' }),
     purge: z.boolean().default(false).meta({ description: 'with state: absent, also delete its configuration files' }),
     autoremove: z.boolean().default(false).meta({
       description: 'with state: absent, also remove packages that were installed automatically and that no package needs any more',

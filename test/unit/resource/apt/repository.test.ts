@@ -83,7 +83,8 @@ describe('the options of a repository', () => {
   it('accept fingerprints as gpg prints them, and lists', () => {
     expect(issues({ fingerprint: `0x${REPO_PRINT.toLowerCase().replace(/(.{4})/g, '$1 ')}` })).toEqual([])
     expect(issues({ key: REPO + OTHER, fingerprint: [OTHER_PRINT, REPO_PRINT], suites: ['a', 'b'], types: ['deb', 'deb-src'] })).toEqual([])
-    expect(issues({ suites: './', components: undefined })).toEqual([])
+    for (const suites of ['./', '/', 'stable/', ['./', 'extra/']]) expect(issues({ suites, components: undefined })).toEqual([])
+    expect(sourceOf({ suites: '/', components: undefined })).toContain('\nSuites: /\n')
   })
 
   it.each<[object, string | RegExp]>([
@@ -96,8 +97,9 @@ describe('the options of a repository', () => {
     [{ key: undefined }, 'key: is missing'],
     [{ key: `${URL_OF_KEY} -o x` }, 'key: cannot be used: it is no OpenPGP key'],
     [{ components: undefined }, 'components: is missing'],
-    [{ suites: ['./', 'stable'] }, 'suites: must not have a path such as ./ beside other suites or components'],
-    [{ suites: './' }, 'suites: must not have a path such as ./ beside other suites or components'],
+    [{ suites: ['./', 'stable'], components: undefined }, 'suites: must not have a path such as ./ beside other suites'],
+    [{ suites: './' }, 'components: must not be set beside the path ./: a flat repository has no components'],
+    [{ suites: '/stable' }, /^suites: must be a suite such as bookworm, or a path with a slash at its end/],
     [{ uris: 'https://me:pass@example.test/' }, /^uris: must not have a password/],
     [{ uris: 'https://example.test/ x' }, /^uris: must be a URI/],
     [{ uris: 'https://example.test/\nTrusted: yes' }, /^uris: must be a URI/],
