@@ -59,25 +59,43 @@ interface Grant {
 }
 
 const grant = z.strictObject({
-  on: z.string().regex(/^(\*\.\*|[A-Za-z0-9][A-Za-z0-9_-]{0,63}\.(\*|[A-Za-z0-9_$-]{1,64}))$/, 'must be *.*, shop.* or shop.orders'),
-  privileges: z.array(z.string()).min(1),
+  on: z
+    .string()
+    .regex(/^(\*\.\*|[A-Za-z0-9][A-Za-z0-9_-]{0,63}\.(\*|[A-Za-z0-9_$-]{1,64}))$/, 'must be *.*, shop.* or shop.orders')
+    .meta({ description: 'all databases, a database or a table', examples: ['shop.*', 'shop.orders', '*.*'] }),
+  privileges: z
+    .array(z.string())
+    .min(1)
+    .meta({
+      description:
+        'privileges in the words of the server. ALL: every privilege on the database or table; on *.*, every privilege on databases and none on the server, which is less than ALL PRIVILEGES of MariaDB',
+      examples: [['SELECT', 'INSERT', 'UPDATE', 'DELETE']],
+    }),
 })
 
 export const schema = z
   .strictObject({
     user: z
       .string()
-      .regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,79}$|^$/, 'must be an account name: letters, digits, underscores, dots and dashes'),
+      .regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,79}$|^$/, 'must be an account name: letters, digits, underscores, dots and dashes')
+      .meta({ description: 'name of the account', examples: ['shop'] }),
     host: z
       .string()
       .regex(/^[A-Za-z0-9.:%_/-]{1,60}$/, 'must be the host of the client: %, localhost, an address, or a network')
-      .default('%'),
-    state: z.enum(['present', 'absent']).default('present'),
-    /** The password. Without one, the system account of the same name on the host may log in through the socket. */
-    password: z.custom<Secret>(isSecret, 'must be a secret').optional(),
-    grants: z.array(grant).default([]),
-    /** Tables (`shop.orders`) that an earlier resource creates in this run. */
-    arriving: z.array(z.string()).default([]),
+      .default('%')
+      .meta({ description: 'clients that may log in: %, localhost, an address, or a network', examples: ['localhost', '10.0.0.%'] }),
+    state: z.enum(['present', 'absent']).default('present').meta({ description: 'absent: the account is deleted' }),
+    password: z.custom<Secret>(isSecret, 'must be a secret').optional().meta({
+      description: 'the password; without one, the system account of the same name on the host may log in through the socket',
+    }),
+    grants: z
+      .array(grant)
+      .default([])
+      .meta({ description: 'all privileges of the account; others are revoked', examples: [[{ on: 'shop.*', privileges: ['ALL'] }]] }),
+    arriving: z
+      .array(z.string())
+      .default([])
+      .meta({ description: 'tables that an earlier resource creates in this run', examples: [['shop.orders']] }),
     ...servers,
   })
   .superRefine(refuseInvalidAccount)

@@ -22,20 +22,28 @@ const SYSTEM = ['mysql', 'information_schema', 'performance_schema', 'sys']
 /** Options for servers that share their data: in a cluster, a statement on one server changes all. */
 export const servers = {
   flavour: flavour.default('mariadb').meta({ description: 'server software: MariaDB, or MySQL 8.4', examples: ['mysql'] }),
-  /** Hosts of the servers. The first that runs applies changes. */
-  servers: z.array(z.string()).min(1),
-  me: z.string(),
+  servers: z
+    .array(z.string())
+    .min(1)
+    .meta({
+      description:
+        'names of all hosts whose servers share the data, in the same order on each; for a single server, its host. The first whose server runs applies changes',
+      examples: [['db-01', 'db-02']],
+    }),
+  me: z.string().meta({ description: `name of the host of this resource, one of \`servers\`: \${host.name}`, examples: ['db-01'] }),
 }
 
 const schema = z
   .strictObject({
-    name: databaseName,
-    state: z.enum(['present', 'absent']).default('present'),
-    charset: charset.default('utf8mb4'),
-    /** Default: the usual one of the flavour for utf8mb4 (`COLLATION`), and the server's own for another character set. */
-    collation: collation.optional(),
-    /** With `absent`: delete it with all its tables. Otherwise a database with tables is kept, and every plan warns about it. */
-    loseAllRows: z.boolean().default(false),
+    name: databaseName.meta({ description: 'name of the database', examples: ['shop'] }),
+    state: z.enum(['present', 'absent']).default('present').meta({ description: 'absent: the database is deleted if it has no tables' }),
+    charset: charset.default('utf8mb4').meta({ description: 'character set of new tables' }),
+    collation: collation.optional().meta({
+      description: 'collation of new tables; default: the usual one of the server software for utf8mb4, else that of the server',
+    }),
+    loseAllRows: z.boolean().default(false).meta({
+      description: 'with state: absent, delete the database with all its tables; otherwise one with tables is kept, and every plan warns',
+    }),
     ...servers,
   })
   .superRefine(refuseOtherCharset)

@@ -19,12 +19,18 @@ const isLocal = (value: unknown): value is LocalFile =>
 
 const schema = z
   .strictObject({
-    /** Its name in the project. */
-    name: z.string().min(1),
-    /** A compressed dump (`.sql.gz`) in the project, such as a decrypted backup. */
-    content: z.custom<LocalFile>(isLocal, 'must be a file of the project').register(yamlForms, { form: 'local' }),
-    /** Replace existing tables too; otherwise only missing tables are restored. */
-    loseRowsWrittenSince: z.boolean().default(false),
+    name: z
+      .string()
+      .min(1)
+      .meta({ description: 'name of the dump, shown in the plan', examples: ['shop'] }),
+    content: z
+      .custom<LocalFile>(isLocal, 'must be a file of the project')
+      .meta({ description: 'a compressed dump (.sql.gz) of the project, such as a decrypted backup' })
+      .register(yamlForms, { form: 'local' }),
+    loseRowsWrittenSince: z
+      .boolean()
+      .default(false)
+      .meta({ description: 'replace existing tables too, with all rows written since; otherwise only missing tables are restored' }),
     ...servers,
   })
   .transform((spec) => ({ ...spec, tables: tablesIn(spec.content) }))

@@ -19,7 +19,8 @@ const OF_TABLE = [
 
 const OF_DATABASE = [...OF_TABLE, 'ALTER ROUTINE', 'CREATE ROUTINE', 'CREATE TEMPORARY TABLES', 'EVENT', 'EXECUTE', 'LOCK TABLES'].sort()
 
-const OF_MARIADB = [
+/** Privileges on the whole server, in MariaDB 10.11. */
+export const MARIADB_PRIVILEGES = [
   ...OF_DATABASE,
   'BINLOG ADMIN',
   'BINLOG MONITOR',
@@ -81,7 +82,7 @@ const OF_MYSQL = [
 const OF: Readonly<
   Record<Flavour, { readonly server: readonly string[]; readonly database: readonly string[]; readonly table: readonly string[] }>
 > = {
-  mariadb: { server: OF_MARIADB, database: OF_DATABASE, table: OF_TABLE },
+  mariadb: { server: MARIADB_PRIVILEGES, database: OF_DATABASE, table: OF_TABLE },
   mysql: { server: OF_MYSQL, database: OF_MYSQL_DATABASE, table: OF_MYSQL_TABLE },
 }
 

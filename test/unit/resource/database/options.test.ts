@@ -1,10 +1,12 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { refuseInvalidAccount } from '../../../../src/resource/database/account-spec.ts'
 import { charset, collation, collationOf, refuseOtherCharset } from '../../../../src/resource/database/charset.ts'
 import { hostFault } from '../../../../src/resource/database/client-host.ts'
 import { database } from '../../../../src/resource/database/database.ts'
-import { expanded, privilegeFault } from '../../../../src/resource/database/privileges.ts'
+import { expanded, MARIADB_PRIVILEGES, privilegeFault } from '../../../../src/resource/database/privileges.ts'
 
 const TABLE = [
   'ALTER',
@@ -145,4 +147,13 @@ describe('character sets and collations', () => {
     for (const name of ['mysql', 'SYS', 'information_schema', 'a b', '-a', '']) expect(() => database({ name, ...both })).toThrow()
     expect(() => database({ name: 'a', charset: 'latin1', collation: 'utf8mb4_bin', ...both })).toThrow('is not a collation of')
   })
+})
+
+it('docs/mariadb.md lists the privileges that ALL on *.* does not have', () => {
+  const page = readFileSync(join(import.meta.dirname, '../../../../docs/mariadb.md'), 'utf8')
+  const [, listed = ''] = /also grants:\n\n([^#]*?)\n\n/.exec(page) ?? []
+  const all = expanded('*.*', ['ALL'])
+  const onServer = MARIADB_PRIVILEGES.filter((name) => !all.includes(name))
+  expect([...listed.matchAll(/`([^`]+)`/g)].map(([, name]) => name)).toEqual(onServer)
+  expect(all).toEqual(expanded('shop.*', ['ALL']))
 })
