@@ -3,43 +3,16 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { orphan } from '../../src/resource/ownership/orphan.ts'
 import { OWNED, recordHead, recordLine, recordPath } from '../../src/resource/ownership/record.ts'
 import { quote } from '../../src/shell/quote.ts'
+import { imagesIn, PODMAN_FILES, PODMAN_PACKAGES, REGISTRY } from './support/services/registry.ts'
 import { type TestHost, testHost } from './support/test-host.ts'
-
-/** Packages and settings with which podman runs on a lab host: its file system is an overlay, and it may not create keyrings. */
-const podman = [
-  ...['podman', 'netavark', 'aardvark-dns', 'crun', 'nftables'].map((name) => pkg({ name })),
-  file({
-    path: '/etc/containers/storage.conf',
-    content: '[storage]\ndriver = "vfs"\nrunroot = "/run/containers/storage"\ngraphroot = "/var/lib/containers/storage"\n',
-  }),
-  file({ path: '/etc/containers/containers.conf', content: '[containers]\nkeyring = false\n' }),
-  file({ path: '/etc/containers/registries.conf.d/lab.conf', content: '[[registry]]\nlocation = "127.0.0.1:5000"\ninsecure = true\n' }),
-]
-
-/** A registry on the host with two images of a web server, `web:1` and `web:2`. */
-const REGISTRY = `exec </dev/null
-apt-get install -y -q --no-install-recommends busybox-static docker-registry >/dev/null
-echo '{version: "0.1", storage: {filesystem: {rootdirectory: /var/lib/docker-registry}}, http: {addr: "127.0.0.1:5000"}}' >/etc/docker/registry/config.yml
-systemctl restart docker-registry
-mkdir -p /root/image/bin /root/image/www /root/image/tmp; cp /bin/busybox /root/image/bin; for name in sh wget env; do ln -sf busybox /root/image/bin/$name; done
-printf 'trap "exit 0" TERM\\nbusybox httpd -f -p 8080 -h /www &\\nwait\\n' >/root/image/run.sh
-for i in 1 2; do
-  echo $i >/root/image/www/index.html
-  tar -C /root/image -c . >/root/image.tar
-  podman import -q --change 'CMD ["/bin/sh","/run.sh"]' /root/image.tar 127.0.0.1:5000/web:$i >/dev/null 2>&1
-  podman push -q --digestfile /root/digest$i 127.0.0.1:5000/web:$i >/dev/null 2>&1
-done
-podman rmi -af >/dev/null 2>&1; cat /root/digest1; echo; cat /root/digest2`
 
 let host: TestHost
 let images: readonly string[] = []
 beforeAll(async () => {
   host = await testHost('t-pod', '10.79.66')
-  await host.apply(podman)
-  images = (await host.run(REGISTRY))
-    .trim()
-    .split('\n')
-    .map((digest) => `127.0.0.1:5000/web@${digest}`)
+  await host.apply(PODMAN_PACKAGES.map((name) => pkg({ name })))
+  await host.apply(Object.entries(PODMAN_FILES).map(([path, content]) => file({ path, content })))
+  images = imagesIn(await host.run(REGISTRY))
 }, 600_000)
 afterAll(() => host?.down())
 

@@ -1,7 +1,7 @@
-import { appendFileSync, cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { request } from 'node:https'
+import { appendFileSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { answerOf, placeExample } from './support/example.ts'
 import { down, installed, up } from './support/lab.ts'
 import { changes, referenceProject } from './support/project.ts'
 import { type GitServer, gitServer } from './support/services/git-server.ts'
@@ -9,36 +9,22 @@ import { type GitServer, gitServer } from './support/services/git-server.ts'
 // examples/guestbook: a Node application with PostgreSQL, from git, behind HTTPS.
 const SUBNET = '10.79.61'
 const NAME = 'guests.example.org'
-const example = join(import.meta.dirname, '../../examples/guestbook')
 const project = referenceProject('t-guests', SUBNET)
 const spec = installed({ name: project.lab, root: project.root, hosts: [{ name: 'app-01', user: 'ops', addresses: [`${SUBNET}.11`] }] })
 let repository: GitServer
 
-/** The inventory of the example, for the lab and a commit. */
-const deploy = (commit: string): void => {
-  const lab = `.provision/lab/${project.lab}`
-  const replaced = [
-    [
-      '  user: ops\n',
-      `  user: ops\n  key: ${lab}/id_ed25519\n  known_hosts: ${lab}/known_hosts\n  firewall: { administrators: [${SUBNET}.1] }\n`,
+const deploy = (commit: string): void =>
+  placeExample(project, {
+    example: 'guestbook',
+    address: `${SUBNET}.11`,
+    replaced: [
+      ['https://git.example.org/acme/guestbook.git', repository.url(`${SUBNET}.1`)],
+      [/ref: [0-9a-f]{40}/, `ref: ${commit}`],
     ],
-    ['192.0.2.21', `${SUBNET}.11`],
-    ['https://git.example.org/acme/guestbook.git', repository.url(`${SUBNET}.1`)],
-    [/ref: [0-9a-f]{40}/, `ref: ${commit}`],
-    ['acme: {', `acme: { directory: 'https://${SUBNET}.1:14000/dir', ca_file: ${lab}/authority.pem,`],
-  ] as const
-  const text = readFileSync(join(example, 'inventory/hosts.yaml'), 'utf8')
-  const inventory = replaced.reduce((all, [from, to]) => {
-    expect(all).toMatch(from)
-    return all.replace(from, to)
-  }, text)
-  project.write('inventory/hosts.yaml', inventory)
-}
+  })
 
 beforeAll(async () => {
-  repository = await gitServer(join(example, 'app'))
-  rmSync(join(project.root, 'inventory'), { recursive: true })
-  cpSync(join(example, 'playbooks'), join(project.root, 'playbooks'), { recursive: true })
+  repository = await gitServer(join(import.meta.dirname, '../../examples/guestbook/app'))
   deploy(repository.commit())
   await up(spec)
 })
@@ -48,17 +34,8 @@ afterAll(async () => {
   project.remove()
 })
 
-/** The answer over HTTPS, verified with the roots of the lab's authority. */
 const visit = (method: 'GET' | 'POST', body = ''): Promise<string> =>
-  new Promise((resolve, reject) => {
-    const ca = readFileSync(join(project.root, `.provision/lab/${project.lab}/roots.pem`))
-    const options = { host: `${SUBNET}.11`, servername: NAME, headers: { host: NAME }, ca, method, agent: false }
-    const asked = request(options, (response) => {
-      let text = ''
-      response.on('data', (bytes: Buffer) => (text += bytes.toString())).on('end', () => resolve(text))
-    })
-    asked.on('error', reject).end(body)
-  })
+  answerOf({ project, address: `${SUBNET}.11`, name: NAME, method, body })
 
 describe('an application from git', () => {
   it('becomes a site as predicted, and then there is nothing to do', async () => {
