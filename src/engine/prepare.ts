@@ -105,7 +105,7 @@ export const readSite = async ({ root, inventory, playbooks, adHoc, env }: Proje
 export const kindsOf = async (root: string): Promise<Kinds> => {
   // Loaded first: a kind of a user with the name of a shipped one is refused, with its file.
   const shipped = await shippedKinds()
-  const loaded = kindsIn.get(root) ?? loadKinds(root, shipped.keys())
+  const loaded = kindsIn.get(root) ?? loadKinds(root, shipped)
   kindsIn.set(root, loaded)
   return new Map([...shipped, ...(await loaded)])
 }

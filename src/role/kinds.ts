@@ -1,39 +1,59 @@
 import { existsSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { Problem, type ProblemParts } from '../problem.ts'
+import { Problem, type ProblemParts, placeOf } from '../problem.ts'
 import { isCompositeFunction } from '../resource/composite.ts'
 import { isKindFunction } from '../resource/kind/kind.ts'
+import type { Place } from '../site/source/input-problem.ts'
 import { listing } from './discover.ts'
 import { findPackages, type PackagedFile, type RolePackage } from './package/packages.ts'
 import type { Declarable, Kinds } from './yaml/entries.ts'
 
 /**
  * Loads the kinds of a project (`kinds/NAME.ts` and `kinds/NAME/NAME.ts`) and of its dependencies. A run needs to know them also where no
- * role imports them any more: hosts can have orphans of theirs. Throws a `Problem` for a kind that cannot be loaded. Returns kinds and
- * composites by name. A package has no name of `shipped`.
+ * role imports them any more: hosts can have orphans of theirs. Throws a `Problem` for a kind that cannot be loaded, and for one with the
+ * name of another, which it would replace in YAML. Returns kinds and composites by name.
  */
-export const loadKinds = async (root: string, shipped: Iterable<string> = []): Promise<Kinds> => {
+export const loadKinds = async (root: string, shipped: Kinds = new Map()): Promise<Kinds> => {
   const own = await Promise.all(kindFiles(join(root, 'kinds')).map(loadKind))
-  const kinds = new Map(own.flat().map((kind) => [kind.name, kind]))
-  const taken = new Set([...shipped, ...kinds.keys()])
+  const places = new Map<string, string>([...shipped.keys()].map((name) => [name, 'the package provision']))
+  const kinds = new Map<string, Declarable>()
+  for (const { where, kinds: found } of own)
+    for (const kind of found) {
+      const { name } = kind
+      // A file can export again what another has.
+      if ((kinds.get(name) ?? shipped.get(name)) === kind) continue
+      const first = places.get(name)
+      if (first !== undefined) throw taken(name, where, first)
+      places.set(name, where.file)
+      kinds.set(name, kind)
+    }
   for (const one of findPackages(root))
     for (const [name, file] of one.kinds) {
       const loaded = await loadPackaged(name, file, one)
-      // Composites are in no record, so only YAML notices two with one name.
-      if (taken.has(name)) throw sameName(name, file, one)
-      taken.add(name)
+      const first = places.get(name)
+      if (first !== undefined) throw sameName(name, file, { from: one.name, first })
+      places.set(name, placeOf(file.where))
       kinds.set(name, loaded)
     }
   return kinds
 }
 
-const sameName = (name: string, { where }: PackagedFile, { name: from }: RolePackage): Problem =>
+const taken = (name: string, where: Place, first: string): Problem =>
+  new Problem({
+    class: 'input',
+    where,
+    what: `kind ${name} cannot be loaded`,
+    why: `${first} has a kind with this name too`,
+    fix: 'give it another name, here and in `resources`',
+  })
+
+const sameName = (name: string, { where }: PackagedFile, { from, first }: { readonly from: string; readonly first: string }): Problem =>
   new Problem({
     class: 'input',
     where,
     what: `kind ${name} of ${from} cannot be loaded`,
-    why: `another kind has the name ${name}`,
+    why: `another kind has the name ${name}: that of ${first}`,
     fix: anotherVersion(from),
   })
 
@@ -48,10 +68,10 @@ const kindFiles = (directory: string): readonly string[] =>
         return inner.filter((file) => existsSync(file)).slice(0, 1)
       })
 
-const loadKind = async (path: string): Promise<readonly Declarable[]> => {
+const loadKind = async (path: string): Promise<{ readonly where: Place; readonly kinds: readonly Declarable[] }> => {
   const where = { file: relative(process.cwd(), path) }
   const kinds = await kindsIn(path, { where, what: 'kind cannot be loaded', fix: SEE })
-  if (kinds.length > 0) return kinds
+  if (kinds.length > 0) return { where, kinds }
   throw new Problem({
     class: 'input',
     where,

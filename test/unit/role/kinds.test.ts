@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest'
-import { problemsIn } from '../../../src/problem.ts'
+import { shippedKinds } from '../../../src/engine/shipped-kinds.ts'
+import { placeOf, problemsIn } from '../../../src/problem.ts'
 import { orphanPolicyOf } from '../../../src/resource/kind/orphan-policy.ts'
 import { loadKinds } from '../../../src/role/kinds.ts'
 import { project } from '../site/project.ts'
@@ -60,4 +61,26 @@ it.each([
   ],
 ])('reports a file %s', async (_, text, problem) => {
   expect(await problemOf(project({ 'kinds/wrong.ts': text }))).toEqual([problem])
+})
+
+const composite = (name: string): string => `import { defineComposite, z } from 'provision/kind'
+export const made = defineComposite({ name: '${name}', schema: z.strictObject({}), resources: () => [] })
+`
+
+it('reports a composite with the name of another kind, with both places', async () => {
+  const shipped = await shippedKinds()
+  const mistakes = (files: Readonly<Record<string, string>>): Promise<unknown> =>
+    loadKinds(project(files), shipped).then(
+      (kinds) => [...kinds.keys()],
+      (error: unknown) =>
+        (problemsIn(error) ?? []).map(({ where, what, why }) => [placeOf(where).replace(/^.*\/(?=kinds\/)/, ''), what, why]),
+    )
+  for (const name of ['file', 'timer'])
+    expect(await mistakes({ 'kinds/mine.ts': composite(name) })).toEqual([
+      ['kinds/mine.ts', `kind ${name} cannot be loaded`, 'the package provision has a kind with this name too'],
+    ])
+  expect(await mistakes({ 'kinds/one.ts': composite('both-mine'), 'kinds/two.ts': composite('both-mine') })).toEqual([
+    ['kinds/two.ts', 'kind both-mine cannot be loaded', expect.stringMatching(/kinds\/one\.ts has a kind with this name too$/)],
+  ])
+  expect(await mistakes({ 'kinds/one.ts': composite('alone-mine'), 'kinds/two.ts': "export * from './one.ts'\n" })).toEqual(['alone-mine'])
 })

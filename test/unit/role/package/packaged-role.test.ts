@@ -97,7 +97,10 @@ test('a composite of a package with a name that is taken is refused', async () =
 export const made = defineComposite({ name: 'timer', schema: z.string(), resources: () => [] })
 `
   const root = linkedProject(['redis'], packageFiles('redis', { kinds: { timer: './a.js' } }, { 'a.js': composite }))
-  expect(await problemOf(kindsOf(root))).toMatchObject({ why: 'another kind has the name timer', where: { line: 7, column: 16 } })
+  expect(await problemOf(kindsOf(root))).toMatchObject({
+    why: 'another kind has the name timer: that of the package provision',
+    where: { line: 7, column: 16 },
+  })
 })
 
 test.each([
