@@ -19,6 +19,32 @@ export interface ProjectFile {
 export const projectFiles = (root: string, directory: string, name?: string): readonly ProjectFile[] =>
   filesBelow({ directory: root, is: 'project' }, directory, name)
 
+/** Reads files below a directory of the project, or of a package. */
+type ReadFiles = (directory: string, name?: string) => readonly ProjectFile[]
+
+const names = new WeakMap<ReadFiles, (path: string) => string>()
+
+/** Returns `files`, with the names that messages have for its paths. */
+export const named = (files: ReadFiles, nameOf: (path: string) => string): ReadFiles => {
+  names.set(files, nameOf)
+  return files
+}
+
+/** Returns the name of a path in messages: that of a file of a package begins with the name of the package. */
+export const nameIn = (files: ReadFiles, path: string): string => names.get(files)?.(path) ?? path
+
+/** Calls a function. Its problems get the names that messages have for the files in which they are. */
+export const namingFiles = <T>(files: ReadFiles, act: () => T): T => {
+  try {
+    return act()
+  } catch (error) {
+    if (!(error instanceof Problem) || !('file' in error.where)) throw error
+    const { class: sort, where, what, why, fix } = error
+    const parts = { class: sort, where: { ...where, file: nameIn(files, where.file) }, what, fix }
+    throw new Problem(why === undefined ? parts : { ...parts, why }, { cause: error.cause })
+  }
+}
+
 /** The directory that paths begin at. `shown` is its name in messages: that of a package. */
 export interface Base {
   readonly directory: string

@@ -1,5 +1,5 @@
-import { dirname, relative } from 'node:path'
-import { filesBelow, type ProjectFile } from '../files.ts'
+import { dirname, join, relative } from 'node:path'
+import { filesBelow, named, type ProjectFile } from '../files.ts'
 import type { HostContext, Role } from '../role.ts'
 import type { RolePackage } from './packages.ts'
 
@@ -37,13 +37,14 @@ type Files = HostContext<unknown>['files']
 export const packageFiles = ({ home, name: packageName }: PackagedRole['of'], ofProject: Files): Files => {
   const known = read.get(ofProject) ?? new Map<string, readonly ProjectFile[]>()
   read.set(ofProject, known)
-  return (directory, name) => {
+  const files: Files = (directory, name) => {
     if (directory !== '.' && !directory.startsWith('./')) return ofProject(directory, name)
     const key = JSON.stringify([home, directory, name])
     const found = known.get(key) ?? filesBelow({ directory: home, is: 'package', shown: packageName }, directory, name)
     known.set(key, found)
     return found
   }
+  return named(files, (path) => (path.startsWith('./') ? join(packageName, path) : path))
 }
 
 const read = new WeakMap<Files, Map<string, readonly ProjectFile[]>>()

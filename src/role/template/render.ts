@@ -26,8 +26,8 @@ export const render = (path: string, find: FindFile, given: Given): Text => {
   if (template === undefined)
     throw inputProblem(
       { file: path },
-      'file does not exist in the project',
-      'create it, or correct the path, which begins at the directory of the project',
+      `file does not exist in the ${path.startsWith('./') ? 'package' : 'project'}`,
+      `create it, or correct the path, which begins at the directory of the ${path.startsWith('./') ? 'package' : 'project'}`,
     )
   const out = new Output()
   const frame = {

@@ -1,6 +1,7 @@
+import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Text } from '../../resource/kind/content.ts'
-import { projectFiles } from '../files.ts'
+import { named, namingFiles, projectFiles } from '../files.ts'
 import { findProjectFile } from '../project-file.ts'
 import type { HostContext } from '../role.ts'
 import { render } from './render.ts'
@@ -17,10 +18,12 @@ export const template = (
   values: Readonly<Record<string, unknown>> = {},
 ): Text => {
   const files = from instanceof URL ? filesOf(from) : from.files
-  return render(path, (name) => findProjectFile({ files }, name), new Map([['values', () => fromPlain(values, 'values')]]))
+  const given = new Map([['values', () => fromPlain(values, 'values')]])
+  return namingFiles(files, () => render(path, (name) => findProjectFile({ files }, name), given))
 }
 
 const filesOf = (url: URL): HostContext<unknown>['files'] => {
   const folder = fileURLToPath(url)
-  return (directory, name) => projectFiles(folder, directory, name)
+  const files: HostContext<unknown>['files'] = (directory, name) => projectFiles(folder, directory, name)
+  return named(files, (path) => relative(process.cwd(), join(folder, path)))
 }

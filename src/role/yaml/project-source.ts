@@ -127,7 +127,11 @@ const pathIn = (node: SourceNode, what: 'file' | 'directory' | 'template', folde
 
 const read = (files: Files['files'], path: string, form: Form): unknown =>
   form !== 'files'
-    ? projectFile({ files }, path, 'create it, or correct the path, which begins at the directory of the project')
+    ? projectFile(
+        { files },
+        path,
+        `create it, or correct the path, which begins at the directory of the ${path.startsWith('./') ? 'package' : 'project'}`,
+      )
     : files(path)
 
 /** Moves problems of a file of the project to the option that names it. */

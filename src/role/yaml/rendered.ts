@@ -2,6 +2,7 @@ import { Problem, placeOf } from '../../problem.ts'
 import type { Text } from '../../resource/kind/content.ts'
 import { inputProblem } from '../../site/source/input-problem.ts'
 import { emptyNode, type SourceNode } from '../../site/source/source-map.ts'
+import { namingFiles } from '../files.ts'
 import { findProjectFile } from '../project-file.ts'
 import type { HostContext } from '../role.ts'
 import { render } from '../template/render.ts'
@@ -29,7 +30,7 @@ export const rendered = (
     if (read !== undefined) given.set(root, () => fromNode(read()))
   }
   try {
-    return render(path, (name) => findProjectFile({ files }, name), given)
+    return namingFiles(files, () => render(path, (name) => findProjectFile({ files }, name), given))
   } catch (error) {
     if (!(error instanceof Problem) || !('file' in error.where)) throw error
     const { where, what, fix, why } = error

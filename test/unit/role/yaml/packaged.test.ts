@@ -23,6 +23,8 @@ const project = (playbook: string, role = ROLE) =>
         {
           'roles/redis/role.yaml': role,
           'roles/redis/files/redis.conf': 'of the package\n',
+          'roles/redis/wrong.j2': 'a\n{{ values.nil }}\n',
+          'roles/redis/outer.j2': '{% include "./none.j2" %}\n',
         },
       ),
     },
@@ -55,6 +57,23 @@ test.each(['${env:PASSWORD}', '${secret:db.password}', '${command:id}'])(
     ])
   },
 )
+
+test.each([
+  ['template: ./wrong.j2', '@acme/redis/roles/redis/wrong.j2:2:11 `values` has no `nil`'],
+  ['template: ./outer.j2', '@acme/redis/roles/redis/outer.j2:1:1'],
+  [
+    'template: ./none.j2',
+    'node_modules/@acme/redis/roles/redis/role.yaml:2:45 @acme/redis/roles/redis/none.j2: file does not exist in the package',
+  ],
+  [
+    'source: ./none',
+    'node_modules/@acme/redis/roles/redis/role.yaml:2:43 @acme/redis/roles/redis/none: file does not exist in the package',
+  ],
+])('a problem with %s of a role of a package has the name of the package', async (option, expected) => {
+  const role = `summary: s\nresources: [file: { path: /etc/x, ${option} }]\n`
+  const [found, ...more] = await problemsOf(() => project("- hosts: all\n  roles: ['@acme/redis']\n", role))
+  expect([found, more]).toEqual([expect.stringContaining(expected), []])
+})
 
 test.each([
   ["'@acme/redis/rediss'", 'did you mean `@acme/redis/redis`?'],
