@@ -1,13 +1,34 @@
 import { totalmem } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
+import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
 // They measure how long something takes, share a lab, or build the package that the others run: one at a time, with the machine to themselves.
-const ALONE = ['host-*', 'lab', 'npm-package', 'persistent-shell', 'two-controllers', 'virtual-address']
+const ALONE = ['host-*', 'lab', 'npm-package', 'persistent-shell', 'two-controllers']
 const alone = ALONE.map((name) => `test/e2e/${name}.test.ts`)
 // Much of their time is spent waiting for deadlines. The hosts of one file use up to 2 GiB.
 const labs = Math.min(4, Math.max(2, Math.floor(totalmem() / 2 ** 31)))
 const patience = { testTimeout: 300_000, hookTimeout: 600_000 }
+
+// They take longest although their files are short: first, so that none runs on when all others have ended.
+const LONG = [
+  'cut-off',
+  'zero-downtime',
+  'hostile-kinds',
+  'secret-leaks',
+  'blocked-database',
+  'hostile-database',
+  'unit-sandbox',
+  'virtual-address',
+]
+const isLong = ({ moduleId }: TestSpecification): boolean => LONG.some((name) => moduleId.endsWith(`/e2e/${name}.test.ts`))
+
+class LongFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const sorted = await super.sort(files)
+    return [...sorted.filter(isLong), ...sorted.filter((file) => !isLong(file))]
+  }
+}
 
 const source = (name: string): string => fileURLToPath(new URL(`./src/${name}.ts`, import.meta.url))
 // The first that fits a specifier wins: 'provision' fits all.
@@ -17,6 +38,7 @@ export default defineConfig({
   test: {
     // The last thing to be read is the count.
     experimental: { diagnostics: false },
+    sequence: { sequencer: LongFirst },
     projects: [
       { resolve: { alias }, test: { name: 'floors', include: ['test/floors.test.ts'] } },
       {

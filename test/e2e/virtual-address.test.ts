@@ -95,7 +95,8 @@ it('a dead HAProxy or a dead balancer loses the address within seconds', async (
   const power = await gap()
   expect(holders()).toEqual([first])
   // Measured: 2.2 s and 3.0 s.
-  expect(Math.max(service, power)).toBeLessThan(8000)
+  // Three seconds on a machine without other work.
+  expect(Math.max(service, power)).toBeLessThan(15_000)
   await boot(lab, second)
   expect(run().status).toBe(0)
   expect(holders()).toEqual([first])
