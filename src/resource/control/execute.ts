@@ -5,6 +5,7 @@ import { join, sh } from '../../shell/sh.ts'
 import type { Change, Work } from '../kind/kind.ts'
 import { HostRefusal, outputExcerpt, type Steps } from '../kind/step.ts'
 import { asAccount, HOLDS } from './ask.ts'
+import { KEEP_OUTPUT } from './keep-output.ts'
 import type { RunSpec } from './options.ts'
 import { ranScript } from './record.ts'
 
@@ -60,13 +61,13 @@ const requestOf = (
   const { file } = program
   const body = bodyOf(spec, program, (change.causes ?? []).length > 0)
   // Descriptor 3 takes the words of the conditions. The lock stays with root.
-  const script = sh`output=$(mktemp "$T/XXXXXXXX") && mark=$(mktemp "$T/XXXXXXXX") || exit 96
+  const script = sh`mark=$(mktemp "$T/XXXXXXXX") || exit 96
 file=
 ${file === undefined ? sh`` : placeScript(file, user)}
-${user === undefined ? sh`sh` : asAccount(user)} -c 'eval "$(head -c "$1")"' sh ${lengthOf(body)} "$file" >"$output" 2>&1 3>"$mark" ${user === undefined ? sh`` : sh`9>&-`}; status=$?
+perl -e ${KEEP_OUTPUT} -- ${user === undefined ? sh`sh` : asAccount(user)} -c 'eval "$(head -c "$1")"' sh ${lengthOf(body)} "$file" 3>"$mark" ${user === undefined ? sh`` : sh`9>&-`}; status=$?
 ${file === undefined ? sh`` : sh`rm -rf "\${file%/*}"`}
 read -r word <"$mark" || word="exit $status"
-tail -c 8192 "$output" >&2; rm -f "$output" "$mark"
+rm -f "$mark"
 printf '%s\n' "$word"
 case $word in skipped) exit 0 ;; condition) exit 1 ;; esac
 case $status in ${join(sh`|`, exitCodes)}) ;; 0) exit 1 ;; *) exit "$status" ;; esac

@@ -192,7 +192,58 @@ describe('a command', () => {
     }
   })
 
-  it('does not run without a place for its output', () => {
+  it('writes no file however much it prints, and keeps its status', { timeout: 60_000 }, () => {
+    const host = here()
+    try {
+      const run = `yes 0123456789 | head -c 200000000; du -sk ${host.at('T')} | cut -f 1 >${host.at('used')}; echo last; exit 5`
+      const step = command.kind.apply([work(one('huge', { run, unless: 'false' }))]).next().value
+      if (step?.do !== 'shell') throw new Error('no script')
+      const { code, stdout, stderr } = host.run(String(step.script), step.input as Uint8Array)
+      expect({ code, stdout: stdout.toString(), length: stderr.length }).toEqual({ code: 5, stdout: 'exit 5\n', length: 8192 })
+      expect(stderr).toMatch(/0123456789\n.*last\n$/)
+      expect(Number(host.sh('cat used'))).toBeLessThan(1000)
+    } finally {
+      host.remove()
+    }
+  })
+
+  it('that a signal ends has the status of a shell', () => {
+    const host = here()
+    try {
+      const killed = command({ name: 'killed', run: 'echo dying; kill -9 $$', unless: 'false' })
+      const refusal = host.apply([work(killed.spec)], command.kind)
+      expect(refusal).toMatchObject({ what: 'command killed failed (exit 137)', why: 'dying' })
+    } finally {
+      host.remove()
+    }
+  })
+
+  it('is not waited for longer than it runs, and what it leaves in the background can go on printing', () => {
+    const host = here()
+    try {
+      const run = `( sleep 2; i=0; while [ $i -lt 1000 ]; do echo "$i late"; i=$((i+1)); done; : >${host.at('alive')} ) & echo started`
+      const begun = Date.now()
+      expect(host.apply([work(one('leaving', { run, unless: 'false' }))], command.kind)).toBeUndefined()
+      expect(Date.now() - begun).toBeLessThan(2000)
+      expect(host.notices.join()).toContain('started')
+      expect(host.sh('i=0; until [ -e alive ] || [ $i = 50 ]; do sleep 0.1; i=$((i+1)); done; ls alive')).toBe('alive\n')
+    } finally {
+      host.remove()
+    }
+  })
+
+  it('that closes its output is waited for', () => {
+    const host = here()
+    try {
+      const closing = one('closing', { run: `exec >&- 2>&-; sleep 0.3; : >${host.at('done')}; exit 4`, unless: 'false' })
+      expect(host.apply([work(closing)], command.kind)?.what).toBe('command closing failed (exit 4)')
+      expect(host.sh('ls done')).toBe('done\n')
+    } finally {
+      host.remove()
+    }
+  })
+
+  it('does not run without a place for the answers of its conditions', () => {
     const host = here()
     try {
       const mark = command({ name: 'mark', run: `: >${host.at('ran')}`, creates: host.at('ran') })
