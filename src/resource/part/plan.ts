@@ -73,6 +73,13 @@ const missingFile = (part: Part, state: PartState, context: PlanContext): Findin
   const { spec } = part
   if (mayChange(context)) {
     if (spec.state === 'absent' && !context.packagesPending) return NOTHING
+    if (isPackaged(spec, context))
+      return refused(
+        spec,
+        'a package of this run brings it, and packages bring files that every account can read',
+        `declare \`permissions: { path: ${spec.path}, mode: 640 }\` before it, after the package`,
+        `${spec.path} would show a secret`,
+      )
     const reason = spec.state === 'absent' ? 'a package may contain it' : `${spec.path} does not exist yet`
     return {
       change: change(spec.state === 'absent' ? 'delete' : 'create', reason, {
@@ -90,6 +97,13 @@ const missingFile = (part: Part, state: PartState, context: PlanContext): Findin
     `${spec.path} does not exist`,
   )
 }
+
+/** Whether only a package can bring a file that is to have a secret, and nothing declared changes its mode before. */
+const isPackaged = (spec: PartSpec, context: PlanContext): boolean =>
+  spec.secret && spec.state === 'present' && !spec.create && context.opaquePending !== true && !setsMode(spec, context)
+
+/** Whether an earlier change of this run sets the mode of the file. The mode is read again before a secret is written. */
+const setsMode = ({ path }: PartSpec, { changes }: PlanContext): boolean => changes(`permissions:${path}`)
 
 interface Before {
   readonly file: TextFile
@@ -110,13 +124,18 @@ const editedFile = (part: Part, { file, bytes, state }: Before, context: PlanCon
   const mode = context.edited?.(spec.path)?.mode ?? (state.file === ABSENT ? spec.mode : state.file.mode)
   const texts = changeTexts(part, { before: file, edited, mode })
   const log = logOf(part, { before: file, pieces: edited.pieces }, { state, context })
+  const isExposed = exposed(spec, mode)
   const made = change(texts.action, texts.reason, {
+    ...(isExposed !== undefined && setsMode(spec, context) && { certainty: 'dependent' as const }),
     differences: texts.differences,
     edits: [...log, { path: spec.path, before: bytes, after, mode }],
   })
   return {
     change: made,
-    refusal: unstable(part, edited.file) ?? exposed(spec, mode) ?? conflict(key, edited.file, context.parts?.(spec.path) ?? []),
+    refusal:
+      unstable(part, edited.file) ??
+      (setsMode(spec, context) ? undefined : isExposed) ??
+      conflict(key, edited.file, context.parts?.(spec.path) ?? []),
   }
 }
 
@@ -153,7 +172,7 @@ const unstable = ({ spec }: Part, file: TextFile): HostRefusal | undefined => {
 /** The refusal of a secret in a file that every account can read. */
 export const exposed = (spec: PartSpec, mode: string): HostRefusal | undefined => {
   if (!spec.secret || spec.state === 'absent' || !isWorldReadable(mode)) return undefined
-  const fix = `run chmod o-r ${spec.path} on the host, if its readers permit; if the run creates it, set mode: 640 or 600`
+  const fix = `declare \`permissions: { path: ${spec.path}, mode: 640 }\` before it, if its readers permit; if the run creates it, set mode: 640 or 600`
   return new HostRefusal(`${spec.path} would show a secret`, `every account can read it (mode ${mode})`, fix)
 }
 

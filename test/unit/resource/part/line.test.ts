@@ -2,11 +2,13 @@ import { chmodSync, lstatSync, mkdirSync, readdirSync, statSync, symlinkSync, wr
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { mergeDeclared } from '../../../../src/engine/plan/declared.ts'
 import { file } from '../../../../src/resource/file/file.ts'
+import { permissions } from '../../../../src/resource/file/permissions.ts'
 import { text } from '../../../../src/resource/kind/content.ts'
 import type { Resource } from '../../../../src/resource/kind/kind.ts'
 import { line } from '../../../../src/resource/part/line.ts'
 import { diffTexts } from '../../../../src/resource/part/texts.ts'
 import { Secret } from '../../../../src/secret/secret.ts'
+import { context } from '../recorded.ts'
 import { type Editing, editedBy, editing } from './edited.ts'
 
 let host: Editing
@@ -352,9 +354,44 @@ describe('a line with a secret', () => {
   it('is refused in a file that every account can read', () => {
     const path = host.write('conf', '')
     expect(host.refusals(line({ path, line: password, name: 'password' }))).toEqual([
-      `${path} would show a secret: every account can read it (mode 644): run chmod o-r ${path} on the host, if its readers permit; if the run creates it, set mode: 640 or 600`,
+      `${path} would show a secret: every account can read it (mode 644): declare \`permissions: { path: ${path}, mode: 640 }\` before it, if its readers permit; if the run creates it, set mode: 640 or 600`,
     ])
     expect(host.converge(line({ path, line: password, name: 'password' }))).toMatchObject({ what: `${path} would show a secret` })
+  })
+
+  it('needs permissions in a file that a package of the run brings, because all can read what packages bring', () => {
+    const options = { path: '/etc/shop.conf', line: password, name: 'password' }
+    const found = (more: object, other: object = {}, changing: readonly string[] = []) => {
+      const { spec } = line({ ...options, ...other })
+      const planned = { ...context, ...more, changes: (key: string) => changing.includes(key) }
+      const refusal = line.kind.forbids?.(spec, { file: 'absent' }, planned)
+      return refusal === undefined ? line.kind.plan(spec, { file: 'absent' }, planned)?.certainty : `${refusal.what}: ${refusal.fix}`
+    }
+    const refused =
+      '/etc/shop.conf would show a secret: declare `permissions: { path: /etc/shop.conf, mode: 640 }` before it, after the package'
+    expect(found({ packagesPending: true })).toBe(refused)
+    expect(found({ anyPackagesPending: true })).toBe(refused)
+    expect(found({ packagesPending: true }, {}, ['permissions:/etc/shop.conf'])).toBe('dependent')
+    expect(found({ packagesPending: true }, {}, ['permissions:/etc/other.conf'])).toBe(refused)
+    expect(found({ packagesPending: true, opaquePending: true })).toBe('dependent')
+    expect(found({ packagesPending: true }, { create: true, mode: '600' })).toBe('dependent')
+    expect(found({ packagesPending: true }, { line: 'open' })).toBe('dependent')
+  })
+
+  it('can follow permissions that close the file, and is not written if they do not', () => {
+    const path = host.write('conf', 'a\n')
+    const one = line({ path, line: password, name: 'password' })
+    const closed = permissions({ path, mode: '640' })
+    expect(host.refusals(closed, one)).toEqual([])
+    const pending = host.pending(closed, one)
+    expect(pending.map(({ change }) => change.certainty)).toEqual(['exact', 'dependent'])
+    const [, second] = pending.map(({ resource: { id, spec }, state, change }) => ({ id, spec, state, change }))
+    if (second === undefined) throw new Error('not planned')
+    expect(host.apply([second], line.kind)).toMatchObject({ what: `${path} would show a secret` })
+    expect(host.read('conf')).toBe('a\n')
+    chmodSync(path, 0o640)
+    expect(host.apply([second], line.kind)).toBeUndefined()
+    expect([host.read('conf'), statSync(path).mode & 0o777]).toEqual(['a\nhunter2\n', 0o640])
   })
 
   it('has no diff in any file, and any other line only where every account can read it', () => {
