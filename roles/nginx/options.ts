@@ -1,4 +1,5 @@
 import { secret, z } from 'provision'
+import { accessOptions, corsOption, locationsOption, redirectsOption } from './locations.ts'
 
 const port = z.int().min(1).max(65535)
 const lines = z.string().regex(/^[^\0]*$/)
@@ -102,6 +103,10 @@ export const siteOptions = z.strictObject({
     .meta({ description: 'maximum response time of the application; default: that of the load balancers' }),
   requests_per_second: z.int().min(1).optional().meta({ description: 'limit per visitor; more get status 429' }),
   connections: z.int().min(1).optional().meta({ description: 'limit of concurrent connections per visitor; more get status 429' }),
+  ...accessOptions,
+  locations: locationsOption,
+  redirects: redirectsOption,
+  cors: corsOption.optional(),
   raw: lines.default('').meta({ description: 'additional directives of the `server` block' }),
 })
 
@@ -161,6 +166,30 @@ interface Fault {
   readonly fix: string
 }
 
+const partFaults = ({ name, redirect, locations, redirects, ...site }: SiteOptions): readonly Fault[] => {
+  const parts = Object.keys(locations).map((path) => ['locations', path] as const)
+  const all = [...parts, ...Object.keys(redirects).map((path) => ['redirects', path] as const)]
+  const others = (['users', 'allow', 'cors'] as const).filter((key) => site[key] !== undefined)
+  return [
+    ...(redirect === undefined
+      ? []
+      : [...all, ...others.map((key) => [key] as const)].map((path) => ({
+          path,
+          what: `${path.join(' ')} has no effect, because site ${name} redirects every request`,
+          fix: 'remove it, or `redirect`',
+        }))),
+    ...all
+      .filter(([, path]) => /^\/healthz($|\/)/.test(path))
+      .map((path) => ({ path, what: `${path[1]} is the path of health checks`, fix: 'choose another path' })),
+    ...parts
+      .filter(([, path]) => [path, `${path}/**`].some((from) => Object.hasOwn(redirects, from)))
+      .map((path) => ({ path, what: `${path[1]} is a part of the site and redirected as well`, fix: 'remove one of them' })),
+    ...parts
+      .filter(([, path]) => locations[path]?.strip === true && locations[path].proxy === undefined)
+      .map(([key, path]) => ({ path: [key, path, 'strip'], what: 'strip has no effect without proxy', fix: 'remove it' })),
+  ]
+}
+
 /** Faults that concern several options. */
 export const faultsOf = (given: Options): readonly Fault[] => {
   const sites = sitesOf(given)
@@ -178,6 +207,7 @@ export const faultsOf = (given: Options): readonly Fault[] => {
       ...(site.fallback === undefined || site.content !== undefined
         ? []
         : [{ path: at(site, 'fallback'), what: `fallback of site ${site.name} has no effect without content`, fix: 'remove it' }]),
+      ...partFaults(site).map((fault) => ({ ...fault, path: at(site, ...fault.path) })),
       ...(isSecond(site, ({ name }) => name)
         ? [{ path: at(site, 'name'), what: `two sites have the name ${site.name}`, fix: 'rename one of them' }]
         : []),

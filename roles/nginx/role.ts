@@ -5,6 +5,7 @@ import { faultsOf, longestResponse, options, type SiteOptions, sitesOf } from '.
 import { checkPages } from './pages.ts'
 import { rootOf, siteConfig } from './site.ts'
 import { appResources, nginxSandbox, webSlice } from './unit.ts'
+import { needsAuthorities, usersResources } from './users.ts'
 
 /** nginx behind the load balancers: sites of files, and applications. */
 export default defineRole({
@@ -82,6 +83,7 @@ export default defineRole({
     return [
       pkg({ name: 'nginx' }),
       pkg({ name: 'openssl' }),
+      ...(sites.some(needsAuthorities) ? [pkg({ name: 'ca-certificates' })] : []),
       ...(given.brotli ? [pkg({ name: 'libnginx-mod-http-brotli-filter' })] : []),
       directory({ path: '/etc/ssl/nginx' }),
       trusted,
@@ -95,6 +97,7 @@ export default defineRole({
       ...(apps.length > 0 ? [directory({ path: '/etc/provision' })] : []),
       ...apps,
       directory({ path: '/etc/nginx/provision' }),
+      ...sites.flatMap((one) => usersResources(one, [host.name, ...host.addresses].join(' '))),
       sandbox,
       main,
       ...servers,

@@ -1,4 +1,5 @@
 import { type Common, guard, listenLines } from './config.ts'
+import { corsOf, partBlocks, partUpstreams, siteAccess } from './locations.ts'
 import type { SiteOptions } from './options.ts'
 
 /** Directory of a site's releases. */
@@ -10,9 +11,10 @@ type HostSettings = Pick<Common, 'port' | 'ipv6' | 'gzip' | 'brotli'> & { readon
 export const siteConfig = (site: SiteOptions, settings: HostSettings): string => {
   const { name, hosts, requests_per_second, connections } = site
   const zone = name.replaceAll('-', '_')
+  const cors = corsOf(site)
   const upstream = site.app === undefined ? site.proxy?.replace('http://', '') : `127.0.0.1:${site.app.port}`
   return `# Written by provision.
-${cacheMap(site)}${upstream === undefined ? '' : `upstream ${name} {\n  server ${upstream};\n  keepalive 32;\n}\n`}${
+${cacheMap(site)}${upstream === undefined ? '' : `upstream ${name} {\n  server ${upstream};\n  keepalive 32;\n}\n`}${partUpstreams(site)}${cors.maps}${
   requests_per_second === undefined ? '' : `limit_req_zone $binary_remote_addr zone=${zone}_requests:10m rate=${requests_per_second}r/s;\n`
 }${connections === undefined ? '' : `limit_conn_zone $binary_remote_addr zone=${zone}_connections:10m;\n`}
 server {
@@ -26,7 +28,7 @@ ${requests_per_second === undefined ? '' : `  limit_req zone=${zone}_requests bu
 ${Object.entries(site.headers)
   .map(([key, value]) => `  add_header ${key} "${value}" always;\n`)
   .join('')}${hasCache(site) ? `  add_header Cache-Control $cache_of_${zone};\n` : ''}
-${guard}
+${guard}${indented([...cors.lines, ...siteAccess(site)])}
 ${site.redirect !== undefined ? redirection(site.redirect) : upstream === undefined ? files(site, settings) : application(site)}${Object.entries(
   site.errors,
 )
@@ -58,48 +60,53 @@ const redirection = (to: string): string => `${OWN_HEALTH}
 
 // The time of a file follows from its content (see the kind release), so that all servers send the same ETag. It is no date of a change,
 // from which browsers could guess how long a page stays fresh.
-const files = (site: SiteOptions, { gzip, brotli }: HostSettings): string => `${OWN_HEALTH}
+const files = (site: SiteOptions, { gzip, brotli }: HostSettings): string => {
+  const own = [`try_files $uri $uri/ ${site.fallback ?? '=404'};`]
+  return `${OWN_HEALTH}
   add_header Last-Modified "";
   root ${rootOf(site)}/current;
   index ${site.index};
   gzip ${gzip ? 'on' : 'off'};
 ${brotli ? '  brotli on;\n' : ''}
   location / {
-    try_files $uri $uri/ ${site.fallback ?? '=404'};
-  }
-`
+${indented(own, '    ')}  }
+${partBlocks(site, { own, pass: (to) => passing(to) })}`
+}
 
 /** Internal status, which leads to the location of WebSockets. */
 const UPGRADE = 590
 
 // nginx never retries a request: only the balancers know which requests may be sent twice.
-const application = ({ name, health, timeout_seconds, errors }: SiteOptions): string => {
-  const limited =
-    timeout_seconds === undefined ? [] : [`proxy_read_timeout ${timeout_seconds}s;`, `proxy_send_timeout ${timeout_seconds}s;`]
-  const pass = (path: string, indent: string, limits = limited): string =>
-    [
-      `proxy_pass http://${name}${path};`,
-      'proxy_http_version 1.1;',
-      'proxy_next_upstream off;',
-      'proxy_set_header Host $host;',
-      'proxy_set_header Connection $connection_upgrade;',
-      'proxy_set_header Upgrade $http_upgrade;',
-      'proxy_set_header X-Forwarded-For $remote_addr;',
-      'proxy_set_header X-Forwarded-Proto $http_x_forwarded_proto;',
-      'proxy_connect_timeout 3s;',
-      ...limits,
-    ]
-      .map((line) => `${indent}${line}\n`)
-      .join('')
-  const own = Object.keys(errors).length === 0 ? '' : '    proxy_intercept_errors on;\n'
+const passing = (to: string): readonly string[] => [
+  `proxy_pass ${to};`,
+  'proxy_http_version 1.1;',
+  'proxy_next_upstream off;',
+  'proxy_set_header Host $host;',
+  'proxy_set_header Connection $connection_upgrade;',
+  'proxy_set_header Upgrade $http_upgrade;',
+  'proxy_set_header X-Forwarded-For $remote_addr;',
+  'proxy_set_header X-Forwarded-Proto $http_x_forwarded_proto;',
+  'proxy_connect_timeout 3s;',
+]
+
+const indented = (lines: readonly string[], indent = '  '): string => lines.map((line) => `${indent}${line}\n`).join('')
+
+const application = (site: SiteOptions): string => {
+  const { name, health, timeout_seconds, errors } = site
+  const limits = timeout_seconds === undefined ? [] : [`proxy_read_timeout ${timeout_seconds}s;`, `proxy_send_timeout ${timeout_seconds}s;`]
+  const own = Object.keys(errors).length === 0 ? [] : ['proxy_intercept_errors on;']
+  const pass = (to: string): readonly string[] => [...passing(to), ...limits, ...own]
   // A WebSocket may be idle for longer than a response may take.
-  const upgrade = limited.length === 0 ? '' : `    if ($http_upgrade ~* ^websocket$) {\n      return ${UPGRADE};\n    }\n`
+  const upgrade = limits.length === 0 ? '' : `    if ($http_upgrade ~* ^websocket$) {\n      return ${UPGRADE};\n    }\n`
   const tunnel =
-    limited.length === 0 ? '' : `  error_page ${UPGRADE} = @websocket;\n  location @websocket {\n${pass('', '    ', [])}${own}  }\n`
-  return `${health === undefined ? OWN_HEALTH : `  location = /healthz {\n    access_log off;\n${UNLIMITED}${pass(health, '    ')}  }\n`}${tunnel}
+    limits.length === 0
+      ? ''
+      : `  error_page ${UPGRADE} = @websocket;\n  location @websocket {\n${indented([...passing(`http://${name}`), ...own], '    ')}  }\n`
+  const asked = `  location = /healthz {\n    access_log off;\n${UNLIMITED}${indented([...passing(`http://${name}${health}`), ...limits], '    ')}  }\n`
+  return `${health === undefined ? OWN_HEALTH : asked}${tunnel}
   location / {
-${upgrade}${pass('', '    ')}${own}  }
-`
+${upgrade}${indented(pass(`http://${name}`), '    ')}  }
+${partBlocks(site, { own: pass(`http://${name}`), pass })}`
 }
 
 const hasCache = ({ cache }: SiteOptions): boolean => Object.keys(cache).length > 0

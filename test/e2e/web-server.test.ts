@@ -30,7 +30,7 @@ groups:
         status_port: 8081
         content: site
         sites:
-          - { name: shop, hosts: [shop.test], content: site, fallback: /index.html, errors: { 404: /gone.html }, cache: { '*.css': forever }, headers: { X-Shop: open } }
+          - { name: shop, hosts: [shop.test], content: site, fallback: /index.html, errors: { 404: /gone.html }, cache: { '*.css': forever }, headers: { X-Shop: open }, locations: { /css: { users: { ann: sesame } } }, redirects: { /old: /new } }
           - name: api
             hosts: [api.test]
             requests_per_second: 1
@@ -80,12 +80,21 @@ describe('the web server', () => {
     const shop = get('/deep/link', 'shop.test')
     expect(shop).toContain('first page')
     expect(shop).toContain('X-Shop: open')
-    expect(get('/css/style.css', 'shop.test')).toContain('Cache-Control: public, max-age=31536000, immutable')
-    expect(get('/css/style.css', 'shop.test', { headers: 'Accept-Encoding: br\\r\\n' })).toContain('Content-Encoding: br')
-    expect(get('/css/style.css', 'shop.test', { headers: 'Accept-Encoding: gzip\\r\\n' })).toContain('Content-Encoding: gzip')
+    expect(get('/css/style.css', 'www.test', { headers: 'Accept-Encoding: br\\r\\n' })).toContain('Content-Encoding: br')
+    expect(get('/css/style.css', 'www.test', { headers: 'Accept-Encoding: gzip\\r\\n' })).toContain('Content-Encoding: gzip')
     expect(
       on('timeout 5 bash -c "exec 3<>/dev/tcp/127.0.0.1/8081; printf \\"GET /status HTTP/1.0\\r\\n\\r\\n\\" >&3; cat <&3"; true'),
     ).toContain('Active connections')
+  })
+
+  it('asks for passwords, and redirects', () => {
+    expect(get('/css/style.css', 'shop.test')).toContain(' 401 ')
+    const headers = `Authorization: Basic ${Buffer.from('ann:sesame').toString('base64')}\\r\\n`
+    expect(get('/css/style.css', 'shop.test', { headers })).toContain('Cache-Control: public, max-age=31536000, immutable')
+    expect(get('/old', 'shop.test')).toContain('Location: /new')
+    expect(on('stat -c "%a %U %G" /etc/nginx/provision/shop_css.users; grep -rl sesame /etc/nginx || true').trim()).toBe(
+      '640 root www-data',
+    )
   })
 
   it('runs the application as an unprivileged account, with its secrets, and limits requests per visitor', () => {

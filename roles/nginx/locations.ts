@@ -1,0 +1,247 @@
+import { secret, z } from 'provision'
+import type { SiteOptions } from './options.ts'
+
+/** A path whose characters have no special meaning to nginx. */
+const plainPath = z
+  .string()
+  .regex(/^\/[A-Za-z0-9/._~-]*$/, 'must be a path of letters, digits and ._~-')
+  .refine((path) => !path.split('/').some((part) => part === '.' || part === '..'), 'must not contain . or ..')
+const network = z.union([z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()], { error: 'must be an IP address or a network such as 192.0.2.0/24' })
+
+const users = z
+  .record(z.string().regex(/^[A-Za-z0-9._@-]{1,64}$/, 'must be a name without spaces and colons'), secret())
+  .refine((named) => Object.keys(named).length > 0, 'must name at least one user')
+const allow = z.array(network).min(1)
+
+/** Who may visit a site, or a part of it. Both together: an address of these networks, and a password. */
+export const accessOptions = {
+  users: users.optional().meta({ description: 'visitors with their passwords (HTTP Basic)', examples: [{ ann: 'a long password' }] }),
+  allow: allow.optional().meta({ description: 'networks of the visitors; others get status 403', examples: [['192.0.2.0/24']] }),
+}
+
+/** `http://`, `https://` or the path of a socket. */
+const backend = z
+  .string()
+  .regex(
+    /^(https?:\/\/([a-z0-9.-]+|\[[0-9a-f:]+\])(:[0-9]+)?|unix:\/[A-Za-z0-9/._-]+)$/,
+    'must be an address without a path, such as http://127.0.0.1:3000, https://10.0.0.5:8443 or unix:/run/app/socket',
+  )
+
+const location = z.strictObject({
+  proxy: backend.optional().meta({ description: 'another application for this path', examples: ['http://127.0.0.1:4000'] }),
+  strip: z.boolean().default(false).meta({ description: 'that application gets the path without this beginning' }),
+  ...accessOptions,
+  public: z.boolean().default(false).meta({ description: 'true: neither passwords nor networks of the parts above apply' }),
+})
+
+const isPath = (path: string): boolean => plainPath.safeParse(path).success && !/\/$|\/\//.test(path)
+const partPath = z.string().refine((path) => path !== '/' && isPath(path), 'must be a path such as /admin, without a slash at its end')
+
+export const locationsOption = z
+  .record(partPath, location)
+  .default({})
+  .meta({
+    description: 'parts of the site by path, which also means everything below it',
+    examples: [{ '/api': { proxy: 'http://127.0.0.1:4000' } }],
+  })
+
+const target = z.union([plainPath, z.string().regex(/^https?:\/\/[A-Za-z0-9.-]+(:[0-9]+)?(\/[A-Za-z0-9/._~-]*)?$/)], {
+  error: 'must be a path, or an address such as https://example.org/page',
+})
+const wildcard = (path: string): string => path.replace(/\/\*\*$/, '')
+
+export const redirectsOption = z
+  .record(
+    z.string().refine((path) => isPath(wildcard(path)), 'must be a path such as /old, or /old/** for everything below it'),
+    z.union([
+      z
+        .string()
+        .refine((to) => target.safeParse(wildcard(to) || '/').success, 'must be a path, or an address such as https://example.org/page')
+        .transform((to) => ({ to, status: 301 as const })),
+      z.strictObject({
+        to: z.string().refine((to) => target.safeParse(wildcard(to) || '/').success, 'must be a path, or an address'),
+        status: z.union([z.literal(301), z.literal(302), z.literal(303), z.literal(307), z.literal(308)]).default(301),
+      }),
+    ]),
+  )
+  .default({})
+  .meta({
+    description: 'paths that are redirected, with the query: to a path or an address, or `{ to, status }`; /** stands for everything below',
+    examples: [{ '/about.html': '/about', '/blog/**': 'https://blog.example.org/**' }],
+  })
+
+export const corsOption = z
+  .strictObject({
+    origins: z
+      .array(z.string().regex(/^https?:\/\/[a-z0-9.-]+(:[0-9]+)?$/, 'must be an origin such as https://app.example.org'))
+      .min(1)
+      .meta({ description: 'origins whose pages may read responses' }),
+    methods: z.array(z.enum(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'])).default(['GET', 'HEAD', 'POST']),
+    headers: z.array(z.string().regex(/^[A-Za-z0-9-]+$/, 'must be a header name')).default(['Content-Type']),
+    credentials: z.boolean().default(false).meta({ description: 'whether requests may have cookies' }),
+  })
+  .meta({ description: 'pages of other origins that may read responses (CORS)' })
+
+type Location = z.output<typeof location>
+
+/** Passwords and networks that apply to a path; its users are in a file of this name. */
+export interface Access {
+  readonly users?: { readonly of: string; readonly named: NonNullable<Location['users']> }
+  readonly allow?: readonly string[]
+}
+
+const fileOf = (path: string): string => path.replaceAll('_', '__').replaceAll('/', '_')
+
+/** Returns the access of the site itself (`''`) or of a part: its own, or that of the longest part above. */
+export const accessOf = (site: Pick<SiteOptions, 'users' | 'allow' | 'locations'>, path: string): Access => {
+  const above = Object.keys(site.locations)
+    .filter((other) => path === other || path.startsWith(`${other}/`))
+    .toSorted((one, other) => one.length - other.length)
+  return above.reduce<Access>(
+    (outer, at) => {
+      const inner = site.locations[at]
+      if (inner === undefined) return outer
+      return {
+        ...(inner.public ? {} : outer),
+        ...(inner.users !== undefined && { users: { of: at, named: inner.users } }),
+        ...(inner.allow !== undefined && { allow: inner.allow }),
+      }
+    },
+    { ...(site.users !== undefined && { users: { of: '', named: site.users } }), ...(site.allow !== undefined && { allow: site.allow }) },
+  )
+}
+
+/** The file with the users of the site, or of a part. */
+export const usersFile = (site: string, of: string): string => `/etc/nginx/provision/${site}${fileOf(of)}.users`
+
+/** Directives for the access of the site itself. */
+export const siteAccess = (site: SiteOptions): readonly string[] => accessLines(site, accessOf(site, ''))
+
+/** Directives for the access of a part; they replace those of the site. */
+const partAccess = (site: SiteOptions, path: string): readonly string[] => {
+  const access = accessOf(site, path)
+  return [
+    ...(access.allow === undefined && site.allow !== undefined ? ['allow all;'] : []),
+    ...(access.users === undefined && site.users !== undefined ? ['auth_basic off;'] : []),
+    ...accessLines(site, access),
+  ]
+}
+
+const accessLines = ({ name }: SiteOptions, { users: needed, allow: from }: Access): readonly string[] => [
+  ...(from === undefined ? [] : [...from.map((one) => `allow ${one};`), 'deny all;']),
+  ...(needed === undefined ? [] : [`auth_basic ${name};`, `auth_basic_user_file ${usersFile(name, needed.of)};`]),
+]
+
+/** Name of the upstream of a part. */
+const upstreamOf = ({ name }: SiteOptions, path: string): string => `${name}${fileOf(path)}`
+
+/** The `upstream` blocks of the parts with an application of their own. */
+export const partUpstreams = (site: SiteOptions): string =>
+  Object.entries(site.locations)
+    .flatMap(([path, { proxy }]) =>
+      proxy === undefined ? [] : [`upstream ${upstreamOf(site, path)} {\n  server ${serverOf(proxy)};\n  keepalive 32;\n}\n`],
+    )
+    .join('')
+
+// An upstream has no default port of its scheme.
+const serverOf = (proxy: string): string => {
+  if (proxy.startsWith('unix:')) return proxy
+  const address = proxy.replace(/^https?:\/\//, '')
+  return proxy.startsWith('https:') && !/:[0-9]+$/.test(address.replace(/^\[.*\]/, '')) ? `${address}:443` : address
+}
+
+const TRUSTED_BY_HOST = '/etc/ssl/certs/ca-certificates.crt'
+
+/** How a site serves what is not a part with an application of its own, and how it passes requests on. */
+export interface Serving {
+  /** Directives for the site's own files or application. */
+  readonly own: readonly string[]
+  /** Directives that pass requests to an address. */
+  pass(to: string): readonly string[]
+}
+
+/** The `location` blocks of parts and redirections. A regular expression in `raw` does not come before them. */
+export const partBlocks = (site: SiteOptions, { own, pass }: Serving): string =>
+  [
+    ...Object.entries(site.locations).flatMap(([path, part]) => {
+      const access = partAccess(site, path)
+      if (part.proxy === undefined) return [block(`= ${path}`, [...access, ...own]), block(`^~ ${path}/`, [...access, ...own])]
+      const to = `${part.proxy.startsWith('https:') ? 'https' : 'http'}://${upstreamOf(site, path)}`
+      const verified = part.proxy.startsWith('https:') ? verifiedLines(part.proxy) : []
+      const passed = (rest: string): readonly string[] => [...access, ...pass(`${to}${rest}`), ...verified]
+      return [block(`= ${path}`, passed(part.strip ? '/' : '')), block(`^~ ${path}/`, passed(part.strip ? '/' : ''))]
+    }),
+    ...Object.entries(site.redirects).flatMap(([from, { to, status }]) => redirectBlocks(from, to, status)),
+  ].join('')
+
+const verifiedLines = (proxy: string): readonly string[] => [
+  'proxy_ssl_verify on;',
+  'proxy_ssl_verify_depth 5;',
+  'proxy_ssl_server_name on;',
+  `proxy_ssl_name ${new URL(proxy).hostname};`,
+  `proxy_ssl_trusted_certificate ${TRUSTED_BY_HOST};`,
+]
+
+const block = (match: string, lines: readonly string[]): string =>
+  `  location ${match} {\n${lines.map((line) => `    ${line}\n`).join('')}  }\n`
+
+// The rest is taken from the request as it was sent: decoded, it could end the header, and a numbered capture would be encoded again. It does not begin with a slash or backslash, which
+// would make the target an address of another host.
+const redirectBlocks = (from: string, to: string, status: number): readonly string[] => {
+  const path = wildcard(from)
+  const fixed = `return ${status} ${wildcard(to) || '/'}$is_args$args;`
+  if (path === from) return [block(`= ${path}`, [fixed])]
+  if (wildcard(to) === to) return [block(`= ${path}`, [fixed]), block(`^~ ${path}/`, [fixed])]
+  const rest = [
+    'set $rest "";',
+    `if ($request_uri ~ "^${path.replaceAll('.', '[.]')}/+(?<tail>[^?/\\x5C][^?]*)") {\n      set $rest $tail;\n    }`,
+    `return ${status} ${wildcard(to)}/$rest$is_args$args;`,
+  ]
+  return [block(`= ${path}`, [fixed]), block(`^~ ${path}/`, rest)]
+}
+
+/** Maps and directives of CORS: what the `http` block and the `server` block have. */
+export const corsOf = ({ name, cors }: SiteOptions): { readonly maps: string; readonly lines: readonly string[] } => {
+  if (cors === undefined) return { maps: '', lines: [] }
+  const zone = name.replaceAll('-', '_')
+  const map = (variable: string, source: string, values: readonly (readonly [string, string])[]): string =>
+    `map ${source} $cors_${variable}_of_${zone} {\n  default "";\n${values.map(([key, value]) => `  "${key}" "${value}";\n`).join('')}}\n`
+  const asking = cors.origins.map((origin) => `OPTIONS ${origin}`)
+  const preflight = '"$request_method $http_origin"'
+  return {
+    maps: [
+      map(
+        'origin',
+        '$http_origin',
+        cors.origins.map((origin) => [origin, origin]),
+      ),
+      map(
+        'methods',
+        preflight,
+        asking.map((key) => [key, cors.methods.join(', ')]),
+      ),
+      map(
+        'headers',
+        preflight,
+        asking.map((key) => [key, cors.headers.join(', ')]),
+      ),
+      ...(cors.credentials
+        ? [
+            map(
+              'credentials',
+              '$http_origin',
+              cors.origins.map((origin) => [origin, 'true']),
+            ),
+          ]
+        : []),
+    ].join(''),
+    lines: [
+      'add_header Vary Origin always;',
+      `add_header Access-Control-Allow-Origin $cors_origin_of_${zone} always;`,
+      `add_header Access-Control-Allow-Methods $cors_methods_of_${zone} always;`,
+      `add_header Access-Control-Allow-Headers $cors_headers_of_${zone} always;`,
+      ...(cors.credentials ? [`add_header Access-Control-Allow-Credentials $cors_credentials_of_${zone} always;`] : []),
+      `if ($cors_methods_of_${zone} != "") {\n    return 204;\n  }`,
+    ],
+  }
+}
