@@ -1,5 +1,6 @@
 import type { Check, FlowContext, SiteProbe } from 'provision'
 import type { Options } from './options.ts'
+import { OWN } from './own.ts'
 import { probeOf, servedBy } from './served.ts'
 import { SOCKET } from './share.ts'
 
@@ -56,7 +57,7 @@ for new in${tls === 'modern' ? '' : ' -tls1_2'} -tls1_3; do accepts "$new" || { 
 const ageScript = (path: string): string => `
 at() { date -d "$(openssl x509 -in ${path} -noout "$1" | cut -d= -f2)" +%s; }
 from=$(at -startdate) to=$(at -enddate)
-[ $(( (to - $(date +%s)) * 6 )) -gt $((to - from)) ] || { echo "${path} expires at $(date -ud "@$to" '+%F %H:%M') UTC: run provision run, which renews it or reports the reason"; exit 1; }
+[ $(( (to - $(date +%s)) * 6 )) -gt $((to - from)) ] || { echo "${path} expires at $(date -ud "@$to" '+%F %H:%M') UTC: ${path.endsWith(OWN) ? 'replace it in the project' : 'run provision run, which renews it or reports the reason'}"; exit 1; }
 `
 
 // A section whose servers track those of another one, named in field 32, has the same health. HAProxy's own health checks use TLS and verify the name in the certificate.

@@ -11,7 +11,8 @@ import { alivePath } from './virtual-address.ts'
 
 export interface Balancer {
   readonly options: Options
-  readonly thumbprint: Later
+  /** Thumbprint of the ACME account; undefined if no certificate is ordered. */
+  readonly thumbprint: Later | undefined
   /** Paths of the files that list the chains. If several have a name, the first one serves it. */
   readonly certificates: readonly string[]
   /** Without `sites`, the first backend serves all names. */
@@ -23,6 +24,13 @@ export interface Balancer {
 
 /** List of chains for HAProxy. The first one serves clients without SNI. HAProxy reads each private key from PATH.key. */
 export const certificateList = (paths: readonly string[]): string => paths.map((path) => `${path}\n`).join('')
+
+const challenges = (thumbprint: Later | undefined): Text =>
+  thumbprint === undefined
+    ? text``
+    : text`    # Stateless HTTP-01: the response to every challenge is its token and the thumbprint of the account.
+    http-request return status 200 content-type text/plain lf-string "%[path,field(-1,/)].${thumbprint}" if { path_reg ^/\\.well-known/acme-challenge/[-_A-Za-z0-9]+$ }
+`
 
 /** Content of haproxy.cfg. */
 export const haproxyConfig = ({ options, thumbprint, certificates, backends, edge, pages }: Balancer): Text => {
@@ -61,9 +69,7 @@ export const haproxyConfig = ({ options, thumbprint, certificates, backends, edg
   ].join('\n')
   const answer = text`
 frontend http
-${bindLines(80, '', options.ipv6)}${alive === undefined ? '' : `    monitor-uri ${alive}\n`}    # Stateless HTTP-01: the response to every challenge is its token and the thumbprint of the account.
-    http-request return status 200 content-type text/plain lf-string "%[path,field(-1,/)].${thumbprint}" if { path_reg ^/\\.well-known/acme-challenge/[-_A-Za-z0-9]+$ }
-    http-request return status 404 if { path_beg /.well-known/acme-challenge/ }
+${bindLines(80, '', options.ipv6)}${alive === undefined ? '' : `    monitor-uri ${alive}\n`}${challenges(thumbprint)}    http-request return status 404 if { path_beg /.well-known/acme-challenge/ }
 ${lines(extra.http)}    http-request redirect scheme https code 301
 `
   const rest = [

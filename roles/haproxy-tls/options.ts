@@ -1,4 +1,5 @@
 import { z } from 'provision'
+import { ownOption } from './own.ts'
 import { virtualOptions } from './virtual-address.ts'
 
 const label = '[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?'
@@ -66,6 +67,7 @@ export const options = z.strictObject({
           .enum(['ecdsa', 'rsa', 'both'])
           .default('ecdsa')
           .meta({ description: 'type of the key; `both` orders two certificates, and clients choose' }),
+        own: ownOption.optional(),
       }),
     )
     .min(1),

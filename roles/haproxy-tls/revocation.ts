@@ -1,4 +1,5 @@
 import { file, type Resource, sandbox, service, settingLines, unit } from 'provision'
+import { OWN } from './own.ts'
 
 const NAME = 'provision-revocation'
 const SCRIPT = '/usr/local/sbin/provision-revocation'
@@ -23,7 +24,10 @@ for p in /etc/ssl/haproxy/*.pem; do
   [ -n "$found" ] || continue
   f=$(openssl x509 -in "$w/leaf" -noout -fingerprint -sha256)
   printf '%s\\n' "\${f#*=}" >"$p.revoked.new" && mv -f "$p.revoked.new" "$p.revoked"
-  echo "$p was revoked by its authority: the next run of provision replaces it with a new key"
+  case $p in
+    *${OWN}) echo "$p was revoked by its authority: replace it in the project" ;;
+    *) echo "$p was revoked by its authority: the next run of provision replaces it with a new key" ;;
+  esac
 done
 `
 

@@ -17,6 +17,7 @@ import { certificateList, haproxyConfig } from './config.ts'
 import { backScript, outScript } from './drain.ts'
 import { EDGE, servesScript } from './health.ts'
 import { type Options, options } from './options.ts'
+import { ownPairsOf, ownResources } from './own.ts'
 import { pagesOf } from './pages.ts'
 import { revocationResources } from './revocation.ts'
 import { nameWarnings, probedNames, probeOf, servedBy } from './served.ts'
@@ -49,7 +50,7 @@ export default defineRole({
           url: `https://${bracketed(host.addresses[0] ?? host.name)}${probe?.path ?? '/'}`,
           server: name,
           ...(probe !== undefined && { status: probe.status }),
-          trusts: given.acme.directory === 'letsencrypt' ? ('public' as const) : ('anybody' as const),
+          trusts: given.acme.directory === 'letsencrypt' && !isOwn(name, given) ? ('public' as const) : ('anybody' as const),
         }
       }),
     ]
@@ -64,23 +65,28 @@ export default defineRole({
     const edge = authority({ domain: 'edge' })
     const client = leaf({ path: `${EDGE}/client.pem`, names: [edge.nameOf(host.name)], authority: edge, usages: ['client'] })
     const trusted = file({ path: `${EDGE}/authority.pem`, content: text`${edge.certificate}` })
-    const account = acmeAccount({
-      directory: acme.directory,
-      contact: acme.contact,
-      caFile: acme.ca_file,
-      dnsHook: acme.dns_hook,
-      tryFirst: acme.try_first,
-    })
     const pairs = certificatesOf(given)
+    const account =
+      pairs.length === 0
+        ? undefined
+        : acmeAccount({
+            directory: acme.directory,
+            contact: acme.contact,
+            caFile: acme.ca_file,
+            dnsHook: acme.dns_hook,
+            tryFirst: acme.try_first,
+          })
     const placeholders = pairs.map((pair) => placeholder(pair))
     const pages = pagesOf(given.error_pages, files)
-    const list = file({ path: LIST, content: certificateList(pairs.map(({ path }) => path)), set: SET })
+    const own = ownPairsOf(given)
+    const ownFiles = own.flatMap((pair) => ownResources(pair, context))
+    const list = file({ path: LIST, content: certificateList([...own, ...pairs].map(({ path }) => path)), set: SET })
     const formers = formerCertificates({ path: FORMERS, list: LIST, pairs })
     const config = file({
       path: CONFIG,
       content: haproxyConfig({
         options: given,
-        thumbprint: account.thumbprint,
+        thumbprint: account?.thumbprint,
         certificates: [formers.id, list.id],
         backends: backendsOf(given, host, site, flows),
         edge: { certificate: client.id, trusted: trusted.id, nameOf: edge.nameOf },
@@ -93,7 +99,7 @@ export default defineRole({
     const haproxy = service({
       unit: 'haproxy.service',
       restarts: share.slice(1),
-      loads: [config, formers, list, client, trusted, ...pageFiles, ...placeholders],
+      loads: [config, formers, list, client, trusted, ...pageFiles, ...placeholders, ...ownFiles],
       set: SET.name,
       took: newWorker,
     })
@@ -106,6 +112,7 @@ export default defineRole({
       directory({ path: '/etc/haproxy/pages' }),
       // HAProxy needs a certificate to start, and must run to answer the challenges of the authority.
       ...placeholders,
+      ...ownFiles,
       // It reads the list of chains before that is replaced.
       formers,
       ...pageFiles,
@@ -116,7 +123,7 @@ export default defineRole({
       ...revocationResources(),
       // The names may resolve to the virtual address, so a balancer must hold it before the authority validates them.
       ...virtualResources(context),
-      ...pairs.map((pair) => certificate({ ...pair, account: account.key, loadedBy: haproxy, formers })),
+      ...(account === undefined ? [] : pairs.map((pair) => certificate({ ...pair, account: account.key, loadedBy: haproxy, formers }))),
     ]
   },
 
@@ -127,7 +134,10 @@ export default defineRole({
 
   serves: ({ options: given, site, flows }) => servesScript(given.healthy_seconds, checksIn(given, site, flows)),
 
-  verify: (context) => [...virtualChecks(context), ...checksOf(context, certificatesOf(context.options))],
+  verify: (context) => [
+    ...virtualChecks(context),
+    ...checksOf(context, [...ownPairsOf(context.options), ...certificatesOf(context.options)]),
+  ],
 })
 
 const CONFIG = '/etc/haproxy/haproxy.cfg'
@@ -135,11 +145,17 @@ const LIST = '/etc/haproxy/certificates.list'
 const FORMERS = '/etc/haproxy/former-certificates.list'
 const SET = { name: 'haproxy', root: '/etc/haproxy', check: ['haproxy', '-c', '-f', CONFIG] }
 
+/** Whether the certificate of a name is one that the user brings. */
+const isOwn = (name: string, { certificates }: Options): boolean =>
+  certificates.some(({ own, names }) => own !== undefined && names.includes(name))
+
 /** Certificates with their paths: one for each type of key. */
 const certificatesOf = ({ certificates }: Options) =>
-  certificates.flatMap(({ names, key }) =>
-    (key === 'both' ? (['ecdsa', 'rsa'] as const) : [key]).map((keyType) => ({ path: chainOf(names, key, keyType), names, keyType })),
-  )
+  certificates
+    .filter(({ own }) => own === undefined)
+    .flatMap(({ names, key }) =>
+      (key === 'both' ? (['ecdsa', 'rsa'] as const) : [key]).map((keyType) => ({ path: chainOf(names, key, keyType), names, keyType })),
+    )
 
 /** Path of a chain. If both key types are loaded, HAProxy chooses the type for each client. */
 const chainOf = ([first = '']: readonly string[], key: string, type: string): string =>

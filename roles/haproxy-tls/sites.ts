@@ -99,7 +99,7 @@ export const faultsOf = ({ acme, backend, certificates, sites, ...options }: Opt
     ),
     ...certificates.flatMap(({ names }, i) =>
       names.flatMap((name, j) =>
-        name.startsWith('*.') && acme.dns_hook === undefined
+        name.startsWith('*.') && acme.dns_hook === undefined && certificates[i]?.own === undefined
           ? [
               {
                 path: ['certificates', i, 'names', j],

@@ -1,5 +1,6 @@
+import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import type { IncomingMessage } from 'node:http'
 import https from 'node:https'
 import { join } from 'node:path'
@@ -252,6 +253,45 @@ while (my $c = $s->accept) { next if fork; my $first = <$c>; open(my $f, '>>', '
     ).toEqual(asked.toSorted())
     project.write('inventory/site.yaml', inventory('www.example.test, shop.example.test'))
     expect(run().status).toBe(0)
+  })
+
+  it('can be one of the user beside it, and be replaced by another one', async () => {
+    const own = `          - { names: [own.example.test], own: { chain: own.pem, key: '\${env:OWN_KEY}' } }\n`
+    const withOwn = inventory('www.example.test, shop.example.test').replace('        acme:\n', `${own}        acme:\n`)
+    const names = ['-subj', '/CN=own.example.test', '-addext', 'subjectAltName=DNS:own.example.test']
+    const made = (): void => {
+      const key = join(project.root, 'own.key')
+      const kind = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes']
+      execFileSync('openssl', ['req', '-x509', ...kind, '-keyout', key, '-out', join(project.root, 'own.pem'), '-days', '90', ...names], {
+        stdio: 'ignore',
+      })
+      project.env.OWN_KEY = readFileSync(key, 'utf8')
+      rmSync(key)
+    }
+    const path = '/etc/ssl/haproxy/own.example.test.own.pem'
+    made()
+    project.write('inventory/site.yaml', withOwn)
+    expect(run()).toMatchObject({
+      status: 0,
+      applied: expect.arrayContaining([`lb-01 create file:${path}`, `lb-01 create file:${path}.key`]),
+    })
+    const first = await served('own.example.test')
+    expect(first.names).toBe('DNS:own.example.test')
+    expect(on(`stat -c '%a %U' ${path}.key`)).toContain('600 root')
+    expect(run()).toMatchObject({ status: 0, applied: [] })
+
+    const before = project.env.OWN_KEY
+    made()
+    const after = project.env.OWN_KEY
+    project.env.OWN_KEY = before
+    expect(run()).toMatchObject({ status: 3, stderr: expect.stringContaining('the key is not that of the certificate') })
+    project.env.OWN_KEY = after
+    expect(run().status).toBe(0)
+    expect((await served('own.example.test')).serial).not.toBe(first.serial)
+
+    project.write('inventory/site.yaml', inventory('www.example.test, shop.example.test'))
+    expect(run('--prune').status).toBe(0)
+    expect(on(`ls ${path} ${path}.key 2>/dev/null || echo none`)).toContain('none')
   })
 
   it('is distinguished from its placeholder by the checks of verify', () => {
