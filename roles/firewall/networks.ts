@@ -1,3 +1,4 @@
+import { isIP } from 'node:net'
 import { overlap, type Role } from 'provision'
 
 type Fault = ReturnType<NonNullable<Role['check']>>[number]
@@ -5,12 +6,14 @@ type Fault = ReturnType<NonNullable<Role['check']>>[number]
 interface Lists {
   readonly administrators: readonly string[]
   readonly deny: readonly string[]
+  readonly open: Readonly<Record<string, { readonly from: readonly string[] }>>
 }
 
 /** Invalid networks of the options: useless or overlapping entries, networks that contain every address, and administrators that are denied. */
-export const networkFaults = ({ administrators, deny }: Lists): readonly Fault[] => [
-  ...faultsOf('administrators', administrators),
-  ...faultsOf('deny', deny),
+export const networkFaults = ({ administrators, deny, open }: Lists): readonly Fault[] => [
+  ...faultsOf(['administrators'], administrators, FIX.administrators),
+  ...faultsOf(['deny'], deny, FIX.deny),
+  ...Object.entries(open).flatMap(([name, { from }]) => faultsOf(['open', name, 'from'], from, FIX.open)),
   ...deny.flatMap((network, i): readonly Fault[] => {
     const administrator = administrators.find((other) => overlap(other, network))
     if (administrator === undefined) return []
@@ -19,19 +22,23 @@ export const networkFaults = ({ administrators, deny }: Lists): readonly Fault[]
   }),
 ]
 
-const EVERYBODY = {
+const FIX = {
   administrators: 'remove the option: then anyone may connect to sshd, at a limited rate, with a warning',
   deny: 'write the networks that must not connect',
+  open: 'write anyone',
 }
 
-const faultsOf = (option: keyof typeof EVERYBODY, networks: readonly string[]): readonly Fault[] =>
+// Words that are no networks, such as names of groups, are checked elsewhere.
+const faultsOf = (option: readonly string[], networks: readonly string[], everybody: string): readonly Fault[] =>
   networks.flatMap((network, i) => {
-    const fault = (what: string, fix: string): Fault => ({ path: [option, i], what, fix })
-    const earlier = networks.slice(0, i).find((other) => overlap(other, network))
+    const fault = (what: string, fix: string): Fault => ({ path: [...option, i], what, fix })
+    const earlier = networks.slice(0, i).find((other) => isNetwork(other) && isNetwork(network) && overlap(other, network))
     // IPv4 packets never have such an address, so the entry would match nothing.
     if (/^::ffff:[\d.]+(\/|$)/i.test(network))
       return [fault(`${network} is an IPv4-mapped IPv6 address, which matches no packet`, 'write it as an IPv4 address')]
-    if (/\/0+$/.test(network)) return [fault(`${network} contains every address`, EVERYBODY[option])]
+    if (/\/0+$/.test(network)) return [fault(`${network} contains every address`, everybody)]
     if (earlier === undefined) return []
     return [fault(network === earlier ? `${network} is listed twice` : `${network} and ${earlier} overlap`, 'remove one of the two')]
   })
+
+const isNetwork = (word: string): boolean => isIP(word.split('/', 1)[0] ?? '') !== 0

@@ -1,4 +1,4 @@
-import { defineRole, type Facts, type Flow, nftables, overlap, Problem, pkg, service, unit, z } from 'provision'
+import { defineRole, type Facts, type Flow, nftables, overlap, type Peer, Problem, pkg, service, unit, z } from 'provision'
 import { checksOf } from './checks.ts'
 import { networkFaults } from './networks.ts'
 import { BASIC, isForAdministrators, rulesOf } from './rules.ts'
@@ -30,6 +30,23 @@ const options = z.strictObject({
     .default(30)
     .meta({ description: 'time that a host waits for a new connection through new rules before it restores the old ones' }),
   forward: z.enum(['drop', 'accept']).default('drop').meta({ description: 'policy for forwarded packets (containers, routers)' }),
+  open: z
+    .record(
+      z.string().regex(/^(?!ssh$)[a-z][a-z0-9-]{0,30}$/, 'must be a short word such as wireguard, and not ssh'),
+      z.strictObject({
+        port: z.int().min(1).max(65_535),
+        protocol: z.enum(['tcp', 'udp']).default('tcp'),
+        from: z
+          .array(z.string().min(1))
+          .min(1)
+          .meta({ description: '`anyone`, `administrators`, networks, or groups of the inventory', examples: [['192.0.2.0/24', 'web']] }),
+      }),
+    )
+    .default({})
+    .meta({
+      description: 'ports of programs that no role installs, by the name of the service',
+      examples: [{ wireguard: { port: 51_820, protocol: 'udp', from: ['anyone'] } }],
+    }),
   extra: z
     .array(
       z
@@ -52,7 +69,7 @@ export default defineRole({
 
   check: ({ options }) => networkFaults(options),
 
-  listens: ({ options: { administrators }, host }) => [
+  listens: ({ options: { administrators, open }, host }) => [
     {
       service: 'ssh',
       port: host.sshPort,
@@ -60,11 +77,12 @@ export default defineRole({
       from: [administrators.length > 0 ? 'administrators' : 'anyone'],
       encrypted: true,
     },
+    ...Object.entries(open).map(([name, { port, protocol, from }]) => ({ service: name, port, protocol, from: from.map(peerOf) })),
   ],
 
   resources: ({ options: { administrators, deny, ssh_rate, confirm_seconds, forward, extra }, host, facts, flows, warn }) => {
-    // The flow of this role is SSH, which has separate rules for the ports that sshd uses now and after a restart.
-    const here = flows.filter((flow) => flow.host === host.name && flow.role !== 'firewall')
+    // SSH has separate rules, for the ports that sshd uses now and after a restart.
+    const here = flows.filter((flow) => flow.host === host.name && (flow.role !== 'firewall' || flow.service !== 'ssh'))
     refuseSharing(here, facts)
     refuseLockout(deny, facts, host.name)
     for (const { from, service, port, role } of here)
@@ -106,6 +124,9 @@ export default defineRole({
 
   verify: ({ host }) => checksOf(host.name),
 })
+
+const peerOf = (word: string): Peer =>
+  word === 'anyone' || word === 'administrators' ? word : network.safeParse(word).success ? { network: word } : { group: word }
 
 /** Refuses a role whose port sshd uses, because its peers would reach sshd. The port in the inventory is checked elsewhere. */
 const refuseSharing = (flows: readonly Flow[], { sshPorts }: Facts): void => {

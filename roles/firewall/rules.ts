@@ -1,4 +1,4 @@
-import type { Flow } from 'provision'
+import { type Flow, overlap } from 'provision'
 
 type Peers = Exclude<Flow['from'], 'anyone'>
 
@@ -161,16 +161,27 @@ const flowRules = (flow: Flow, knowsAdministrators: boolean): { sets: readonly s
   const counter = counterOf(flow)
   const comment = `${protocol === 'vrrp' ? protocol : `${port}/${protocol}`} (${service}) for ${role}`
   if (from === 'anyone') return { sets: [], rules: [rule(`${match} counter name ${counter} accept`, `${comment}, from anyone`)] }
-  const peers = from.filter(({ addresses }) => addresses.length > 0)
+  const peers = distinct(from.filter(({ addresses }) => addresses.length > 0))
   const administrators = isForAdministrators(flow) && knowsAdministrators
   return {
-    sets: peers.length === 0 ? [] : setsOf(setOf(flow), peers),
+    sets: peers.length === 0 ? [] : setsOf(setOf(flow), peers, hasNetwork(peers) ? ' flags interval;' : ''),
     rules: [
       ...(peers.length === 0 ? [] : fromSets(match, setOf(flow), counter, comment)),
       ...(administrators ? fromSets(match, 'administrators', counter, comment) : []),
     ],
   }
 }
+
+const hasNetwork = (peers: Peers): boolean => peers.some(({ addresses }) => addresses.some((one) => one.includes('/')))
+
+/** The peers without addresses that a network among them contains: the elements of a set of networks must not overlap. */
+const distinct = (peers: Peers): Peers => {
+  const all = peers.flatMap(({ addresses }) => addresses)
+  const isWithin = (one: string): boolean => all.some((other) => prefixOf(other) < prefixOf(one) && overlap(other, one))
+  return hasNetwork(peers) ? peers.map((peer) => ({ ...peer, addresses: peer.addresses.filter((one) => !isWithin(one)) })) : peers
+}
+
+const prefixOf = (address: string): number => Number(address.split('/')[1] ?? (address.includes(':') ? 128 : 32))
 
 const fromSets = (match: string, set: string, counter: string, comment: string): readonly string[] => [
   rule(`${match} ip saddr @${set}4 counter name ${counter} accept`, comment),

@@ -41,9 +41,13 @@ export const guardedRole = (role: Role, path: string, shown = path, home?: strin
   }
 }
 
-const peer = z.union([z.enum(['anyone', 'administrators']), z.object({ group: z.string() }), z.object({ host: z.string() })], {
-  error: "must be 'anyone', 'administrators', { group } or { host }",
-})
+const network = z.union([z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()])
+const peer = z.union(
+  [z.enum(['anyone', 'administrators']), z.object({ group: z.string() }), z.object({ host: z.string() }), z.object({ network })],
+  {
+    error: "must be 'anyone', 'administrators', { group }, { host } or { network }",
+  },
+)
 const listen = z.object({
   service: z.string(),
   port: z.number(),

@@ -46,13 +46,15 @@ const isPlain = (from: readonly Peer[], entry: string, report: Report): boolean 
   return twice === undefined && !redundant
 }
 
-const wordOf = (peer: Exclude<Peer, string>): string => ('group' in peer ? peer.group : peer.host)
+type Named = Exclude<Peer, string | { readonly network: string }>
+const wordOf = (peer: Named): string => ('group' in peer ? peer.group : peer.host)
 const nameOf = (peer: Peer): string =>
-  typeof peer === 'string' ? peer : 'group' in peer ? `the group ${peer.group}` : `the host ${peer.host}`
+  typeof peer === 'string' ? peer : 'network' in peer ? peer.network : 'group' in peer ? `the group ${peer.group}` : `the host ${peer.host}`
 
 const resolvePeer = (peer: Peer, entry: string, site: SiteView, report: Report): From | undefined => {
   if (peer === 'anyone') return 'anyone'
   if (peer === 'administrators') return [{ name: ADMINISTRATORS, addresses: [] }]
+  if ('network' in peer) return [{ name: peer.network, addresses: [peer.network] }]
   const found = 'group' in peer ? membersOf(peer.group, site) : site.hosts.filter(({ name }) => name === peer.host)
   if (found.length === 0) {
     const known = 'group' in peer ? groupsOf(site) : site.hosts.map(({ name }) => name)
@@ -79,7 +81,7 @@ const isReachable = (host: HostView, from: From, entry: string, report: Report):
   const own = [...host.addresses, ...host.publicAddresses]
   if (from === 'anyone' || own.some((one) => isIP(one) === 0)) return true
   const families = new Set(own.map(isIP))
-  const cut = from.filter(({ name, addresses }) => name !== ADMINISTRATORS && !addresses.some((one) => families.has(isIP(one))))
+  const cut = from.filter(({ name, addresses }) => name !== ADMINISTRATORS && !addresses.some((one) => families.has(familyOf(one))))
   if (cut.length === 0) return true
   report(
     `${entry} permits ${list(cut.map(({ name }) => name))} without an IPv${[...families].join(' or IPv')} address, and ${host.name} has no other`,
@@ -88,6 +90,9 @@ const isReachable = (host: HostView, from: From, entry: string, report: Report):
   )
   return false
 }
+
+/** 4 or 6, also of a network. */
+const familyOf = (address: string): number => isIP(address.split('/', 1)[0] ?? '')
 
 const groupsOf = (site: SiteView): readonly string[] => ['all', ...new Set(site.hosts.flatMap(({ groups }) => groups))]
 

@@ -35,8 +35,8 @@ export interface Network {
   readonly network: string
 }
 
-/** A permitted peer of a port: anyone, the administrators' networks, a group of hosts, or one host. */
-export type Peer = 'anyone' | 'administrators' | { readonly group: string } | { readonly host: string }
+/** A permitted peer of a port: anyone, the administrators' networks, a group of hosts, one host, or a network outside the inventory. */
+export type Peer = 'anyone' | 'administrators' | { readonly group: string } | { readonly host: string } | { readonly network: string }
 
 /** The protocol of a flow. TCP and UDP have ports; VRRP, by which load balancers monitor each other, has none. */
 export type Protocol = 'tcp' | 'udp' | 'vrrp'

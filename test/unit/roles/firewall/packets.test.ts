@@ -21,6 +21,10 @@ const policy: Policy = {
   flows: [
     flow('site', 8080, [{ name: 'peer', addresses: ['10.0.0.2', 'fd00::2'] }]),
     flow('open', 9100, 'anyone'),
+    flow('network', 9300, [
+      { name: '10.0.0.2/31', addresses: ['10.0.0.2/31'] },
+      { name: 'within', addresses: ['10.0.0.3'] },
+    ]),
     flow('metrics', 9200, [{ name: 'administrators', addresses: [] }]),
   ],
 }
@@ -138,6 +142,9 @@ describe.skipIf(!isRoot || !['nft', 'ip', 'unshare', 'nsenter', 'perl'].every(ha
       'tcp 10.0.0.2 10.0.0.1 22': 'refused',
       'tcp fd00::2 fd00::1 22': 'refused',
       'tcp 10.0.0.3 10.0.0.1 22': 'silent',
+      'tcp 10.0.0.2 10.0.0.1 9300': 'refused',
+      'tcp 10.0.0.3 10.0.0.1 9300': 'refused',
+      'tcp 10.0.0.5 10.0.0.1 9300': 'silent',
       'tcp fd00::3 fd00::1 22': 'silent',
       'tcp 10.0.0.2 10.0.0.1 8080': 'refused',
       'tcp fd00::2 fd00::1 8080': 'refused',

@@ -43,6 +43,16 @@ describe('the rules of a host', () => {
     expect(found.some((line) => line.startsWith('tcp dport 8080 counter'))).toBe(false)
   })
 
+  it('admit networks, and a peer within one of them once', () => {
+    const peers = [LB, { name: '10.0.0.0/24', addresses: ['10.0.0.0/24'] }, { name: 'far', addresses: ['10.1.0.1', 'fd00::7'] }]
+    expect(lines(rulesOf(policy({ flows: [flow(peers)] })))).toEqual(
+      expect.arrayContaining([
+        'set to_tcp_8080_site_4 { type ipv4_addr; flags interval; elements = { 10.0.0.0/24 comment "10.0.0.0/24", 10.1.0.1 comment "far" } }',
+        'set to_tcp_8080_site_6 { type ipv6_addr; flags interval; elements = { fd00::1 comment "lb", fd00::7 comment "far" } }',
+      ]),
+    )
+  })
+
   it('admit VRRP between balancers, a protocol without ports', () => {
     expect(lines(rulesOf(policy({ flows: [{ ...flow([LB], 'balancers', 0), protocol: 'vrrp' }] })))).toEqual(
       expect.arrayContaining([
@@ -496,4 +506,38 @@ describe('the role', () => {
   ])('rejects %j', (options) => {
     expect(firewall.options.safeParse(options).success).toBe(false)
   })
+})
+
+describe('the option open', () => {
+  const host = { name: 'web', user: 'ops', sshPort: 22, addresses: ['10.0.0.5'], publicAddresses: [], groups: ['web'] }
+  const open = {
+    wireguard: { port: 51_820, protocol: 'udp', from: ['anyone'] },
+    backup: { port: 8730, from: ['192.0.2.0/24', 'backup', 'administrators'] },
+  }
+
+  it('declares flows of this role', () => {
+    const options = firewall.options.parse({ open })
+    const listens = firewall.listens?.({ options, host, site: { hosts: [host], group: () => [], withRole: () => [] } } as never) ?? []
+    expect(listens.slice(1)).toEqual([
+      { service: 'wireguard', port: 51_820, protocol: 'udp', from: ['anyone'] },
+      { service: 'backup', port: 8730, protocol: 'tcp', from: [{ network: '192.0.2.0/24' }, { group: 'backup' }, 'administrators'] },
+    ])
+  })
+
+  it.each([
+    [{ a: { port: 1, from: ['0.0.0.0/0'] } }, 'contains every address'],
+    [{ a: { port: 1, from: ['10.0.0.0/8', '10.1.0.0/16'] } }, 'overlap'],
+    [{ a: { port: 1, from: ['10.0.0.1', '10.0.0.1'] } }, 'is listed twice'],
+  ])('%j is refused', (given, what) => {
+    const options = firewall.options.parse({ open: given })
+    const [fault] = firewall.check?.({ options } as never) ?? []
+    expect(fault).toMatchObject({ path: ['open', 'a', 'from', expect.any(Number)], what: expect.stringContaining(what) })
+  })
+
+  it.each([{ ssh: { port: 22, from: ['anyone'] } }, { a: { port: 0, from: ['anyone'] } }, { a: { port: 1, from: [] } }])(
+    '%j is invalid',
+    (given) => {
+      expect(firewall.options.safeParse({ open: given }).success).toBe(false)
+    },
+  )
 })
