@@ -19,7 +19,8 @@ export const regexp = z
   .min(1)
   .superRefine((source, context) => {
     const why = faultOf(source)
-    if (why !== undefined) context.addIssue({ code: 'custom', message: `must be a regular expression without ${why}` })
+    // Checks of several options match with it, so none of them runs.
+    if (why !== undefined) context.addIssue({ code: 'custom', continue: false, message: `must be a regular expression without ${why}` })
   })
 
 const faultOf = (source: string): string | undefined => {

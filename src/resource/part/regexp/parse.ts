@@ -89,9 +89,9 @@ class Parser {
     const isAssertion = ['^', '$', '\\b', '\\B'].includes(this.#chars.slice(start, this.#at).join(''))
     const [min, max] = this.#quantifier() ?? []
     if (min === undefined) return node
-    if (isAssertion) throw new RegexpError('nothing to repeat')
+    if (isAssertion) throw new RegexpError('a repetition of nothing')
     const isLazy = this.#takes('?')
-    if (['*', '+', '?'].includes(this.#peek() ?? '')) throw new RegexpError('nothing to repeat')
+    if (['*', '+', '?'].includes(this.#peek() ?? '')) throw new RegexpError('a repetition of nothing')
     return repeat(node, { min, max, isLazy })
   }
 
@@ -118,7 +118,7 @@ class Parser {
     if (char === '[') return this.#test(this.#class())
     if (char === '.') return this.#test(() => true)
     if (char === '^' || char === '$') return assertion(char)
-    if ('*+?{'.includes(char)) throw new RegexpError(char === '{' ? 'an unescaped {' : 'nothing to repeat')
+    if ('*+?{'.includes(char)) throw new RegexpError(char === '{' ? 'an unescaped {' : 'a repetition of nothing')
     if (char !== '\\') return this.#literal(char)
     const next = this.#peek()
     if (next === 'b' || next === 'B') {

@@ -454,6 +454,7 @@ describe('the options', () => {
       { path, regexp: '(?!a)', state: 'absent' },
       'regexp: must be a regular expression without a lookaround, which cannot be matched in linear time',
     ],
+    [{ path, line: 'a', regexp: '*' }, 'regexp: must be a regular expression without a repetition of nothing'],
     [
       { path, regexp: 'a\nb', state: 'absent' },
       'regexp: must be a regular expression without line ends: it is compared with one line at a time',

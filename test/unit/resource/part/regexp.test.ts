@@ -71,9 +71,9 @@ describe('a regular expression', () => {
   it.each([
     ['(a', 'an unmatched ('],
     ['a)', 'an unmatched )'],
-    ['*a', 'nothing to repeat'],
-    ['a**', 'nothing to repeat'],
-    ['^*', 'nothing to repeat'],
+    ['*a', 'a repetition of nothing'],
+    ['a**', 'a repetition of nothing'],
+    ['^*', 'a repetition of nothing'],
     ['a{,2}', 'an unescaped {'],
     ['a{3,2}', 'numbers out of order in {}'],
     ['a{300}', 'more than 255 repetitions'],
