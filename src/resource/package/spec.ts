@@ -30,6 +30,7 @@ export const schema = z
     cacheHours: z
       .number()
       .nonnegative()
+      .max(87_600)
       .default(24)
       .meta({ description: "maximum age of the host's package lists, in hours", examples: [1] }),
   })

@@ -17,6 +17,7 @@ export const schema = z.strictObject({
   cacheHours: z
     .number()
     .nonnegative()
+    .max(87_600)
     .default(24)
     .meta({ description: "maximum age of the host's package lists, in hours; older ones are read again", examples: [1] }),
 })

@@ -136,6 +136,7 @@ describe('upgrades', () => {
   it.each([
     ['packages', { packages: 'some' }],
     ['cacheHours', { cacheHours: -1 }],
+    ['cacheHours', { cacheHours: 1e308 }],
     ['name', { name: 'A b' }],
   ])('have an invalid %s: %j', (option, options) => {
     expect(faultsOf(upgrade, options)).toEqual([option])
