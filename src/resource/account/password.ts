@@ -16,6 +16,16 @@ export const passwordHash = (password: Secret, purpose: string): Secret => {
   return made
 }
 
+/** Maximum length of a password in bytes: crypt(3) of Debian and Ubuntu accepts no longer one, so nobody could log in with it. */
+const MAX_PASSWORD_BYTES = 511
+
+/** Returns why a password cannot be typed or verified; undefined if it can. */
+export const passwordFault = (password: Secret): string | undefined => {
+  const text = password.reveal()
+  if (/[\0\n]/.test(text)) return 'must be one line'
+  return Buffer.byteLength(text) > MAX_PASSWORD_BYTES ? `must have at most ${MAX_PASSWORD_BYTES} bytes` : undefined
+}
+
 /** Five thousand rounds are slow, and a run needs each digest several times. */
 const cache = new Map<string, Secret>()
 

@@ -10,7 +10,7 @@ import { accountName } from '../kind/path.ts'
 import { secret } from '../kind/secret.ts'
 import { HostRefusal, type Steps } from '../kind/step.ts'
 import { CHANGED } from '../kind/walk.ts'
-import { passwordHash } from './password.ts'
+import { passwordFault, passwordHash } from './password.ts'
 
 /** Forms of crypt(5) that a Debian host verifies, except for those that are broken. */
 const HASH = /^\$(6|5|y|gy|2[aby])\$[./A-Za-z0-9$,=]{20,}$/
@@ -44,7 +44,8 @@ const schema = z
     const issue = (path: string, message: string): unknown => context.addIssue({ code: 'custom', path: [path], message })
     if (given.password !== undefined && given.hash !== undefined) issue('hash', 'must not be set together with password')
     if (Object.values(given).every((value) => value === undefined)) issue('password', 'must be set, or hash, or a limit')
-    if (given.password !== undefined && /[\0\n]/.test(given.password.reveal())) issue('password', 'must be one line')
+    const fault = given.password && passwordFault(given.password)
+    if (fault !== undefined) issue('password', fault)
   })
   .transform(({ password, hash, ...rest }) => ({
     ...rest,

@@ -123,6 +123,10 @@ describe('the password of an account', () => {
     ])
   })
 
+  it('has at most 511 bytes', () => {
+    expect(faultsOf(userPassword, { user: 'ann', password: 'x'.repeat(511) })).toEqual([])
+  })
+
   it('is never taken from an answer that is cut off', () => {
     const { spec } = userPassword({ user: 'ann', password: 'x' })
     for (const stdout of ['', 'nonce:n\nrun:root\n', 'nonce:\nrun:root\nend\n'])
@@ -134,6 +138,8 @@ describe('the password of an account', () => {
   it.each<[object, string]>([
     [{}, 'password'],
     [{ password: 'a\nroot:x' }, 'password'],
+    // crypt(3) verifies 511 bytes and no more.
+    [{ password: 'é'.repeat(256) }, 'password'],
     [{ password: 'x', hash: OTHER }, 'hash'],
     [{ hash: new Secret('$1$broken$abcdefghijklmnopqrstuv') }, 'hash'],
     [{ hash: new Secret('plain') }, 'hash'],

@@ -435,6 +435,7 @@ describe('invalid options', () => {
     ['a user with a space', { known_users: ['a b'] }],
     ['a user with a capital letter', { known_users: ['Ann'] }],
     ['a dashboard without users', { dashboard: { users: {} } }],
+    ['a password that nginx cannot verify', { dashboard: { users: { a: 'x'.repeat(512) } } }],
     ['a user of the dashboard with a colon', { dashboard: { users: { 'a:b': 'x' } } }],
     ['a certificate at no absolute path', { dashboard: { users: { a: 'x' }, certificate: 'a.pem' } }],
     ['a certificate with a space', { dashboard: { users: { a: 'x' }, certificate: '/a b.pem' } }],
