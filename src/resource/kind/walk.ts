@@ -13,7 +13,7 @@ export const UNSAFE = 67
 export const ENTER = `
 use strict; use warnings; use Fcntl qw(:DEFAULT :mode); use IO::Handle;
 my ($at, $other, $other_uid, $sticky, @held);
-sub account { getpwuid($_[0]) // "uid $_[0]" }
+sub account { local $!; return getpwuid($_[0]) // "uid $_[0]" }
 sub stop { @held = @_; return 0 }
 sub note_others {
   my @s = @_;

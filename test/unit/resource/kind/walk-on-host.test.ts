@@ -34,6 +34,10 @@ beforeAll(() => {
 })
 afterAll(() => rmSync(root, { recursive: true }))
 
+it('the name of an account leaves the reason of the system for the message', () => {
+  expect(sh(`${walk("$! = 13; print join ': ', account(0), account(4294967294), $!")}`)).toBe('root: uid 4294967294: Permission denied')
+})
+
 describe.skipIf(!isRoot)('paths that are compared before a change', () => {
   const OLD = sha256Hex('old\n')
   const FILE = { inode: 'f 644 root root', sha256: OLD }
