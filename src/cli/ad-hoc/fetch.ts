@@ -26,6 +26,9 @@ const options = {
 /** A larger file is copied with other programs. */
 const MAX_BYTES = 256 * 2 ** 20
 
+/** The rest of the messages of a host is dropped. */
+const MAX_ERROR_BYTES = 65_536
+
 /** `provision fetch`: copies a file from hosts, byte for byte. */
 export const command = defineCommand({
   usage: ['fetch PATTERN PATH [--sudo]', 'fetch PATTERN PATH --into DIR [--sudo] [--json]'],
@@ -83,23 +86,50 @@ const read = async (
   path: string,
   { sudo, signal }: { readonly sudo: boolean; readonly signal: AbortSignal },
 ): Promise<Buffer> => {
-  const [stdout, stderr]: [Buffer[], Buffer[]] = [[], []]
-  const code = await execOn(await resolveTarget(host.name, host.connection), readScript(path, sudo), {
-    sudo,
-    signal,
-    onStdout: (chunk) => stdout.push(chunk),
-    onStderr: (chunk) => stderr.push(chunk),
-  })
-  const bytes = Buffer.concat(stdout)
   const refused = (what: string, fix: string, why?: string): Problem =>
     new Problem({ class: 'task', where: { host: host.name }, what, why, fix })
-  if (bytes.length > MAX_BYTES) throw refused(`${path} is larger than 256 MB`, 'copy it with scp or rsync')
-  if (code === 0) return bytes
+  const tooMuch = new AbortController()
+  const [stdout, stderr] = [new Collected(MAX_BYTES), new Collected(MAX_ERROR_BYTES)]
+  const collect =
+    (output: Collected) =>
+    (chunk: Buffer): void => {
+      if (!output.push(chunk)) tooMuch.abort(refused(`${path} is larger than 256 MB`, 'copy it with scp or rsync'))
+    }
+  try {
+    const target = await resolveTarget(host.name, host.connection)
+    const options = { sudo, signal: AbortSignal.any([signal, tooMuch.signal]), onStdout: collect(stdout) }
+    const code = await execOn(target, readScript(path, sudo), { ...options, onStderr: (chunk) => stderr.push(chunk) })
+    if (code === 0) return stdout.bytes()
+  } catch (error) {
+    throw tooMuch.signal.aborted ? tooMuch.signal.reason : error
+  }
   throw refused(
     `${path} cannot be read`,
     sudo ? 'correct the path, or read it without --sudo, as an account that may' : 'correct the path, or read it as root: --sudo',
-    outputExcerpt(Buffer.concat(stderr).toString()),
+    outputExcerpt(stderr.bytes().toString()),
   )
+}
+
+/** Output up to a limit: a host can send without end. */
+class Collected {
+  readonly #chunks: Buffer[] = []
+  #left: number
+
+  constructor(limit: number) {
+    this.#left = limit
+  }
+
+  /** Keeps a chunk. Returns false, and drops it, if the limit is exceeded. */
+  push(chunk: Buffer): boolean {
+    this.#left -= chunk.length
+    if (this.#left < 0) return false
+    this.#chunks.push(chunk)
+    return true
+  }
+
+  bytes(): Buffer {
+    return Buffer.concat(this.#chunks)
+  }
 }
 
 /** The script that prints a file. The user's login shell may be another one, so it runs in sh. */

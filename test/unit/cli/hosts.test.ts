@@ -83,6 +83,27 @@ describe('provision trust', () => {
   })
 })
 
+test('provision fetch ends the connection to a host that sends without end', { timeout: 120_000 }, async () => {
+  const endless = (host: string, _: string, channel: ServerChannel): void => {
+    if (host === 'web-02') {
+      channel.write('hello\n')
+      channel.exit(0)
+      channel.end()
+      return
+    }
+    const part = Buffer.alloc(1 << 20)
+    const send = (): void => {
+      while (channel.writable && channel.write(part));
+    }
+    channel.on('drain', send)
+    send()
+  }
+  const { provision, known, lines } = await site(['web-01', 'web-02'], endless)
+  writeFileSync(known, `${lines.join('\n')}\n`)
+  const { status, what, out } = await provision(['fetch', 'all', '/etc/motd', '--into', 'got'])
+  expect([status, what, out]).toEqual([1, ['/etc/motd is larger than 256 MB'], 'got/web-02/etc/motd\n'])
+})
+
 describe('provision exec', () => {
   const answering = (host: string, command: string, channel: ServerChannel): void => {
     channel.write(`${host}: ${command}\n`)
