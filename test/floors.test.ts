@@ -106,8 +106,9 @@ interface Import {
 const IMPORT = /^(?:import|export)\s+(?:type\s+)?(?:([\w*{][^'"]*?)\sfrom\s+)?['"]([^'"]+)['"]|\bimport\('([^']+)'\)/gm
 const importsOf = (path: string): readonly Import[] =>
   [...readFileSync(join(root, path), 'utf8').matchAll(IMPORT)]
-    // Checks of the form of an address contact no network.
+    // Checks of the form of an address contact no network, and reading a certificate changes nothing.
     .filter(([, names]) => !/^\{ (BlockList|isIP(v[46])?)(, isIPv[46])* \}$/.test(names ?? ''))
+    .filter(([, names]) => !/^\{ createPrivateKey, type KeyObject, X509Certificate \}$/.test(names ?? ''))
     .map(([, , declared, asked]) => ({ path, specifier: declared ?? asked ?? '' }))
 
 /** Writing functions that a file imports, or the name of a namespace import, which hides them. */
