@@ -70,7 +70,7 @@ const isLong = (item: SourceNode): boolean =>
 const HINTS: ReadonlyMap<string, string> = new Map([
   ['vars', 'write `options`'],
   ['tags', 'remove it; `--role` selects the resources of a role'],
-  ['when', 'bind the role in a play of its own, with a group of hosts that need it'],
+  ['when', 'bind the role in a separate play, for a group of hosts'],
   ['become', 'remove it; roles always run as root'],
 ])
 

@@ -3,6 +3,7 @@ import { shippedKinds } from '../../engine/shipped-kinds.ts'
 import { table } from '../../report/table.ts'
 import { type YamlForm, yamlForms } from '../../resource/option/yaml-form.ts'
 import { findPackages } from '../../role/package/packages.ts'
+import { ansibleKind } from '../../role/yaml/ansible/modules.ts'
 import type { Declarable } from '../../role/yaml/entries.ts'
 import { projectOptions, sourceOption } from '../../role/yaml/project-source.ts'
 import { shownText } from '../../shown-name.ts'
@@ -30,7 +31,11 @@ export const command = defineCommand({
     }
     const kind = kinds.get(name)
     if (kind === undefined)
-      throw usageError('kinds', `unknown kind ${shownText(name)}`, suggestion(name, kinds.keys(), 'run provision kinds'))
+      throw usageError(
+        'kinds',
+        `unknown kind ${shownText(name)}`,
+        ansibleKind(name, kinds) ?? suggestion(name, kinds.keys(), 'run provision kinds'),
+      )
     out(`${heading(name, `kind of ${origins.get(name) ?? 'the project'}`, view)}${optionsPage(kind.schema, view, inYaml(kind))}`)
     return 0
   },

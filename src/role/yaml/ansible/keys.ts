@@ -6,7 +6,7 @@ const REMOVE_BECOME = 'remove it; resources are always applied as root'
 const NO_REGISTER = 'remove it; a resource has no result. Use facts of the host, or a role in TypeScript'
 const UNTIL = 'use the kind `wait`, which asks again until `withinSeconds` are over'
 const ASYNC = 'remove it; hosts work in parallel, and the time limit of a kind is `withinMinutes`'
-const BLOCK = 'write each resource as an entry of its own, with its own `if`'
+const BLOCK = 'write each resource as a separate entry, with its own `if`'
 const ELSEWHERE = 'move the resource to a play of that host'
 
 const KEYS: ReadonlyMap<string, string> = new Map(

@@ -30,12 +30,12 @@ const KINDS: Readonly<Record<string, readonly string[]>> = {
 
 const PACKAGE = 'use the kind `package`, with one name; in a playbook, `each` repeats it for a list'
 const FIREWALL = 'bind the role `firewall`; it opens the ports that roles declare. Other rules: its option `extra`, or the kind `nftables`'
-const COMMAND = 'use the kind `command`, with `creates`, `unless` or `onlyIf`, which decides whether it has to run'
+const COMMAND = 'use the kind `command`, with `creates`, `unless` or `when`, which decide whether it runs'
 const INSTALLER = 'use the kind `command`, with an `unless` that asks whether the package is installed'
 const VARIABLE = 'set a variable under `vars` in the inventory, or run shell code on the host with the kind `command`'
 const ROLE = 'list the role under `roles` of a play'
 const TASKS = 'move the resources to a role in YAML (roles/NAME/role.yaml), and list it under `roles` of a play'
-const NOTHING = 'remove it; resources apply in their order, and a change ends the run if it fails'
+const NOTHING = 'remove it; resources are applied in their order, and a change that fails ends the run on its host'
 const CERTIFICATE = 'use the kind `certificate`, or the role `haproxy-tls` for certificates of an ACME authority'
 const SQL = 'use the kind `command` with `unless`, or a role in TypeScript; an SQL statement has no state to compare'
 const COMPOSE = 'use the kind `container` for each service; see docs/containers.md in the package provision'
@@ -44,7 +44,7 @@ const FACT = 'remove it; facts of the host are always read. See docs/resources.m
 /** Modules whose fix is a sentence: several kinds, or none. */
 const SENTENCES: Readonly<Record<string, readonly string[]>> = {
   [PACKAGE]: ['apt', 'package', 'pkg', 'dnf', 'yum'],
-  'set `key` of the kind `apt-repository`, with the fingerprint of the key': ['apt_key', 'rpm_key'],
+  'set `key` and `fingerprint` of the kind `apt-repository`': ['apt_key', 'rpm_key'],
   'set `hold` of the kind `package`': ['dpkg_selections'],
   'use the kind `file`, with `content` or `source`, or the kind `tree` for a directory': ['copy', 'synchronize', 'assemble'],
   'use the kind `file`, with `template`': ['template'],

@@ -79,7 +79,7 @@ export const ADVICE: Table<string> = {
   archive: { template: NO_TEMPLATE },
   'database-dump': { template: NO_TEMPLATE },
   cron: { minute: JOBS, hour: JOBS, day: JOBS, month: JOBS, weekday: JOBS, job: JOBS, special_time: JOBS, user: JOBS },
-  command: { removes: 'write `onlyIf: test -e PATH`', executable: 'remove it; write `run: bash -c …` for another shell' },
+  command: { removes: 'write `unless: test ! -e PATH`', executable: 'remove it; write `run: bash -c …` for another shell' },
   container: {
     state: 'remove it; a container is present and started. For one that is not wanted, remove the resource and run with --prune',
   },

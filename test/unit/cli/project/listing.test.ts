@@ -88,6 +88,7 @@ test('kinds are listed with their origin, and one is shown with its options', as
 test.each([
   [roles, 'ngnix', 'unknown role ngnix', 'did you mean `nginx`?'],
   [kinds, 'fil', 'unknown kind fil', 'did you mean `file`?'],
+  [kinds, 'authorized_key', 'unknown kind authorized_key', 'use the kind `authorized-keys`'],
 ])(
   'an unknown name has a suggestion',
   async (command, name, what, fix) => {

@@ -45,6 +45,7 @@ describe('modules of Ansible', () => {
     expect(fix('apt')).toContain('`each`')
     expect(fix('ansible.builtin.user')).toBe('use the kind `user`')
     expect(fix('docker_container')).toBe('use the kind `container`')
+    expect(fix('shell')).toContain('`creates`, `unless` or `when`')
     expect(fix('nothing')).toBe('')
     expect(fix('acme.own.nothing')).toBe('')
   })
@@ -130,7 +131,7 @@ describe('keys of tasks', () => {
 
   test('block with a list is not the kind of this name', async () => {
     expect(await problems('- block:\n    - package: { name: htop }\n')).toEqual([
-      '4:7 options of block must be a map → write each resource as an entry of its own, with its own `if`',
+      '4:7 options of block must be a map → write each resource as a separate entry, with its own `if`',
     ])
   })
 })
