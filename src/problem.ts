@@ -55,6 +55,12 @@ export class Problems extends Error {
   }
 }
 
+/** Throws problems together, and a single one as itself. Does nothing without problems. */
+export const throwProblems = (problems: readonly Problem[]): void => {
+  const [only, ...more] = problems
+  if (only !== undefined) throw more.length === 0 ? only : new Problems(problems)
+}
+
 /** The problems of an error, or undefined if it is a defect of provision. */
 export const problemsIn = (error: unknown): readonly Problem[] | undefined => {
   if (error instanceof Problem) return [error]

@@ -1,8 +1,9 @@
 import { isDeepStrictEqual } from 'node:util'
-import { Problem } from '../../problem.ts'
+import { Problem, throwProblems } from '../../problem.ts'
 import { comparable } from '../../resource/kind/compare/comparable.ts'
 import { keyOf, type Resource, type Trigger } from '../../resource/kind/kind.ts'
 import { whereNamed } from '../../role/yaml/declare.ts'
+import { inFileOrder } from '../../site/source/input-problem.ts'
 import { suggestion } from '../../site/source/suggest.ts'
 import { calling } from '../failure.ts'
 
@@ -15,55 +16,50 @@ export interface DeclaredResource {
 
 /**
  * Removes repetitions. A resource that is declared twice identically keeps its first place. Different declarations of one resource throw
- * an input error, because the last one would win on every run.
+ * input errors, because the last one would win on every run.
  */
 export const mergeDeclared = (host: string, resources: readonly DeclaredResource[]): readonly DeclaredResource[] => {
   const merged = new Map<string, DeclaredResource>()
+  const problems: Problem[] = []
   for (const declared of resources) {
     const key = keyOf(declared.resource)
     const first = merged.get(key)
     if (first === undefined) merged.set(key, declared)
     else if (!isDeepStrictEqual(comparable(first.resource.spec), comparable(declared.resource.spec)))
-      throw conflictingDeclarations(host, first, declared)
+      problems.push(conflictingDeclarations(host, first, declared))
   }
   const all = [...merged.values()]
-  refuseSharedFiles(host, all)
-  refuseSharedPermissions(host, all)
+  throwProblems(inFileOrder([...problems, ...sharedFiles(host, all), ...sharedPermissions(host, all)]))
   return all
 }
 
-/** Refuses a part of a file that another resource declares as a whole: each run would write it twice. */
-const refuseSharedFiles = (host: string, resources: readonly DeclaredResource[]): void => {
+/** Problems of parts of a file that another resource declares as a whole: each run would write it twice. */
+const sharedFiles = (host: string, resources: readonly DeclaredResource[]): readonly Problem[] => {
   const parts = resources.filter(({ resource }) => resource.kind.family !== undefined)
-  if (parts.length === 0) return
+  if (parts.length === 0) return []
   const whole = new Map(
     resources.filter((one) => !parts.includes(one)).flatMap((one) => filesOf(one.resource).map((path) => [path, one] as const)),
   )
-  for (const part of parts)
-    for (const path of filesOf(part.resource)) {
+  return parts.flatMap((part) =>
+    filesOf(part.resource).flatMap((path) => {
       const other = whole.get(path)
-      if (other !== undefined) throw sharedFile(host, part, { path, other })
-    }
+      return other === undefined ? [] : [sharedFile(host, part, { path, other })]
+    }),
+  )
 }
 
-/** Refuses permissions of a path that another resource declares with others: each run would set both. */
-const refuseSharedPermissions = (host: string, resources: readonly DeclaredResource[]): void => {
+/** Problems of permissions of a path that another resource declares with others: each run would set both. */
+const sharedPermissions = (host: string, resources: readonly DeclaredResource[]): readonly Problem[] => {
   const effects = resources.flatMap((one) => permissionsOf(one.resource).map((effect) => ({ ...effect, one })))
-  for (const { path, becomes, one } of effects.filter(({ becomes: { type } }) => type === undefined)) {
+  const alone = effects.filter(({ becomes: { type } }) => type === undefined)
+  return alone.flatMap(({ path, becomes, one }) => {
     const isOther = (key: 'mode' | 'owner' | 'group', value: unknown): boolean => value !== undefined && value !== becomes[key]
     const conflict = effects.find(
       (other) =>
         other.one !== one && other.path === path && KEYS.some((key) => becomes[key] !== undefined && isOther(key, other.becomes[key])),
     )
-    if (conflict === undefined) continue
-    throw new Problem({
-      class: 'input',
-      where: whereNamed(one.resource) ?? { host, resource: keyOf(one.resource) },
-      what: `${path} is declared with different permissions`,
-      why: `role ${conflict.one.role} declares ${keyOf(conflict.one.resource)} with its own mode and owner`,
-      fix: 'declare mode and owner in that resource only',
-    })
-  }
+    return conflict === undefined ? [] : [otherPermissions(host, one, { path, other: conflict.one })]
+  })
 }
 
 const KEYS = ['mode', 'owner', 'group'] as const
@@ -75,11 +71,21 @@ const permissionsOf = ({ kind, spec }: Resource) =>
 
 const filesOf = ({ kind, spec }: Resource): readonly string[] => (kind.files?.(spec) ?? []).map(({ path }) => path)
 
-const sharedFile = (
-  host: string,
-  part: DeclaredResource,
-  { path, other }: { readonly path: string; readonly other: DeclaredResource },
-): Problem =>
+interface Shared {
+  readonly path: string
+  readonly other: DeclaredResource
+}
+
+const otherPermissions = (host: string, { resource }: DeclaredResource, { path, other }: Shared): Problem =>
+  new Problem({
+    class: 'input',
+    where: whereNamed(resource) ?? { host, resource: keyOf(resource) },
+    what: `${path} is declared with different permissions`,
+    why: `role ${other.role} declares ${keyOf(other.resource)} with its own mode and owner`,
+    fix: 'declare mode and owner in that resource only',
+  })
+
+const sharedFile = (host: string, part: DeclaredResource, { path, other }: Shared): Problem =>
   new Problem({
     class: 'input',
     where: whereNamed(part.resource) ?? { host, resource: keyOf(part.resource) },
@@ -101,18 +107,19 @@ const conflictingDeclarations = (host: string, first: DeclaredResource, second: 
 
 /**
  * Replaces the names of earlier resources in specs (`when`) by the resources. A path names every resource there and below. A name that leads
- * to no earlier resource of the host throws an input error.
+ * to no earlier resource of the host is an input error. Throws all of them together.
  */
 export const withTriggers = (host: string, declared: readonly DeclaredResource[]): readonly DeclaredResource[] => {
   const earlier: Resource[] = []
-  return declared.map((one) => {
+  const problems: Problem[] = []
+  const resolved = declared.map((one) => {
     const { role, resource } = one
     const { triggers } = resource.kind
     const names =
       triggers === undefined ? [] : calling({ call: `names of kind ${resource.kind.name}`, role }, () => triggers.names(resource.spec))
     const found = names.flatMap((name) => {
       const named = earlier.filter((other) => isNamed(other, name))
-      if (named.length === 0) throw unknownName(host, one, { name, earlier, all: declared })
+      if (named.length === 0) problems.push(unknownName(host, one, { name, earlier, all: declared }))
       return named.map(triggerOf)
     })
     earlier.push(resource)
@@ -120,6 +127,8 @@ export const withTriggers = (host: string, declared: readonly DeclaredResource[]
     const distinct = [...new Map(found.map((trigger) => [trigger.key, trigger])).values()]
     return { ...one, resource: { ...resource, spec: triggers.resolve(resource.spec, distinct) } }
   })
+  throwProblems(inFileOrder(problems))
+  return resolved
 }
 
 const triggerOf = (resource: Resource): Trigger => ({ key: keyOf(resource), files: resource.kind.files?.(resource.spec) ?? [] })

@@ -1,5 +1,5 @@
 import { ZodError } from 'zod'
-import { distinctProblems, Problem, Problems, problemsIn } from '../../problem.ts'
+import { distinctProblems, Problem, problemsIn, throwProblems } from '../../problem.ts'
 import type { Resource } from '../../resource/kind/kind.ts'
 import { drained } from '../../resource/ownership/drained.ts'
 import type { Bindings, Bound } from '../../role/bind.ts'
@@ -34,7 +34,7 @@ export const resourcesOf = (host: string, facts: Facts, surroundings: Surroundin
   const problems = boundOn(host, surroundings.bindings).flatMap((bound) =>
     problemsOf(() => declared.push(...declaredBy(bound, facts, surroundings))),
   )
-  if (problems.length > 0) throw new Problems(problems)
+  throwProblems(problems)
   return withTriggers(host, mergeDeclared(host, declared))
 }
 
@@ -125,16 +125,14 @@ const declared = (bound: Bound, context: HostContext<unknown>): readonly Resourc
     if (readsFact(error)) return []
     if (error instanceof Problem) throw atOption(error, bound)
     if (!(error instanceof ZodError)) throw error
-    const [issue] = error.issues
-    throw new Problem(
-      {
-        class: 'input',
-        where: placeIn(error) ?? { host, role: role.name },
-        what: `role ${role.name} declares an invalid resource: ${issue?.path.join('.') ?? ''} ${issue?.message ?? ''}`,
-        fix: 'correct the role, or the option that it uses there',
-      },
-      { cause: error },
+    const where = placeIn(error) ?? { host, role: role.name }
+    throwProblems(
+      error.issues.map(({ path, message }) => {
+        const what = `role ${role.name} declares an invalid resource: ${path.join('.')} ${message}`
+        return new Problem({ class: 'input', where, what, fix: 'correct the role, or the option that it uses there' }, { cause: error })
+      }),
     )
+    throw error
   }
 }
 

@@ -78,7 +78,7 @@ const resolvedOptions = ({ kind, options }: Entry, scope: Scope): SourceNode => 
     return resolve(options, scope)
   } catch (error) {
     if (!(error instanceof Problems)) throw error
-    throw new Problems([...error.problems, ...misspelt(kind, options)].toSorted(inFileOrder))
+    throw new Problems(inFileOrder([...error.problems, ...misspelt(kind, options)]))
   }
 }
 

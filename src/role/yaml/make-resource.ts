@@ -59,7 +59,7 @@ export const makeResources = (kind: Declarable, options: SourceMap, nameable: Na
   if (checked.success && problems.length === 0)
     return 'resources' in kind ? kind.resources(checked.data) : [{ kind, id: kind.id(checked.data), spec: checked.data }]
   const issues = checked.error?.issues ?? []
-  throw new Problems([...problems, ...optionProblems(kind, { options: given, value, unread }, issues)].toSorted(inFileOrder))
+  throw new Problems(inFileOrder([...problems, ...optionProblems(kind, { options: given, value, unread }, issues)]))
 }
 
 /** A text with its secrets as separate parts. Other values are left to the schema. */

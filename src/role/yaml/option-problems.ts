@@ -2,7 +2,7 @@ import type { z } from 'zod'
 import type { Problem } from '../../problem.ts'
 import { shownText } from '../../shown-name.ts'
 import { zodProblems } from '../../site/schema/zod.ts'
-import { inFileOrder, inputProblem } from '../../site/source/input-problem.ts'
+import { inputProblem } from '../../site/source/input-problem.ts'
 import { entryOf, locatedValue, type SourceMap, type SourceNode } from '../../site/source/source-map.ts'
 import { suggestion } from '../../site/source/suggest.ts'
 import { ansibleOption, ansibleValue } from './ansible/options.ts'
@@ -18,7 +18,7 @@ interface Given {
   readonly unread: readonly Path[]
 }
 
-/** Returns the issues of a schema as problems in the order of the file, with a fix for what Ansible has in place of an option. */
+/** Returns the issues of a schema as problems, with a fix for what Ansible has in place of an option. */
 export const optionProblems = (
   kind: Declarable,
   { options, value, unread }: Given,
@@ -38,9 +38,7 @@ export const optionProblems = (
     return problem === undefined
   })
   const located = { ...locatedValue(options), value }
-  return [...keys.problems, ...values.values(), ...zodProblems({ issues: others }, located, labelOf(kind), kind.schema)].toSorted(
-    inFileOrder,
-  )
+  return [...keys.problems, ...values.values(), ...zodProblems({ issues: others }, located, labelOf(kind), kind.schema)]
 }
 
 /** Returns the problems that are visible while facts are unknown: options that the kind does not have. */

@@ -7,8 +7,12 @@ export type Place = Extract<Where, { file: string }>
 export const inputProblem = (where: Where, what: string, fix: string, why?: string): Problem =>
   new Problem({ class: 'input', where, what, fix, ...(why === undefined ? {} : { why }) })
 
-/** Compares problems of one file by their positions. Those of other files keep their order. */
-export const inFileOrder = ({ where: a }: Problem, { where: b }: Problem): number => {
-  if (!('file' in a) || !('file' in b) || a.file !== b.file) return 0
-  return (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0)
+/** Sorts problems by their positions in a file. Files are in the order in which they are first named. */
+export const inFileOrder = (problems: readonly Problem[]): readonly Problem[] => {
+  const place = ({ where }: Problem): Place => ('file' in where ? where : { file: '' })
+  const files = [...new Set(problems.map((problem) => place(problem).file))]
+  return problems.toSorted((one, other) => {
+    const [a, b] = [place(one), place(other)]
+    return files.indexOf(a.file) - files.indexOf(b.file) || (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0)
+  })
 }

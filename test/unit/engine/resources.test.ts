@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { ZodError } from 'zod'
 import type { Event } from '../../../src/engine/events.ts'
 import { faultsAhead, resourcesOf, type Surroundings } from '../../../src/engine/plan/resources.ts'
-import { Problem } from '../../../src/problem.ts'
+import { Problem, problemsIn } from '../../../src/problem.ts'
 import { command } from '../../../src/resource/control/command.ts'
 import { directory } from '../../../src/resource/file/directory.ts'
 import { file } from '../../../src/resource/file/file.ts'
@@ -104,6 +104,33 @@ describe('faults that need no facts', () => {
     ])
     const twice = roleOf('app', () => [motd('1'), motd('2')])
     expect(faults(surroundingsOf(['a', twice]).surroundings, 'a')[0]).toContain('role app declares this resource twice')
+  })
+
+  it('are all reported together, also where facts are known', () => {
+    const wrong = (error: unknown): readonly string[] => (problemsIn(error) ?? []).map(({ what }) => what)
+    const thrown = (act: () => unknown): readonly string[] => {
+      try {
+        act()
+        return []
+      } catch (error) {
+        return wrong(error)
+      }
+    }
+    const app = roleOf('app', () => [file({ path: 'relative', content: 'x', mode: 'x' })])
+    const shop = roleOf('shop', () => [motd('x', 'relative')])
+    const { surroundings } = surroundingsOf(['a', app], ['a', shop])
+    expect(thrown(() => resourcesOf('a', facts, surroundings))).toEqual([
+      expect.stringMatching(/^role app declares an invalid resource: path /),
+      expect.stringMatching(/^role app declares an invalid resource: mode /),
+      expect.stringMatching(/^role shop declares an invalid resource: path /),
+    ])
+    const twice = roleOf('twice', () => ['/a', '/b', '/a', '/b'].map((path, i) => file({ path, content: String(i) })))
+    expect(thrown(() => resourcesOf('a', facts, surroundingsOf(['a', twice]).surroundings))).toHaveLength(2)
+    const unknown = roleOf('unknown', () => [command({ name: 'x', run: 'true', when: ['file:/none', 'file:/nil'] })])
+    expect(thrown(() => resourcesOf('a', facts, surroundingsOf(['a', unknown]).surroundings))).toEqual([
+      expect.stringContaining('`when` names file:/none'),
+      expect.stringContaining('`when` names file:/nil'),
+    ])
   })
 
   it('are an invalid resource, on each host that declares it', () => {
