@@ -2,7 +2,7 @@ import type { Script } from '../../shell/script.ts'
 import { sh } from '../../shell/sh.ts'
 import { ABSENT, type InodeState } from '../kind/inode.ts'
 import { walk } from '../kind/walk.ts'
-import { AS_USER } from './as-user.ts'
+import { AS_USER } from './as-user/as-user.ts'
 import { fieldsOf } from './keys-fields.ts'
 import { KEYS_PLACES } from './keys-places.ts'
 

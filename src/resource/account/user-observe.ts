@@ -1,5 +1,8 @@
 import { sh } from '../../shell/sh.ts'
+import { ABSENT } from '../kind/inode.ts'
 import type { KindQuery } from '../kind/kind.ts'
+import { inodeAt } from '../kind/queries.ts'
+import { findKeysScript, KEYS_END, readKeys } from './as-user/find-keys.ts'
 import { type AccountQuestion, type AccountRecords, accountsScript, readAccountRecords } from './observe-accounts.ts'
 import { type Account, homeOf, NO_ACCOUNT, shellOf, type UserSpec, type UserState } from './user-spec.ts'
 
@@ -18,15 +21,27 @@ export const observeUsers = (specs: readonly UserSpec[]): KindQuery<UserState> =
     ...specs.flatMap(({ name, removeHome }) => (removeHome ? [{ homeless: name }] : [])),
     ...present.filter(({ system }) => !system).map((spec) => ({ home: homeOf(spec), of: spec.name })),
   ]
+  const keyed = specs.flatMap(({ name, sshKey }) => (sshKey === undefined ? [] : [name]))
   return {
-    script: specs.length === 0 ? sh`` : accountsScript(questions, withPasswords),
-    parse: (stdout) => {
+    ...(keyed.length > 0 && { shared: { inodes: [KEYGEN] } }),
+    script: specs.length === 0 ? sh`` : sh`${findKeysScript(keyed)}${accountsScript(questions, withPasswords)}`,
+    parse: (stdout, answers) => {
       if (specs.length === 0) return new Map()
-      const records = readAccountRecords(stdout)
-      return new Map(specs.map((spec): [string, UserState] => [spec.name, stateOf(spec, records)]))
+      const end = keyed.length === 0 ? 0 : stdout.indexOf(KEYS_END) + KEYS_END.length
+      const keys = readKeys(stdout.subarray(0, end), keyed)
+      const records = readAccountRecords(stdout.subarray(end))
+      return new Map(
+        specs.map((spec): [string, UserState] => {
+          const is = keys.get(spec.name)
+          const sshKey = is && { is, hasProgram: inodeAt(answers, KEYGEN) !== ABSENT }
+          return [spec.name, { ...stateOf(spec, records), ...(sshKey !== undefined && { sshKey }) }]
+        }),
+      )
     },
   }
 }
+
+const KEYGEN = '/usr/bin/ssh-keygen'
 
 const stateOf = (spec: UserSpec, records: AccountRecords): UserState => {
   const { name, uid } = spec

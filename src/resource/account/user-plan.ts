@@ -2,6 +2,7 @@ import { describeDifferences, differing } from '../kind/differences.ts'
 import type { Change, Difference, PlanContext } from '../kind/kind.ts'
 import { parentOf } from '../kind/path.ts'
 import { HostRefusal } from '../kind/step.ts'
+import { KEY } from './as-user/key-names.ts'
 import { type Account, homeOf, NO_ACCOUNT, shellOf, type UserSpec, type UserState } from './user-spec.ts'
 
 export const planUser = (spec: UserSpec, state: UserState, { packagesPending }: PlanContext): Change | undefined => {
@@ -10,12 +11,14 @@ export const planUser = (spec: UserSpec, state: UserState, { packagesPending }: 
   const missingShell = state.isShellMissing ? `; shell ${shellOf(spec, account !== NO_ACCOUNT)} does not exist` : ''
   // A package of this run can bring the shell.
   const certainty = state.isShellMissing && packagesPending ? 'dependent' : 'exact'
+  const key = keyDifferences(state)
   if (account === NO_ACCOUNT) {
     const owner = spec.uid === undefined && !spec.system ? state.newHome.owner : undefined
-    const differences = owner === undefined ? [] : [{ key: 'uid', to: `${owner}, the owner of ${homeOf(spec)}` }]
+    const uid = owner === undefined ? [] : [{ key: 'uid', to: `${owner}, the owner of ${homeOf(spec)}` }]
+    const differences = [...uid, ...key]
     return { action: 'create', certainty, reason: `missing${missingShell}`, differences }
   }
-  const differences = differencesOf(spec, account)
+  const differences = [...differencesOf(spec, account), ...key]
   if (differences.length === 0) return undefined
   const reason = describeDifferences(differences)
   const movesShell = differences.some(({ key }) => key === 'shell')
@@ -28,6 +31,16 @@ export const planUser = (spec: UserSpec, state: UserState, { packagesPending }: 
     }
   return { action: 'update', certainty: 'dependent', reason: `${reason}; its processes must end first: ${state.busy}`, differences }
 }
+
+/** Whether the account has its settings, and only its SSH key is missing. */
+export const lacksOnlyKey = (spec: UserSpec, { account }: UserState): boolean =>
+  account !== NO_ACCOUNT && spec.state === 'present' && differencesOf(spec, account).length === 0
+
+/** Whether the run makes an SSH key, or finishes one. */
+export const lacksKey = ({ sshKey }: UserState): boolean => sshKey !== undefined && sshKey.is !== 'there'
+
+const keyDifferences = (state: UserState): readonly Difference[] =>
+  lacksKey(state) ? [{ key: 'SSH key', from: 'missing', to: `~/.ssh/${KEY}` }] : []
 
 const deletion = ({ endSessions }: UserSpec, { account, busy, oldHome }: UserState): Change => {
   const processes = busy === undefined ? '' : `; ${endSessions ? 'ends its processes' : 'its processes must end first'}: ${busy}`
@@ -89,7 +102,8 @@ const lockOut = (
   return undefined
 }
 
-const impossible = (spec: UserSpec, { account, uidOwner, newHome, oldHome }: UserState, context: PlanContext): HostRefusal | undefined => {
+const impossible = (spec: UserSpec, state: UserState, context: PlanContext): HostRefusal | undefined => {
+  const { account, uidOwner, newHome, oldHome, sshKey } = state
   const { name, uid, home } = spec
   if (
     account !== NO_ACCOUNT &&
@@ -107,6 +121,12 @@ const impossible = (spec: UserSpec, { account, uidOwner, newHome, oldHome }: Use
       : new HostRefusal(`home of ${name} is not deleted`, `${account.home}: ${oldHome.fault}`, 'remove `removeHome`, and delete it by hand')
   if (uidOwner !== undefined && !context.changes(`user:${uidOwner}`))
     return new HostRefusal(`${name} cannot have the number ${uid}`, `${uidOwner} has it on this host`, 'declare another number, or none')
+  if (lacksKey(state) && sshKey?.hasProgram === false && context.packagesPending !== true && context.anyPackagesPending !== true)
+    return new HostRefusal(
+      `the SSH key of ${name} cannot be made`,
+      'the host has no ssh-keygen, and no earlier change of this run installs it',
+      'declare `package: { name: openssh-client }` before it',
+    )
   const creates = !spec.system && (account === NO_ACCOUNT || (home !== undefined && home !== account.home))
   if (newHome.fault !== undefined && creates && !context.changes(`directory:${parentOf(homeOf(spec))}`))
     return new HostRefusal(

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { absolutePath, accountName } from '../kind/path.ts'
+import type { KeyState } from './as-user/find-keys.ts'
 
 // A field of passwd(5) cannot contain a colon or a line break.
 const passwdPath = absolutePath.refine((path) => !path.includes(':'), 'must not contain a colon')
@@ -18,6 +19,9 @@ export const schema = z
       .optional(),
     system: z.boolean().default(false).meta({ description: 'use a number from the range of system users and create no home directory' }),
     password: z.literal('locked').optional().meta({ description: '`locked`: no password is accepted; keys still are' }),
+    sshKey: z.literal('ed25519').optional().meta({
+      description: '`ed25519`: make ~/.ssh/id_ed25519 as this account if it is missing; the private key never leaves the host',
+    }),
     state: z.enum(['present', 'absent']).default('present').meta({ description: '`absent`: delete the account' }),
     endSessions: z.boolean().default(false).meta({
       description: 'with `state: absent`, end the processes of the account; otherwise an account with processes is not deleted',
@@ -34,6 +38,10 @@ export const schema = z
   .refine(({ endSessions, state }) => !endSessions || state === 'absent', {
     path: ['endSessions'],
     error: 'must be used with state: absent',
+  })
+  .refine(({ sshKey, state }) => sshKey === undefined || state === 'present', {
+    path: ['sshKey'],
+    error: 'must not be set for an account that is absent',
   })
 
 export type UserSpec = z.output<typeof schema>
@@ -67,6 +75,8 @@ export interface UserState {
   /** Name of the account that has the declared number. */
   readonly uidOwner: string | undefined
   readonly isShellMissing: boolean
+  /** The SSH key of the user, and whether the host has ssh-keygen. Observed if a key is declared. */
+  readonly sshKey?: { readonly is: KeyState; readonly hasProgram: boolean }
   /** The home of an account to delete with its home, and why root does not delete it. */
   readonly oldHome?: { readonly fault: string | undefined } | undefined
   /** The home that the account gets: why root does not create it, and the owner that it already has, if no account has that number. */

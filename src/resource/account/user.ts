@@ -2,12 +2,14 @@ import type { Script } from '../../shell/script.ts'
 import { sh } from '../../shell/sh.ts'
 import { defineKind, type Work } from '../kind/kind.ts'
 import { inTurn } from '../kind/one-by-one.ts'
+import type { Steps } from '../kind/step.ts'
 import { CHANGED, walk } from '../kind/walk.ts'
 import { refuseAppeared } from './appeared.ts'
+import { makeKeys } from './as-user/make-keys.ts'
 import { END_SESSIONS } from './end-sessions.ts'
 import { GUARD_HOME, MAKE_HOME, REMOVE_HOME } from './home.ts'
 import { observeUsers } from './user-observe.ts'
-import { forbidsUser, missingGroups, needsHome, planUser } from './user-plan.ts'
+import { forbidsUser, lacksKey, lacksOnlyKey, missingGroups, needsHome, planUser } from './user-plan.ts'
 import { type Account, homeOf, NO_ACCOUNT, schema, shellOf, type UserSpec, type UserState } from './user-spec.ts'
 
 export type { Account, UserSpec, UserState } from './user-spec.ts'
@@ -24,8 +26,10 @@ export const user = defineKind({
   orphan: {
     keep: 'its files would lose their owner; declare it with state: absent to delete it, in the options of its role or as a resource',
   },
-  apply: (work: readonly Work<UserSpec, UserState>[]) =>
-    inTurn(work, scriptOf, {
+  *apply(work: readonly Work<UserSpec, UserState>[]): Steps {
+    const changed = work.filter(({ spec, state }) => !lacksOnlyKey(spec, state))
+    const keyed = work.filter(({ spec, state }) => spec.state === 'present' && lacksKey(state)).map(({ id }) => id)
+    yield* inTurn(changed, scriptOf, {
       doing: 'changing users',
       failed: (id) => `user ${id} not ${work.find((one) => one.id === id)?.spec.state === 'absent' ? 'deleted' : 'changed'}`,
       fix: (code) => FIXES[code],
@@ -35,7 +39,10 @@ export const user = defineKind({
           .filter(({ spec, state }) => spec.state === 'present' && state.account === NO_ACCOUNT)
           .map(({ spec }) => ({ name: spec.name, asDeclared: isAsDeclared(spec) })),
       ),
-    }),
+    })
+    const others = changed.map(({ id }) => id).filter((id) => !keyed.includes(id))
+    yield* makeKeys(keyed, others)
+  },
 })
 
 /** Exit statuses of useradd, usermod and userdel (their manual pages). */
