@@ -31,9 +31,10 @@ const schema = z.strictObject({
       description: 'its version. Default: the one of the package for a new extension, and any for an existing one',
       examples: ['1.6'],
     }),
-  schema: objectName
-    .optional()
-    .meta({ description: 'the schema of its objects, which must exist. Default: the one of the server', examples: ['public'] }),
+  schema: objectName.optional().meta({
+    description: 'the schema of its objects, which must exist. Default: the one that the extension demands, or public',
+    examples: ['public'],
+  }),
   cluster: clusterOption,
 })
 
@@ -171,7 +172,10 @@ const sqlOf = ({ spec, state, afterScripts }: Work<ExtensionSpec, ExtensionState
     spec.state === 'absent'
       ? [`DROP EXTENSION IF EXISTS ${name}`]
       : [
+          // An extension that demands no schema takes the first of the path, which would be pg_catalog.
+          ...(spec.schema === undefined ? ['SET LOCAL search_path = public'] : []),
           `CREATE EXTENSION IF NOT EXISTS ${name}${schema}${version === undefined ? '' : ` VERSION ${version}`}`,
+          ...(spec.schema === undefined ? ['SET LOCAL search_path = pg_catalog'] : []),
           ...(version === undefined || state.extension?.version === spec.version ? [] : [`ALTER EXTENSION ${name} UPDATE TO ${version}`]),
           ...(spec.schema === undefined || state.extension === undefined || state.extension.schema === spec.schema
             ? []

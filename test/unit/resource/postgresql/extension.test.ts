@@ -96,6 +96,13 @@ describe('a change', () => {
     )
   })
 
+  it('creates without a schema in public, and never among the objects of the server', () => {
+    expect(sql({}, MISSING)).toContain(
+      'SET LOCAL search_path = public;\nCREATE EXTENSION IF NOT EXISTS "pg_trgm";\nSET LOCAL search_path = pg_catalog;\nCOMMIT;',
+    )
+    expect(sql({ schema: 'text' }, MISSING)).not.toContain('SET LOCAL')
+  })
+
   it('does not compare what a script or an earlier resource may have created', () => {
     expect(sql({}, MISSING, true)).not.toContain('as it was observed')
     expect(sql({}, known({ hasDatabase: false, extension: undefined }))).not.toContain('as it was observed')
