@@ -129,12 +129,22 @@ const laterChanges = ({ role, database, found, isNew, grants }: Inside): readonl
   })
 }
 
+/** A grant without the places that the role owns: an owner has all privileges, and they are not reported as granted. */
+const notOwned = (grant: Grant, { owned }: KnownRole): readonly Grant[] => {
+  const { database, schema, target, names } = grant
+  if (target === 'database') return owned.has(database) ? [] : [grant]
+  if (target === 'schema') return owned.has(`${database}/${schema}`) ? [] : [grant]
+  return [names === 'all' ? grant : { ...grant, names: names.filter((name) => !owned.has(`${database}/${schema}/${name}`)) }]
+}
+
 /** All changes of the privileges of a role. Those within a database that does not exist yet are made once it does. */
 export const grantChanges = (spec: RoleSpec, state: KnownRole): readonly GrantChange[] => [
-  ...databaseChanges(spec, state),
+  ...databaseChanges({ ...spec, grants: spec.grants.flatMap((grant) => notOwned(grant, state)) }, state),
   ...databasesOf(spec).flatMap((database) => {
     const found = state.databases.get(database)
-    const grants = spec.grants.map((grant, i) => ({ ...grant, i })).filter((grant) => grant.database === database)
+    const grants = spec.grants
+      .flatMap((grant, i) => notOwned(grant, state).map((one) => ({ ...one, i })))
+      .filter((grant) => grant.database === database)
     const inside = { role: spec.name, database, found: found ?? NOTHING, isNew: found === undefined, grants }
     return [...schemaChanges(inside), ...excessChanges(inside), ...givenChanges(inside), ...laterChanges(inside)]
   }),

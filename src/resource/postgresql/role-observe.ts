@@ -66,6 +66,8 @@ export interface KnownRole {
   readonly databases: ReadonlyMap<string, DatabaseGrants>
   /** Roles that the spec names and the cluster has. */
   readonly roles: ReadonlySet<string>
+  /** What the role owns among the places of its grants: `database`, `database/schema` and `database/schema/table`. */
+  readonly owned: ReadonlySet<string>
   /** Databases where the role has privileges, or owns something. */
   readonly grantedIn: readonly string[]
   readonly ownsIn: readonly string[]
@@ -126,6 +128,18 @@ const lackingSql = (role: string, { schema, target, privileges: wanted }: Grant)
   `SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE nspname = ${sqlText(schema)} AND relkind IN ${target === 'sequences' ? KINDS.sequences : KINDS.tables}
  AND relowner <> ${oidOf(role)} AND NOT ${sqlTexts(wanted)} <@ ARRAY(SELECT privilege_type FROM aclexplode(relacl) a WHERE a.grantee = ${oidOf(role)} AND a.grantor = relowner)`
 
+/** A schema as `schema`, and named tables and sequences as `schema/name`. */
+const placesOf = ({ schema, target, names }: Grant): readonly string[] => {
+  if (target === 'database') return []
+  if (target === 'schema') return [schema]
+  return names === 'all' ? [] : names.map((name) => `${schema}/${name}`)
+}
+
+/** SQL of those places in a database that a role owns. */
+const ownedSql = (role: string, places: readonly string[]): string =>
+  `(SELECT json_agg(place) FROM (SELECT nspname::text AS place FROM pg_namespace WHERE nspowner = ${oidOf(role)}
+ UNION SELECT nspname || '/' || relname FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE relowner = ${oidOf(role)}) o WHERE place = ANY (${sqlTexts(places)}))`
+
 const row = (sort: string, key: readonly string[], value: string): string =>
   `SELECT json_build_array(${[sort, ...key].map(sqlText).join(', ')}, ${value});\n`
 
@@ -137,6 +151,7 @@ const sharedQuestions = ({ name, memberOf, grants }: RoleSpec, nonce: string): s
   return [
     row('role', [name], `(${attributesSql(name, nonce)})::text`),
     row('shared', [name], `(${sharedSql(name)})`),
+    row('owned', [name], owned),
     row('granted', [name], inDatabases('a')),
     row('owns', [name], `COALESCE(${inDatabases('o')}::jsonb, '[]') || COALESCE(${owned}::jsonb, '[]')`),
     ...[...roles].map((one) => row('exists', [one], `${oidOf(one)} IS NOT NULL`)),
@@ -145,9 +160,11 @@ const sharedQuestions = ({ name, memberOf, grants }: RoleSpec, nonce: string): s
 
 const grantQuestions = (spec: RoleSpec, database: string): string => {
   const inside = spec.grants.flatMap((grant, i) => (grant.database === database ? [{ grant, i }] : []))
+  const places = inside.flatMap(({ grant }) => placesOf(grant))
   const schemas = new Set(inside.flatMap(({ grant: { schema } }) => (schema === '' ? [] : [schema])))
   return [
     row('grants', [spec.name, database], `(${grantsSql(spec.name)})::text`),
+    row('owned inside', [spec.name, database], ownedSql(spec.name, places)),
     ...[...schemas].map((schema) =>
       row('has', [database, schema], `EXISTS (SELECT 1 FROM pg_namespace WHERE nspname = ${sqlText(schema)})`),
     ),
@@ -213,8 +230,13 @@ const stateOf = (spec: RoleSpec, nonce: string, rows: readonly Row[]): KnownRole
       ],
     ]
   })
+  const textsOf = (value: unknown): readonly string[] => (Array.isArray(value) ? value.map(String) : [])
+  const owned = [
+    ...textsOf(of('owned', name)[0]?.[2]),
+    ...of('owned inside', name).flatMap((one) => textsOf(one[3]).map((place) => `${String(one[2])}/${place}`)),
+  ]
   return {
-    ...{ is: 'known', nonce, databases: new Map(databases) },
+    ...{ is: 'known', nonce, databases: new Map(databases), owned: new Set(owned) },
     role: typeof text === 'string' ? foundRole.parse({ ...JSON.parse(text), ...Object(of('shared', name)[0]?.[2]) }) : undefined,
     digest: sha256Hex(typeof text === 'string' ? text : ''),
     roles: new Set(of('exists').flatMap((one) => (one[2] === true ? [String(one[1])] : []))),

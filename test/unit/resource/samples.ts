@@ -30,7 +30,7 @@ interface Sample {
 const NO_GROUP = missingState('group') as object
 const NO_USER = missingState('user') as object
 const NO_ROLE = {
-  ...{ is: 'known', role: undefined, nonce: 'n', digest: '', roles: new Set(), grantedIn: [], ownsIn: [] },
+  ...{ is: 'known', role: undefined, nonce: 'n', digest: '', roles: new Set(), owned: new Set(), grantedIn: [], ownsIn: [] },
   databases: new Map([
     ['shop', { grants: { schemas: [], relations: [], defaults: [] }, digest: '', existing: new Set(), lacking: new Map() }],
   ]),

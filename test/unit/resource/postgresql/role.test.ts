@@ -18,7 +18,7 @@ const shop = (grants: Partial<FoundGrants> = {}, more: object = {}) => ({
 })
 const known = (role: Partial<FoundRole> | undefined, more: Partial<KnownRole> = {}): KnownRole => ({
   ...{ is: 'known', role: role && { ...found, ...role }, nonce: 'n', digest: 'd', databases: new Map([['shop', shop()]]) },
-  ...{ roles: new Set(['shop', 'readers']), grantedIn: [], ownsIn: [], ...more },
+  ...{ roles: new Set(['shop', 'readers']), owned: new Set(), grantedIn: [], ownsIn: [], ...more },
 })
 const plan = (options: object, state: RoleState, context = contextOf()) => kind.plan(specOf(options), state, context)
 const sql = (options: object, state: RoleState, afterScripts = false) =>
@@ -51,6 +51,9 @@ describe('an observation', () => {
       ['grants', 'reader', 'shop', inside],
       ['has', 'shop', 'public', true],
       ['has', 'shop', 'public/orders', false],
+      ['owned', 'reader', ['crm']],
+      ['owned inside', 'reader', 'shop', ['public', 'public/orders']],
+      ['owned inside', 'other', 'shop', ['public/others']],
       ['lacking', 'reader', 'shop', '0', 2],
       ['lacking', 'other', 'shop', '1', 7],
     ]
@@ -64,6 +67,7 @@ describe('an observation', () => {
         ownsIn: [],
       },
       roles: new Set(['shop']),
+      owned: new Set(['crm', 'shop/public', 'shop/public/orders']),
       databases: new Map([
         ['shop', { grants: JSON.parse(inside), digest: sha256Hex(inside), existing: new Set(['public']), lacking: new Map([[0, 2]]) }],
       ]),
@@ -199,6 +203,16 @@ describe('privileges', () => {
     expect(text).toMatch(
       /BEGIN;\nDO [^\n]*'g'[^\n]*\n[\s\S]*REVOKE USAGE ON SCHEMA "other" FROM "reader"[\s\S]*GRANT CREATE, USAGE ON SCHEMA "public" TO "reader"[\s\S]*COMMIT;\n\\endif/,
     )
+  })
+
+  it.each([
+    ['a database', { privileges: ['CONNECT'] }, 'shop'],
+    ['a schema', { schema: 'public', privileges: ['CREATE'] }, 'shop/public'],
+    ['a table', { schema: 'public', tables: ['orders'], privileges: ['SELECT'] }, 'shop/public/orders'],
+  ])('on %s of its own are not made, because an owner has all', (_, grant, place) => {
+    const reasonIf = (owned: readonly string[]) => plan(on(grant), known({}, { owned: new Set(owned) }))?.reason
+    expect(reasonIf([place])).toBeUndefined()
+    expect(reasonIf(['other', 'other/public', 'shop/other', 'shop/public/others'])).toContain('grants')
   })
 
   it('on all tables', () => {
