@@ -4,6 +4,7 @@ import type { Host } from '../site/inventory/host.ts'
 import { shortSecretWarnings } from '../site/reference/short-secret.ts'
 import { zodProblems } from '../site/schema/zod.ts'
 import type { RoleUse, Site } from '../site/site.ts'
+import { inFileOrder } from '../site/source/input-problem.ts'
 import type { LocatedValue } from '../site/source/source-map.ts'
 import { resolveFlows } from './flows.ts'
 import type { Exposed, Exposes, Flow, HostView, Role, SiteContext, SiteView } from './role.ts'
@@ -69,7 +70,7 @@ export const bindRoles = (site: Site, roles: ReadonlyMap<string, Role>, found: r
   const { flows, problems: flowProblems } = resolveFlows(listening, view, (name) => site.hosts.get(name)?.where)
   const { exposed, problems: twice } = exposedBy(bound, flows)
   const all = distinctProblems([...problems, ...flowProblems, ...twice])
-  if (all.length > 0) throw new Problems(all)
+  if (all.length > 0) throw new Problems(inFileOrder(all))
   return { bound, flows, exposed, warnings }
 }
 

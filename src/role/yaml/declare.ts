@@ -72,6 +72,9 @@ export const declare = (entries: readonly Entry[], scope: Scope, files: Files): 
   return [...declared.values()].map(({ resource }) => resource)
 }
 
+/** Returns the problems of entries that are visible without a host. `declare` finds them too, and more. */
+export const misspeltIn = (entries: readonly Entry[]): readonly Problem[] => entries.flatMap(({ kind, options }) => misspelt(kind, options))
+
 /** Resolves the options of an entry. Throws the problems of its references together with those of misspelt options. */
 const resolvedOptions = ({ kind, options }: Entry, scope: Scope): SourceNode => {
   try {

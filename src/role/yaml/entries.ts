@@ -6,7 +6,7 @@ import { isNothing } from '../../site/schema/keep-valid.ts'
 import { inputProblem, type Place } from '../../site/source/input-problem.ts'
 import { entriesOf, entryOf, type SourceMap, type SourceNode, type SourceScalar } from '../../site/source/source-map.ts'
 import { nearest, suggestion } from '../../site/source/suggest.ts'
-import { ansibleKey } from './ansible/keys.ts'
+import { ansibleKey, FREE_FORM } from './ansible/keys.ts'
 import { ansibleKind } from './ansible/modules.ts'
 import { type Condition, conditionOf } from './condition.ts'
 import { isReference, piecesOf, type Reference, type Root, referenceText } from './template.ts'
@@ -131,7 +131,7 @@ export const notAMap = ({ name }: Declarable, { place, is }: SourceNode): Proble
   inputProblem(
     place,
     `options of ${name} must be a map`,
-    (is === 'list' ? ansibleKey(name) : undefined) ?? 'write them as indented `key: value` lines',
+    (is === 'list' ? ansibleKey(name) : is === 'scalar' ? FREE_FORM.get(name) : undefined) ?? 'write them as indented `key: value` lines',
   )
 
 const checkReferences = (node: SourceNode, context: EntryContext): void => {

@@ -41,16 +41,14 @@ export const optionProblems = (
   return [...keys.problems, ...values.values(), ...zodProblems({ issues: others }, located, labelOf(kind), kind.schema)]
 }
 
-/** Returns the problems that are visible while facts are unknown: options that the kind does not have. */
+/** Returns the problems that are visible while facts are unknown: options that the kind does not have, and values of Ansible. */
 export const misspelt = (kind: Declarable, options: SourceNode): readonly Problem[] => {
   if (options.is !== 'map') return []
   const given = Object.fromEntries([...options.entries.keys()].map((key) => [key, null]))
   const issues = kind.schema.safeParse(given).error?.issues ?? []
-  return unknownOptions(
-    kind,
-    options,
-    issues.flatMap((issue) => (isUnknown(issue) ? issue.keys : [])),
-  ).problems
+  const unknown = issues.flatMap((issue) => (isUnknown(issue) ? issue.keys : []))
+  const values = [...options.entries.keys()].flatMap((key) => (unknown.includes(key) ? [] : (wrongValue(kind, key, options) ?? [])))
+  return [...unknownOptions(kind, options, unknown).problems, ...values]
 }
 
 type Unknown = Extract<z.core.$ZodIssue, { code: 'unrecognized_keys' }>

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import type { Problem } from '../../problem.ts'
 import type { RoleUse, Site } from '../../site/site.ts'
 import type { Role } from '../role.ts'
-import { declare } from './declare.ts'
+import { declare, misspeltIn } from './declare.ts'
 import { entriesIn, type Kinds } from './entries.ts'
 import { KNOWN, scopeOf } from './scopes.ts'
 
@@ -12,7 +12,10 @@ export const playRole = (
   site: Site,
   given: { readonly kinds: Kinds; readonly problems: Problem[] },
 ): Role => {
+  const before = given.problems.length
   const entries = entriesIn(use.resources, { ...given, names: KNOWN })
+  // Nothing is declared where an entry is wrong, so its neighbours are checked now.
+  if (given.problems.length > before) given.problems.push(...misspeltIn(entries))
   return {
     name: use.name,
     summary: 'resources of a play',

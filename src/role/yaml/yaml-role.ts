@@ -7,7 +7,7 @@ import { emptyNode, entriesOf, entryOf, locatedValue, type SourceNode, type Sour
 import { parseYaml } from '../../site/yaml/yaml.ts'
 import { type PackagedRole, packageFiles } from '../package/packaged-role.ts'
 import type { HostContext, Role } from '../role.ts'
-import { declare } from './declare.ts'
+import { declare, misspeltIn } from './declare.ts'
 import { entriesIn, type Kinds } from './entries.ts'
 import { optionsSchema } from './options-schema.ts'
 import { plainMap } from './scope.ts'
@@ -53,6 +53,8 @@ export const yamlRole = (
     names: { ...KNOWN, options: entriesOf(declared).map(([key]) => key), role: ['name'] },
   })
   const schemaOfOptions = optionsSchema(declared, problems)
+  // Nothing is declared where the role is wrong, so its other entries are checked now.
+  if (problems.length > before) problems.push(...misspeltIn(entries))
   const summary = entryOf(valid, 'summary')?.node
   const repeatable = entryOf(valid, 'repeatable')?.node
   return {

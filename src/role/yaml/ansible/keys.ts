@@ -48,3 +48,9 @@ const KEYS: ReadonlyMap<string, string> = new Map(
     no_log: 'remove it; secrets are masked everywhere',
   }),
 )
+
+/** Kinds whose module takes one text in place of options, and what to write instead. */
+export const FREE_FORM: ReadonlyMap<string, string> = new Map([
+  ['command', 'write, for example, `command: { name: index, run: make index, creates: /srv/index }`'],
+  ['script', 'write, for example, `script: { name: index, source: files/index.py, creates: /srv/index }`'],
+])

@@ -1,5 +1,5 @@
 import { accepts } from '../../../site/schema/schema-at.ts'
-import type { SourceNode } from '../../../site/source/source-map.ts'
+import { plainValue, type SourceNode } from '../../../site/source/source-map.ts'
 import type { Declarable } from '../entries.ts'
 
 /** Returns the fix for an option of a module that the kind for the same does not have. */
@@ -14,6 +14,8 @@ export const ansibleValue = (
   key: string,
   node: SourceNode,
 ): { readonly what: string; readonly fix: string } | undefined => {
+  // A reference has its value only on a host.
+  if (hasReference(node) || accepts(kind.schema, [key], plainValue(node))) return undefined
   if (node.is === 'list') {
     const [first] = node.items
     return first?.is === 'scalar' && typeof first.value === 'string' && accepts(kind.schema, [key], first.value)
@@ -27,6 +29,9 @@ export const ansibleValue = (
   const fix = VALUES[kind.name]?.[key]?.[node.value]
   return fix === undefined ? undefined : { what: `\`${key}\` of resource ${kind.name} cannot be "${node.value}"`, fix }
 }
+
+const hasReference = (node: SourceNode): boolean =>
+  node.is === 'list' ? node.items.some(hasReference) : node.is === 'scalar' && typeof node.value === 'string' && node.value.includes('${')
 
 type Table<T> = Readonly<Record<string, Readonly<Record<string, T>> | undefined>>
 

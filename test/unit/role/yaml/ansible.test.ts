@@ -118,6 +118,30 @@ describe('options of modules of Ansible', () => {
   })
 })
 
+describe('mistakes of several sorts', () => {
+  test('are reported together in the order of the file, before a host is contacted', async () => {
+    const list = `- name: install
+  apt: { name: nginx }
+  become: true
+- package: { name: [htop, jq] }
+- file: { path: /srv/www, state: directory, mdoe: '755' }
+- command: ls
+- apt-repository: { name: x, uris: [https://x.example/, "\${vars.mirror}"], suits: stable }
+`
+    expect((await problemsAhead(list)).map((one) => one.replace(/ (→|\().*/, ''))).toEqual([
+      '4:7 unknown option `name` beside a kind',
+      '5:7 unknown kind `apt`',
+      '6:7 unknown option `become` beside a kind',
+      '7:18 `name` of resource package takes one value, not a list',
+      '8:38 `state` of resource file cannot be "directory"',
+      '8:49 unknown option `mdoe` in resource file',
+      '9:16 options of command must be a map',
+      '10:80 unknown option `suits` in resource apt-repository',
+    ])
+    expect(await problems('- command: ls\n')).toEqual([expect.stringContaining('write, for example, `command: {')])
+  })
+})
+
 describe('keys of tasks', () => {
   test.each(
     `name when become become_user register notify handlers tags vars loop with_items with_dict loop_control environment until retries args

@@ -289,7 +289,12 @@ const wrong: readonly (readonly [name: string, list: string, ...expected: readon
     '- file: { path: /f, content: a }\n- file: { path: /f, content: b }\n',
     '5:7 file:/f is declared twice, with different values (the first is at playbooks/site.yaml:4:7) → declare it once',
   ],
-  ['several mistakes', '- pakage: { name: a1 }\n- package: { nam: a1 }\n', '4:7 unknown kind `pakage` → did you mean `package`?'],
+  [
+    'several mistakes',
+    '- pakage: { name: a1 }\n- package: { nam: a1 }\n',
+    '4:7 unknown kind `pakage` → did you mean `package`?',
+    '5:18 unknown option `nam` in resource package → did you mean `name`?',
+  ],
 ]
 
 describe('all problems of a host are reported together', () => {
