@@ -47,7 +47,7 @@ export const bindRoles = (site: Site, roles: ReadonlyMap<string, Role>, found: r
         const written = site.roleOptions(name, use)
         const checked = role.options.safeParse(written.value ?? {})
         if (!checked.success) {
-          problems.push(...zodProblems(checked.error, written, `role ${role.name}`, role.options))
+          problems.push(...zodProblems(checked.error, written, `role ${role.name}`, role.options).map(whereToAdd(use, written)))
           continue
         }
         warnings.push(...shortSecrets(checked.data, written))
@@ -73,6 +73,14 @@ export const bindRoles = (site: Site, roles: ReadonlyMap<string, Role>, found: r
   if (all.length > 0) throw new Problems(inFileOrder(all))
   return { bound, flows, exposed, warnings }
 }
+
+/** Adds the name of the variable to the fix if a role has no options at all, because the problem is then at the play. */
+const whereToAdd =
+  ({ name }: RoleUse, { value }: LocatedValue) =>
+  (problem: Problem): Problem =>
+    isDeepStrictEqual(value, {})
+      ? new ProblemClass({ ...problem, fix: `${problem.fix}, in the variable \`${name}\` of the inventory` })
+      : problem
 
 /** Returns the metrics and health probes that all roles expose. Two plays may bind the same role to a host; it counts once. */
 const exposedBy = (

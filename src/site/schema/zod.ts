@@ -140,6 +140,7 @@ const explain = (issue: Issue, path: Path, subject: Subject): Explanation => {
     }
   }
   if (issue.code === 'invalid_value') return constantExplanation(issue.values, path, subject)
+  if (value === undefined && isAboutSecret(issue)) return missingSecret(path, subject)
   const constraint = isCustomMessage(issue) ? issue.message : boundsOf(issue)
   return {
     what: isShort(value) && !isAboutSecret(issue) ? `${name}: ${shown} ${constraint}` : `${name} ${constraint}`,
@@ -194,6 +195,11 @@ const missingExplanation = (path: Path, subject: Subject): Explanation => {
     what: `\`${nameOf(path)}\` is missing in ${subject.label}`,
     fix: `add \`${key}: ${exampleAt(path, subject) ?? '…'}\`${description === undefined ? '' : ` (${description})`}`,
   }
+}
+
+const missingSecret = (path: Path, subject: Subject): Explanation => {
+  const { what, fix } = missingExplanation(path, subject)
+  return { what, fix: exampleAt(path, subject) === undefined ? fix.replace('…', `\${secret:NAME}`) : fix }
 }
 
 /** Returns the example of an option, or else the general fix, with the description of the option. */

@@ -64,6 +64,15 @@ test('a role sees the hosts of the site, their groups, and the hosts of other ro
   expect(['nginx', 'firewall', 'none'].map((name) => names(site.withRole(name)))).toEqual([['web-01', 'web-02'], ['lb-01'], []])
 })
 
+test('a role that has no options at all names the variable that sets them', async () => {
+  const playbook = '- hosts: lb-01\n  roles: [nginx]\n'
+  expect(await problems(both, playbook)).toEqual([
+    'playbooks/site.yaml:2:11: `port` is missing in role nginx: add `port: …`, in the variable `nginx` of the inventory',
+  ])
+  const withOptions = '- hosts: lb-01\n  roles: [{ nginx: { name: y } }]\n'
+  expect(await problems(both, withOptions)).toEqual([expect.stringMatching(/`port` is missing in role nginx: add `port: …`$/)])
+})
+
 test('invalid options are reported for all roles together, at the places where they were written', async () => {
   const inventory = INVENTORY.replace('port: 8080', 'port: zero')
   expect(await problems(both, PLAYBOOK.replace('443', '0'), inventory)).toEqual([

@@ -59,7 +59,7 @@ describe('a role in YAML', () => {
     expect(await problems(ROLE.replace('repeatable: true', ''), '- { hosts: all, roles: [{ role: app, as: two }] }\n')).toEqual([
       expect.stringMatching(/^1:42 role app cannot be bound under another name \(.*`repeatable: true`\) → remove `as`$/),
       expect.stringContaining('`domain` is missing in role two'),
-      expect.stringContaining('`password` must be text that is not empty'),
+      expect.stringContaining('`password` is missing in role two'),
     ])
   })
 })

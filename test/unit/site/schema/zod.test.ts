@@ -113,6 +113,18 @@ test.each<[string, z.ZodType, unknown, string]>([
     `\`a\` must be text, not a secret (•••) → use \${env:NAME:plain} for a value that is not secret, or write the value itself`,
   ],
   [
+    'a missing secret',
+    z.strictObject({ login: z.strictObject({ password: secret() }) }),
+    { login: {} },
+    `\`login.password\` is missing in role demo → add \`password: \${secret:NAME}\``,
+  ],
+  [
+    'an empty secret',
+    z.strictObject({ a: secret() }),
+    { a: '' },
+    `\`a\` must be text that is not empty → write \${env:NAME}, or \${secret:name} for a value of secrets.yaml`,
+  ],
+  [
     'a number for a secret',
     z.strictObject({ a: secret() }),
     { a: 4711 },
