@@ -91,7 +91,8 @@ sub move {
   my ($place, $path, $name) = @_;
   my $to = $mode eq 'check' ? '' : target($place, 1);
   return clash($path, 'has no directory in the new version') unless ref $to || $mode eq 'check';
-  return clash($path, 'could be read by more accounts there, because its directory has another mode or owner') if opens_more($place, $to);
+  return clash($path, 'could be read by more accounts in the new version, where its directory (owner: ' . account($place->{was}[4]) . ') has another mode or owner')
+    if opens_more($place, $to);
   return if $mode eq 'check' || rename_new($name, in_open($to, $name)) || $!{ENOENT};
   clash($path, $!{EEXIST} ? 'is in the new version too' : "cannot be moved: $!");
 }

@@ -55,6 +55,8 @@ export const FETCHED_TARGETS: readonly Target[] = [
     again: (at) => `cd ${at}; mkdir -p own dir; echo x >own/file; echo x >dir/mine`,
     resources: (at, round) => [inDirectory(at, `round ${round}`)],
     clear: 'rm -rf /var/lib/provision/trees /srv/.*.provision-tree',
+    // Each version is another directory of the account, and a refused one can leave the former in that of root beside it.
+    mayChange: / \/srv\/(unpacked|\.\w+\.provision-tree\/.*)$/,
   },
   {
     // The host has no git: root compares the tree with a manifest, and does nothing else there.

@@ -84,7 +84,11 @@ describe.runIf(process.getuid?.() === 0)('entries of others in an archive', () =
     ['a file where the new version has a directory', 'echo mine >own', 'own is in the new version too', 'mkdir own'],
     ['a file below what is a file now', 'echo mine >doc/mine', 'doc/mine is in the new version too', 'echo now >doc'],
     ['a directory that the new version opens', 'mkdir -m 700 own; echo >own/x', 'own/x could be read by more accounts', 'mkdir own'],
-    ['a file in a closed directory', 'chmod 700 bin; echo >bin/x', 'bin/x could be read by more accounts there'],
+    [
+      'a file in a closed directory',
+      'chmod 700 bin; echo >bin/x',
+      'bin/x could be read by more accounts in the new version, where its directory (owner: root) has',
+    ],
   ])('refuse a version: %s', (_, write, why, more = ':') => {
     const one = packed(ONE)
     apply(one)
