@@ -69,16 +69,42 @@ const BODY =
 export const authorityOf = ({ name, ca_file }: Receiver): string | undefined =>
   ca_file === undefined ? undefined : `/etc/prometheus/provision/receiver-${name}.pem`
 
+/** The name by which Alertmanager knows a service, and how it is called. */
+const serviceOf = (
+  one: Receiver,
+  text: string,
+): readonly [name: string, settings: { readonly [key: string]: Yaml | undefined }] | undefined => {
+  switch (one.type) {
+    case 'slack':
+      return ['slack', { api_url: one.url, channel: one.channel, title: TITLE, text }]
+    case 'pagerduty':
+      return [
+        'pagerduty',
+        { routing_key: one.routing_key, url: one.url, severity: SEVERITY, description: TITLE, details: { alerts: text } },
+      ]
+    case 'opsgenie':
+      return ['opsgenie', { api_key: one.api_key, api_url: one.url, message: TITLE, description: text, priority: PRIORITY }]
+    case 'discord':
+      return ['discord', { webhook_url: one.url, title: TITLE, message: text }]
+    case 'teams':
+      return ['msteamsv2', { webhook_url: one.url, title: TITLE, text }]
+    default:
+      return undefined
+  }
+}
+
+const isCritical = '{{ if eq .CommonLabels.severity "critical" }}'
+const SEVERITY = `${isCritical}critical{{ else }}warning{{ end }}`
+const PRIORITY = `${isCritical}P1{{ else }}P3{{ end }}`
+
 const receiverOf = (one: Receiver, text: string): Yaml => {
   const authority = authorityOf(one)
   const trust = authority === undefined ? {} : { tls_config: { ca_file: authority } }
   const http = authority === undefined ? {} : { http_config: trust }
   if (one.type === 'webhook') return { name: one.name, webhook_configs: [{ url: one.url, send_resolved: true, ...http }] }
-  if (one.type === 'slack')
-    return {
-      name: one.name,
-      slack_configs: [{ api_url: one.url, channel: one.channel, send_resolved: true, title: TITLE, text, ...http }],
-    }
+  const service = serviceOf(one, text)
+  if (service !== undefined) return { name: one.name, [`${service[0]}_configs`]: [{ ...service[1], send_resolved: true, ...http }] }
+  if (one.type !== 'email') throw new Error(`no receiver of the type ${one.type}`)
   return {
     name: one.name,
     email_configs: one.to.map((to) => ({

@@ -43,8 +43,38 @@ const webhook = z.strictObject({
   url: secret().meta({ description: 'address that gets alerts as JSON, in the format of Alertmanager' }),
 })
 
+const address = z.url({ protocol: /^https?$/ }).optional()
+const pagerduty = z.strictObject({
+  ...common,
+  type: z.literal('pagerduty'),
+  routing_key: secret().meta({ description: 'integration key of the service (Events API v2)' }),
+  url: address.meta({
+    description: 'address of the API, if it is not that of the United States',
+    examples: ['https://events.eu.pagerduty.com/v2/enqueue'],
+  }),
+})
+const opsgenie = z.strictObject({
+  ...common,
+  type: z.literal('opsgenie'),
+  api_key: secret().meta({ description: 'key of the API integration' }),
+  url: address.meta({
+    description: 'address of the API, if it is not that of the United States',
+    examples: ['https://api.eu.opsgenie.com/'],
+  }),
+})
+const discord = z.strictObject({
+  ...common,
+  type: z.literal('discord'),
+  url: secret().meta({ description: 'address of the webhook of the channel; keep it secret' }),
+})
+const teams = z.strictObject({
+  ...common,
+  type: z.literal('teams'),
+  url: secret().meta({ description: 'address of a workflow of Microsoft Teams that posts to the channel; keep it secret' }),
+})
+
 /** A receiver of alerts. */
-export const receiver = z.discriminatedUnion('type', [email, slack, webhook])
+export const receiver = z.discriminatedUnion('type', [email, slack, webhook, pagerduty, opsgenie, discord, teams])
 export type Receiver = z.output<typeof receiver>
 
 const seconds = z.number().positive().max(86_400)

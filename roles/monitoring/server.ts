@@ -1,4 +1,4 @@
-import { directory, file, type HostContext, leaf, pkg, projectFile, type Resource, service, sh, text } from 'provision'
+import { directory, file, type HostContext, leaf, Problem, pkg, projectFile, type Resource, service, sh, text } from 'provision'
 import { alertmanagerConfig, authorityOf } from './alertmanager.ts'
 import { clusterArguments, clusterResources } from './cluster.ts'
 import { CONSOLES, dashboardResources, pageResources } from './dashboard/resources.ts'
@@ -59,7 +59,21 @@ const blackbox = (context: HostContext<Options>): readonly Resource[] => {
 
 const NO_PEM = 'put the PEM file of the authority there, or correct `ca_file` of the receiver'
 
+/** Refuses a receiver that the host's Alertmanager does not know. */
+const refuseUnknown = ({ options, facts, host }: HostContext<Options>): void => {
+  const { missingReceivers } = capabilitiesOf(facts)
+  const one = options.receivers.find(({ type }) => missingReceivers.includes(type))
+  if (one === undefined) return
+  throw new Problem({
+    class: 'input',
+    where: { host: host.name, role: 'monitoring' },
+    what: `receiver ${one.name}: Alertmanager of ${facts.distribution} ${facts.release} has no type ${one.type}`,
+    fix: 'use another type, or a monitoring server with a newer release',
+  })
+}
+
 const alertmanager = (context: HostContext<Options>): readonly Resource[] => {
+  refuseUnknown(context)
   const authorities = context.options.receivers.flatMap((one) => {
     const path = authorityOf(one)
     return path === undefined || one.ca_file === undefined ? [] : [file({ path, content: projectFile(context, one.ca_file, NO_PEM) })]

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { inside } from '../e2e/support/interrupt.ts'
 import { down, referenceLab, up } from '../e2e/support/lab.ts'
 import { referenceProject } from '../e2e/support/project.ts'
+import { type Incidents, incidents, KEYS } from '../e2e/support/services/incidents.ts'
 import { AUTHORITY, addMailbox, MAIL, ownCertificate } from '../e2e/support/services/mailbox.ts'
 import { type Receiver, receiver } from '../e2e/support/services/receiver.ts'
 import { type Slack, slack } from '../e2e/support/services/slack.ts'
@@ -16,6 +17,7 @@ const OWN = ownCertificate(project, [`${SUBNET}.1`, `${SUBNET}.12`])
 const CHAT = { path: '/services/T0/B0/a-poison-word', channel: '#operations', ...OWN }
 let hook: Receiver
 let chat: Slack
+let services: Incidents
 const broken = createServer((_, response) => response.writeHead(500).end('out of order'))
 
 const webhook = (name: string, port: number) => `{ name: ${name}, type: webhook, url: 'http://${SUBNET}.1:${port}/' }`
@@ -23,7 +25,14 @@ const channel = (name: string, path: string) =>
   `{ name: ${name}, type: slack, url: 'https://${SUBNET}.1:5992${path}', channel: '${CHAT.channel}', ca_file: ${AUTHORITY} }`
 const mail = (name: string, password: string) =>
   `{ name: ${name}, type: email, to: [${MAIL.to}], from: monitoring@example.test, server: '${SUBNET}.12:587', user: ${MAIL.user}, password: '${password}', ca_file: ${AUTHORITY} }`
-const GOOD = [webhook('phone', 5995), channel('chat', CHAT.path), mail('mail', MAIL.password)]
+const at = `http://${SUBNET}.1:5998`
+const SERVICES = [
+  `{ name: duty, type: pagerduty, routing_key: ${KEYS.pagerduty}, url: '${at}/v2/enqueue' }`,
+  `{ name: genie, type: opsgenie, api_key: ${KEYS.opsgenie}, url: '${at}/' }`,
+  `{ name: players, type: discord, url: '${at}${KEYS.discord}' }`,
+  `{ name: office, type: teams, url: '${at}${KEYS.teams}' }`,
+]
+const GOOD = [webhook('phone', 5995), channel('chat', CHAT.path), mail('mail', MAIL.password), ...SERVICES]
 
 const configure = (receivers: readonly string[]): void => {
   const lab = `.provision/lab/${project.lab}`
@@ -57,12 +66,14 @@ beforeAll(async () => {
   await up(spec)
   hook = await receiver(`${SUBNET}.1`, 5995)
   chat = await slack(`${SUBNET}.1`, 5992, CHAT)
+  services = await incidents(`${SUBNET}.1`, 5998)
   await new Promise<void>((resolve, reject) => broken.on('error', reject).listen(5996, `${SUBNET}.1`, resolve))
   expect(await project.provisionBeside('run')).toMatchObject({ status: 0, stderr: '' })
 })
 afterAll(async () => {
   hook?.close()
   chat?.close()
+  services?.close()
   broken.close()
   await down(spec)
   project.remove()
@@ -71,11 +82,16 @@ afterAll(async () => {
 const verified = () => project.provisionBeside('verify', '--role', 'monitoring')
 const mailbox = (): Promise<string> => inside(spec, 'web-01', 'cat /var/mail/ann')
 
+const REACHED = [
+  ...['phone (webhook)', 'chat (slack)', 'mail (email)'],
+  ...['duty (pagerduty)', 'genie (opsgenie)', 'players (discord)', 'office (teams)'],
+]
+/** Requests to a service, from the first with this beginning of its path. */
+const asked = (path: string) => services.asked.filter((one) => one.path.startsWith(path))
+
 describe('alert receivers', () => {
   it('each get a test alert', async () => {
-    const reached = ['phone (webhook)', 'chat (slack)', 'mail (email)'].map((one) =>
-      expect.stringContaining(`✔ lb-01   monitoring  a test alert reaches ${one}`),
-    )
+    const reached = [...REACHED].map((one) => expect.stringContaining(`✔ lb-01   monitoring  a test alert reaches ${one}`))
     await expect
       .poll(async () => (await verified()).stdout.split('\n'), { timeout: 90_000, interval: 3000 })
       .toEqual(expect.arrayContaining(reached))
@@ -94,11 +110,24 @@ describe('alert receivers', () => {
     expect((await hook.await(since, 'firing', 'UnknownPort', 'web-01', 120)).annotations.summary).toBe(words)
     await expect.poll(() => chat.posted.filter(({ title }) => title === `CRITICAL: ${words}`).length, { timeout: 10_000 }).toBe(1)
     await expect.poll(async () => (await mailbox()).split(`Subject: CRITICAL: ${words}`).length, { timeout: 10_000 }).toBe(2)
+    const [trigger] = asked('/v2/enqueue').filter(({ body }) => JSON.stringify(body).includes(words))
+    expect(trigger?.body).toMatchObject({ event_action: 'trigger', payload: { severity: 'critical', summary: `CRITICAL: ${words}` } })
+    expect(asked('/v2/alerts').map(({ body }) => body.message)).toContain(`CRITICAL: ${words}`)
+    for (const path of [KEYS.discord, KEYS.teams])
+      expect(JSON.stringify(asked(path).map(({ body }) => body))).toContain(`CRITICAL: ${words}`)
     process.stdout.write(`what an administrator reads:\n${(await mailbox()).split(/^From /m).at(-1)}\n`)
     await inside(spec, 'web-01', 'systemctl stop stray')
     await hook.await(Date.now(), 'resolved', 'UnknownPort', 'web-01', 90)
     await expect.poll(() => chat.posted.map(({ title }) => title), { timeout: 30_000 }).toContain(`RESOLVED: ${words}`)
     await expect.poll(mailbox, { timeout: 30_000 }).toContain(`Subject: RESOLVED: ${words}`)
+    await expect
+      .poll(
+        () =>
+          asked('/v2/enqueue').filter(({ body }) => body.event_action === 'resolve' && body.dedup_key === trigger?.body.dedup_key).length,
+        { timeout: 30_000 },
+      )
+      .toBeGreaterThan(0)
+    expect(asked('/v2/alerts').some(({ path }) => path.includes('/close'))).toBe(true)
   })
 
   it('are named with their answer if they refuse, and the others still get the alert', async () => {
@@ -107,20 +136,24 @@ describe('alert receivers', () => {
       webhook('gone', 5997),
       channel('stranger', '/services/T0/B0/another-poison'),
       mail('locked', 'wrong'),
+      `{ name: unpaid, type: pagerduty, routing_key: another-poison, url: '${at}/v2/enqueue' }`,
+      `{ name: away, type: discord, url: 'http://${SUBNET}.1:5997/api/webhooks/2/other-poison' }`,
     ]
     configure([...GOOD, ...refusing])
     expect(await project.provisionBeside('run')).toMatchObject({ status: 0, stderr: '' })
     const begun = performance.now()
     const { status, stdout, stderr } = await verified()
-    process.stdout.write(`four that refuse: ${((performance.now() - begun) / 1000).toFixed(1)} s\n${stderr}\n`)
+    process.stdout.write(`six that refuse: ${((performance.now() - begun) / 1000).toFixed(1)} s\n${stderr}\n`)
     expect(status).toBe(1)
-    for (const good of ['phone (webhook)', 'chat (slack)', 'mail (email)'])
-      expect(stdout).toContain(`✔ lb-01   monitoring  a test alert reaches ${good}`)
+    for (const good of REACHED) expect(stdout).toContain(`✔ lb-01   monitoring  a test alert reaches ${good}`)
     const said = (name: string) => stderr.split(/^✖ /m).find((one) => one.includes(`a test alert reaches ${name} `))
     expect(said('ill')).toMatch(/not delivered:[\s\S]*500/)
     expect(said('gone')).toMatch(/not delivered:[\s\S]*connection refused/)
     expect(said('stranger')).toMatch(/not delivered:[\s\S]*(403|invalid_token)/)
     expect(said('locked')).toMatch(/not delivered:[\s\S]*535/)
+    expect(said('unpaid')).toMatch(/not delivered:[\s\S]*400/)
+    expect(said('away')).toMatch(/not delivered:[\s\S]*connection refused/)
+    expect(await inside(spec, 'lb-01', 'journalctl -q -u prometheus-alertmanager --no-pager | grep -c poison || :')).toBe('0\n')
     expect(stdout + stderr).not.toMatch(/poison|wrong/)
   })
 })

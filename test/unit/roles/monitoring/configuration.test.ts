@@ -7,6 +7,7 @@ import { parse } from 'yaml'
 import { alertmanagerConfig } from '../../../../roles/monitoring/alertmanager.ts'
 import monitoring from '../../../../roles/monitoring/role.ts'
 import { alertsOf } from '../../../../roles/monitoring/rules/all.ts'
+import { capabilitiesOf } from '../../../../roles/monitoring/versions.ts'
 import { yaml } from '../../../../roles/monitoring/yaml.ts'
 import { bytesOf } from '../../../../src/resource/kind/content.ts'
 import type { Exposed, HostView } from '../../../../src/role/role.ts'
@@ -236,6 +237,41 @@ describe('the configuration of Alertmanager', () => {
       { name: 'open', email_configs: [{ to: 'c@x.test', ...mail, smarthost: 'x.test:25', require_tls: false }] },
       { name: 'hook', webhook_configs: [{ url: 'https://hook.test/3', send_resolved: true }] },
     ])
+  })
+
+  it('calls services of incidents and chats by their own interfaces', () => {
+    const named = { name: 'x', severities: ['critical'] }
+    const of = (one: object) => configOf({ receivers: [{ ...named, ...one }] }).receivers[1]
+    const title = expect.stringContaining('.Annotations.summary')
+    expect(of({ type: 'pagerduty', routing_key: 'k' }).pagerduty_configs).toEqual([
+      {
+        routing_key: 'k',
+        severity: expect.stringContaining('critical'),
+        description: title,
+        details: { alerts: expect.any(String) },
+        send_resolved: true,
+      },
+    ])
+    expect(of({ type: 'opsgenie', api_key: 'k', url: 'https://api.eu.opsgenie.com/' }).opsgenie_configs).toMatchObject([
+      { api_key: 'k', api_url: 'https://api.eu.opsgenie.com/', message: title, priority: expect.stringContaining('P1') },
+    ])
+    expect(of({ type: 'discord', url: 'https://discord.test/1' }).discord_configs).toMatchObject([
+      { webhook_url: 'https://discord.test/1', title },
+    ])
+    expect(of({ type: 'teams', url: 'https://teams.test/1' }).msteamsv2_configs).toMatchObject([
+      { webhook_url: 'https://teams.test/1', title },
+    ])
+  })
+
+  it.each([
+    ['debian', '12', ['teams']],
+    ['debian', '13', []],
+    ['debian', '', []],
+    ['ubuntu', '22.04', ['discord', 'teams']],
+    ['ubuntu', '24.04', ['teams']],
+    ['ubuntu', '26.04', []],
+  ] as const)('lacks types of receivers on %s %s: %j', (distribution, release, missing) => {
+    expect(capabilitiesOf({ distribution, release }).missingReceivers).toEqual(missing)
   })
 
   it('holds the effects of a cause back on the same host', () => {

@@ -1,0 +1,50 @@
+import { createServer, type IncomingHttpHeaders } from 'node:http'
+
+/** A request that a service of incidents or of chats got, with its parsed body. */
+export interface Asked {
+  readonly path: string
+  readonly headers: IncomingHttpHeaders
+  readonly body: Readonly<Record<string, unknown>>
+}
+
+/** Services on an address of this machine that accept what PagerDuty, Opsgenie, Discord and Microsoft Teams accept, and refuse anything else. */
+export interface Incidents {
+  readonly asked: readonly Asked[]
+  close(): void
+}
+
+export const incidents = async (address: string, port: number): Promise<Incidents> => {
+  const asked: Asked[] = []
+  const server = createServer((request, response) => {
+    let text = ''
+    request.on('data', (bytes: Buffer) => (text += bytes.toString()))
+    request.on('end', () => {
+      const path = request.url ?? ''
+      const body = JSON.parse(text) as Asked['body']
+      asked.push({ path, headers: request.headers, body })
+      response.writeHead(isRight({ path, headers: request.headers, body }) ? 202 : 400).end('{"status":"success","message":"refused"}')
+    })
+  })
+  await new Promise<void>((resolve, reject) => server.on('error', reject).listen(port, address, resolve))
+  return { asked, close: () => server.close() }
+}
+
+/** Keys and paths of the accounts of the tests. */
+export const KEYS = {
+  pagerduty: 'r0uting-poison',
+  opsgenie: 'api-poison',
+  discord: '/api/webhooks/1/poison-word',
+  teams: '/workflows/poison-flow',
+}
+
+// The documented forms of the services: Events API v2, Alert API v2, webhooks of Discord, and Adaptive Cards.
+const isRight = ({ path, headers, body }: Asked): boolean => {
+  const is = (key: string, of: Readonly<Record<string, unknown>> = body): boolean => typeof of[key] === 'string' && of[key] !== ''
+  if (path === '/v2/enqueue')
+    return body.routing_key === KEYS.pagerduty && /^(trigger|resolve)$/.test(String(body.event_action)) && is('dedup_key')
+  if (path.startsWith('/v2/alerts'))
+    return headers.authorization === `GenieKey ${KEYS.opsgenie}` && (path.includes('/close') || (is('message') && is('alias')))
+  if (path === KEYS.discord) return Array.isArray(body.embeds)
+  if (path === KEYS.teams) return body.type === 'message' && Array.isArray(body.attachments)
+  return false
+}
