@@ -13,6 +13,7 @@ import type { Inode, InodeState } from '../../../src/resource/kind/inode.ts'
 import type { Resource } from '../../../src/resource/kind/kind.ts'
 import { keyOf } from '../../../src/resource/kind/kind.ts'
 import { pkg } from '../../../src/resource/package/package.ts'
+import { cron } from '../../../src/resource/system/cron.ts'
 
 const inode = (type: string, more: object = {}): InodeState => ({ type, mode: '755', owner: 'root', group: 'root', target: '', ...more })
 const root = { '/srv': inode('d'), '/srv/app': 'absent' as const, '/home': inode('d'), '/home/bob': inode('d', { owner: 'bob' }) }
@@ -38,6 +39,14 @@ const planned = (resources: readonly Resource[], states: Record<string, InodeSta
 const conf = file({ path: '/srv/app/conf', content: 'x' })
 
 describe('a directory that a resource needs', () => {
+  it('is not asked for where the kind refuses the host: a package brings /etc/cron.d with the daemon', () => {
+    const job = cron({ name: 'report', jobs: [{ schedule: '@daily', command: 'true' }] })
+    const states = { report: { file: 'absent', reader: undefined } as never }
+    expect(planned([job], states, { '/etc': inode('d'), '/etc/cron.d': 'absent' }).refused).toEqual([
+      'cron report would have no effect: the host has no cron daemon, and no earlier change of this run installs one',
+    ])
+  })
+
   it.each<[string, Resource]>([
     ['a file', conf],
     ['a directory', directory({ path: '/srv/app/conf' })],
