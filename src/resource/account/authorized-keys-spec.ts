@@ -16,7 +16,7 @@ export const schema = z.strictObject({
   exclusive: z
     .boolean()
     .default(false)
-    .meta({ description: 'whether to delete keys that provision did not write, in every file that sshd reads for the user' }),
+    .meta({ description: 'delete keys that provision did not write, in every file that sshd reads for the user' }),
 })
 
 export type AuthorizedKeysSpec = z.output<typeof schema>

@@ -58,7 +58,7 @@ const health = z.strictObject({
   onFailure: z
     .enum(['none', 'kill', 'restart', 'stop'])
     .default('kill')
-    .meta({ description: 'what happens to an unhealthy container; a killed one is started again' }),
+    .meta({ description: 'action on an unhealthy container; a killed one is started again' }),
 })
 
 const schema = z
@@ -102,7 +102,10 @@ const schema = z
       }),
     health: health.optional().meta({ description: 'check of the container; a start is complete once it is healthy' }),
     autoUpdate: z.boolean().default(false).meta({ description: 'whether `podman auto-update` replaces it when its tag has a newer image' }),
-    restart: z.enum(['always', 'on-failure', 'no']).default('always').meta({ description: 'when systemd starts it again after its end' }),
+    restart: z
+      .enum(['always', 'on-failure', 'no'])
+      .default('always')
+      .meta({ description: 'cases in which systemd starts it again after its end' }),
     memory: z
       .string()
       .regex(/^[1-9]\d*[KMG]$/, 'must be an amount of memory such as 512M')
@@ -114,7 +117,7 @@ const schema = z
       .max(1024)
       .optional()
       .meta({ description: 'limit of its processors', examples: [1.5] }),
-    readOnly: z.boolean().default(false).meta({ description: 'whether it can write only to its volumes and /tmp' }),
+    readOnly: z.boolean().default(false).meta({ description: 'let it write only to its volumes and /tmp' }),
     user: z
       .string()
       .regex(/^[a-z0-9_][a-z0-9_-]*(:[a-z0-9_][a-z0-9_-]*)?$/, 'must be an account in the container')
@@ -128,7 +131,7 @@ const schema = z
       .string()
       .regex(/^\d+(s|min)$/, 'must be a time span such as 5min')
       .default('5min')
-      .meta({ description: 'time in which it must have started' }),
+      .meta({ description: 'time limit of a start' }),
     settings: z
       .record(z.string().regex(/^[A-Z][A-Za-z]*$/, 'must be a key of [Container]'), z.union([unitLine, z.array(unitLine)]))
       .default({})

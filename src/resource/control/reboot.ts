@@ -29,7 +29,7 @@ const schema = z.strictObject({
     .positive()
     .max(24 * 60)
     .default(10)
-    .meta({ description: 'time until the host must be back; after that the run fails for this host' }),
+    .meta({ description: 'time limit in minutes for the return of the host; after that, the run fails for this host' }),
 })
 
 export type RebootSpec = z.output<typeof schema> & { readonly triggers?: readonly Trigger[] }

@@ -20,7 +20,7 @@ const schema = z
       .string()
       .regex(/^[^\p{Cc}]+$/u, 'must be one line of text')
       .optional()
-      .meta({ description: 'a short description; default: what is waited for' }),
+      .meta({ description: 'a short description; default: the condition' }),
     port: z
       .int()
       .min(1)
@@ -51,8 +51,8 @@ const schema = z
     when: resourceNames
       .optional()
       .meta({ description: 'earlier resources of this host: wait again after one of them changes', examples: [['service:app.service']] }),
-    withinSeconds: z.number().positive().max(86_400).default(60).meta({ description: 'after this time the wait fails' }),
-    everySeconds: z.number().min(0.1).max(3600).default(1).meta({ description: 'pause between two attempts' }),
+    withinSeconds: z.number().positive().max(86_400).default(60).meta({ description: 'time limit in seconds, after which the wait fails' }),
+    everySeconds: z.number().min(0.1).max(3600).default(1).meta({ description: 'pause between two attempts, in seconds' }),
   })
   .refine((options) => CONDITIONS.filter((name) => options[name] !== undefined).length === 1, {
     message: `exactly one of these must be set: ${CONDITIONS.join(', ')}`,

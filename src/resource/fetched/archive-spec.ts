@@ -58,7 +58,7 @@ export const schema = z
       .default('022')
       .transform((mask) => mask.padStart(4, '0').slice(1))
       .refine((mask) => /^0[0-7]{2}$/.test(mask), 'must not take rights from the owner')
-      .meta({ description: 'rights that nobody gets: 022 gives files 644, or 755 if the archive has them executable' }),
+      .meta({ description: 'permissions that no entry gets: 022 gives files 644, or 755 if the archive has them executable' }),
     delete: z
       .boolean()
       .default(false)

@@ -46,7 +46,7 @@ export const sourceOptions = {
   url: url.optional().meta({ description: 'URL of the file, https or http', examples: ['https://example.org/tool.tar.gz'] }),
   sha256: sha256.optional().meta({ description: 'SHA-256 of the file; a file with another sum is never installed', examples: ['0a1b…'] }),
   by: z.enum(['host', 'controller']).default('host').meta({
-    description: 'who fetches: the host, with the apt that every host has and its proxy, or the controller, which passes the file on',
+    description: 'machine that fetches: the host, with apt and its proxy, or the controller, which passes the file on',
   }),
   maxBytes: z
     .int()

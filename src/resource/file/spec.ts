@@ -38,7 +38,7 @@ export const definedContent = (options: { readonly content?: unknown }): boolean
 export const schema = z
   .strictObject({
     path: absolutePath,
-    content: contentOption.optional().meta({ description: 'the whole content; none for a file that is empty' }),
+    content: contentOption.optional().meta({ description: 'the whole content; default: an empty file' }),
     state: z.enum(['present', 'absent']).default('present'),
     mode: fileMode.default('644'),
     ...ownership,

@@ -19,12 +19,12 @@ const options = z.strictObject({
     .optional()
     .transform((content) => (content === undefined ? undefined : asContent(content)))
     .meta({ description: 'the lines between the markers: text, or a file of the project', examples: ['10.0.0.1 a\n10.0.0.2 b\n'] }),
-  comment: marker.default('#').meta({ description: 'begin of a comment, for the markers', examples: ['//', '<!--'] }),
+  comment: marker.default('#').meta({ description: 'text that begins a comment, for the markers', examples: ['//', '<!--'] }),
   commentEnd: z
     .string()
     .refine(isOneLine, 'must be a part of one line')
     .default('')
-    .meta({ description: 'end of a comment, for the markers', examples: ['-->'] }),
+    .meta({ description: 'text that ends a comment, for the markers', examples: ['-->'] }),
   begin: marker.optional().meta({
     description: 'the whole line before the block, in place of the marker with the name; it takes over a block that another program wrote',
     examples: ['# BEGIN ANSIBLE MANAGED BLOCK'],

@@ -52,7 +52,7 @@ const schema = z.strictObject({
     .int()
     .min(-1)
     .optional()
-    .meta({ description: 'most sessions at once; -1 for no limit', examples: [50] }),
+    .meta({ description: 'maximum number of simultaneous sessions; -1: no limit', examples: [50] }),
   loseAllRows: z
     .boolean()
     .default(false)

@@ -95,12 +95,12 @@ export const schema = z
     replication: flag('it can replicate the server'),
     bypassRls: flag('policies of rows do not limit it'),
     inherit: flag('it has the privileges of the roles in `memberOf`', true),
-    connectionLimit: z.int().min(-1).default(-1).meta({ description: 'most sessions at once; -1 for no limit' }),
+    connectionLimit: z.int().min(-1).default(-1).meta({ description: 'maximum number of simultaneous sessions; -1: no limit' }),
     validUntil: day.optional().meta({ description: 'the day (UTC) from which its password is invalid', examples: ['2027-12-31'] }),
     memberOf: z
       .array(roleName)
       .default([])
-      .meta({ description: 'roles that it is a member of, and no others', examples: [['reporting']] }),
+      .meta({ description: 'all roles that it is a member of; other memberships are revoked', examples: [['reporting']] }),
     grants: z
       .array(grant)
       .default([])

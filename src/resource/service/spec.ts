@@ -40,7 +40,7 @@ const options = z.strictObject({
   enabled: z.boolean().default(true).meta({ description: 'start at boot' }),
   loads: loaded.meta({ description: 'files that it reads; it reloads if it has loaded an older version' }),
   restarts: loaded.meta({
-    description: 'what only a restart loads: its unit file, a drop-in; also a link, a package (another version) or permissions',
+    description: 'resources that only a restart loads: the unit file, a drop-in; also a link, a package (another version) or permissions',
   }),
   set: z
     .string()

@@ -20,7 +20,7 @@ export const schema = z
       .min(-1)
       .max(32_767)
       .default(-1)
-      .meta({ description: 'areas with a higher one are used first; -1: the kernel decides' }),
+      .meta({ description: 'areas with a higher priority are used first; -1: the kernel decides' }),
   })
   .superRefine(({ path, state, sizeMB }, context) => {
     const issue = (message: string): unknown => context.addIssue({ code: 'custom', path: ['sizeMB'], message })

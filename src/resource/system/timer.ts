@@ -62,7 +62,7 @@ const schema = z.strictObject({
   randomDelay: span(/^\d+(s|min|h|d)?$/)
     .optional()
     .meta({ description: 'random delay up to this time span, so that many hosts do not start at once', examples: ['10min'] }),
-  persistent: z.boolean().default(true).meta({ description: 'whether a run that was missed while the host was off is made up for' }),
+  persistent: z.boolean().default(true).meta({ description: 'run once after boot if a run was missed while the host was off' }),
   timeout: span(/^(\d+(s|min|h|d)?|infinity)$/)
     .default('1h')
     .meta({ description: 'time span after which a run is ended' }),
