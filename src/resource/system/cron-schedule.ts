@@ -68,6 +68,11 @@ export const schedule = z
 export const cronCommand = z
   .string()
   .regex(/^[^\s\p{Cc}][^\p{Cc}]*$/u, 'must be one line of sh')
+  // Some daemons take a backslash away from two, others do not.
+  .refine(
+    (value) => !/\\[\\%]/.test(value),
+    'must have no \\% and no \\\\, which cron changes: write % alone, or write a script and run that',
+  )
   .refine(
     (value) => escaped(value).length <= MAX_COMMAND,
     `must have at most ${MAX_COMMAND} characters, because cron cuts longer lines; write a script and run that`,

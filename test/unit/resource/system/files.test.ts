@@ -65,6 +65,8 @@ describe('a file of cron', () => {
     [{ ...job('@daily'), name: 'report.sh' }, /^name: must be a name of letters/],
     [{ ...job('@daily'), name: 'a/b' }, /^name: /],
     [job('@daily', 'true\n* * * * * root id'), /^jobs.0.command: must be one line of sh/],
+    [job('@daily', 'date +\\%F'), /^jobs.0.command: must have no \\% and no \\\\, which cron changes/],
+    [job('@daily', "printf 'a\\\\b'"), /^jobs.0.command: must have no \\% and no/],
     [job('@daily', `echo ${'%'.repeat(500)}`), /^jobs.0.command: must have at most 998 characters/],
     [{ ...job('@daily'), environment: { 'A=b\nC': 'x' } }, /^environment/],
     [{ ...job('@daily'), environment: { A: 'x\n* * * * * root id' } }, /^environment.A: must be one line/],
