@@ -35,6 +35,10 @@ const schema = z
               .refine(
                 (command) => !command.split(' ').some((word) => word.includes('*')),
                 'must not have a *, which matches spaces and slashes too',
+              )
+              .refine(
+                (command) => !/ \^.*\$$/.test(command),
+                'must not have arguments from ^ to $, which sudo reads as a regular expression',
               ),
           )
           .min(1),

@@ -92,6 +92,7 @@ describe('a rule of sudo', () => {
   it.each<[object, string]>([
     [{ users: ['ann'], commands: ['systemctl'] }, 'commands'],
     [{ users: ['ann'], commands: ['/bin/cat /var/log/*'] }, 'commands'],
+    [{ users: ['ann'], commands: ['/bin/cat ^/var/log/.+$'] }, 'commands'],
     [{ users: ['ann'], commands: ['/bin/sh, !/bin/su'] }, 'commands'],
     [{ users: ['ann'], commands: ['/bin/a\nroot ALL=(ALL) ALL'] }, 'commands'],
     [{ users: ['ann, ALL'], commands: 'ALL' }, 'users.0'],
