@@ -4,9 +4,13 @@ import { file } from '../file/file.ts'
 import { link } from '../file/link.ts'
 import { pkg } from '../package/package.ts'
 
+/** Whether the IANA database has a zone of this name. Intl ignores case, and the names of files do not. */
 const isZone = (name: string): boolean => {
   try {
-    return new Intl.DateTimeFormat('en', { timeZone: name }).resolvedOptions().timeZone !== ''
+    const { timeZone } = new Intl.DateTimeFormat('en', { timeZone: name }).resolvedOptions()
+    // Intl can answer with a former name of the zone.
+    const isSame = timeZone.toLowerCase() === name.toLowerCase()
+    return isSame ? timeZone === name : name.split('/').every((part) => /^([A-Z][a-z]|(UTC|UCT|GMT)([+-]?\d+)?$)/.test(part))
   } catch {
     return false
   }
