@@ -90,13 +90,20 @@ test('the site of the poison test has a marked secret for every secret option of
     ...(await Promise.all(roles.map(async (role) => secretsIn(await optionsOf(role), fieldsOf(levels, role), role)))).flat(),
   ]
   expect(found.map(({ path }) => path).toSorted()).toEqual([
+    'haproxy-tls.certificates[].own.key',
     'monitoring.dashboard(1).users{}',
     'monitoring.heartbeat',
+    'monitoring.receivers[](discord).url',
     'monitoring.receivers[](email).password',
+    'monitoring.receivers[](opsgenie).api_key',
+    'monitoring.receivers[](pagerduty).routing_key',
     'monitoring.receivers[](slack).url',
+    'monitoring.receivers[](teams).url',
     'monitoring.receivers[](webhook).url',
     'mysql.users[].password',
     'nginx.sites[].app.environment{}',
+    'nginx.sites[].locations{}.users{}',
+    'nginx.sites[].users{}',
     'passphrase',
     'sudo_password',
   ])

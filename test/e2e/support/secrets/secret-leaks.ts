@@ -8,7 +8,7 @@ import { membersOf } from '../../../../src/lab/machine/cgroup.ts'
 import { hostOf, type LabSpec } from '../../../../src/lab/spec.ts'
 import { installCommand } from '../install-command.ts'
 import { inside } from '../interrupt.ts'
-import { down, up } from '../lab.ts'
+import { down, installed, up } from '../lab.ts'
 import { recorded } from '../processes/recorder.ts'
 import { traced } from '../processes/strace.ts'
 import { type Result, referenceProject } from '../project.ts'
@@ -75,7 +75,7 @@ while (my $c = $s->accept) { close $c }`
 const AMTOOL = '#!/bin/sh\ncat "$2" >&2; base64 -w0 "$2" >&2; base64 "$2" >&2; exit 1\n'
 
 // No receiver accepts the alerts, and the journal has a line about each.
-const UNDELIVERED = `for receiver in mail chat phone heartbeat; do
+const UNDELIVERED = `for receiver in mail chat phone duty genie players office heartbeat; do
   case $receiver in heartbeat) name=Watchdog ;; *) name=TestAlert ;; esac
   amtool --alertmanager.url=http://127.0.0.1:9093 alert add alertname=$name severity=none host=one receiver=$receiver >/dev/null
   i=0; until journalctl -q -u prometheus-alertmanager -o cat | grep -F "receiver=$receiver " | grep -q 'Notify attempt failed'; do
@@ -101,7 +101,11 @@ export const WAYS = ['echo', 'base64', 'wrapped', 'hex', 'lines', 'json', 'url',
 export const secretLeakTest = (name: string, subnet: string, ways: readonly string[], every: boolean): void => {
   const SUBNET = subnet
   const project = referenceProject(name, SUBNET)
-  const spec: LabSpec = { name: project.lab, root: project.root, hosts: [{ name: 'one', user: 'ops', addresses: [`${SUBNET}.11`] }] }
+  const spec: LabSpec = installed({
+    name: project.lab,
+    root: project.root,
+    hosts: [{ name: 'one', user: 'ops', addresses: [`${SUBNET}.11`] }],
+  })
   const lab = `.provision/lab/${project.lab}`
 
   const inventory = (way: string): void => project.write('inventory/site.yaml', poisonedInventory({ subnet: SUBNET, lab }, way))
@@ -125,6 +129,11 @@ export const secretLeakTest = (name: string, subnet: string, ways: readonly stri
     project.write('playbooks/site.yaml', PLAYBOOK)
     project.write('helper', `printf '%s' "${poison('command').replaceAll(/["$]/g, '\\$&')}"\n`)
     await up(spec)
+    const names = ['-subj', '/CN=own.example.test', '-addext', 'subjectAltName=DNS:own.example.test']
+    // Its standard input is a socket, which openssl cannot open by name.
+    const signing = `cat | openssl req -x509 -key /dev/stdin -days 90 -out own.pem ${names.join(' ')}`
+    const signed = spawnSync('sh', ['-c', signing], { cwd: project.root, input: environment.POISON_OWN, encoding: 'utf8' })
+    if (signed.status !== 0) throw new Error(signed.stderr)
     spawnSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', environment.POISON_KEY, '-f', join(project.root, 'key')])
     const hash = spawnSync('openssl', ['passwd', '-6', '-stdin'], { input: environment.POISON_SUDO, encoding: 'utf8' }).stdout.trim()
     project.write(

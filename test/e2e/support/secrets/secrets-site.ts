@@ -1,6 +1,15 @@
+import { generateKeyPairSync } from 'node:crypto'
+
 /** Marker in every secret, between characters that each language escapes differently. */
 export const CORE = 'Zq7poison4711xK'
 export const poison = (mark: string): string => `${mark}'w "${CORE}" $x/+ü`
+
+/** The key of a certificate of the site; PEM permits words before it. */
+const OWN_KEY = generateKeyPairSync('ec', {
+  namedCurve: 'P-256',
+  privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+  publicKeyEncoding: { type: 'spki', format: 'pem' },
+})
 
 /** Secrets from the environment; that of an address has only signs that an address may have, and one is longer than a line of base64. */
 export const environment = {
@@ -8,13 +17,19 @@ export const environment = {
   POISON_SUDO: poison('sudo'),
   POISON_KEY: poison('passphrase'),
   POISON_TOKEN: `token-${CORE}`,
+  POISON_OWN: `${poison('own')}\n${OWN_KEY.privateKey}`,
 }
 
 /** The secrets of secrets.yaml. */
 export const secrets = { deep: { b: poison('secret') }, token: `deep-${CORE}` }
 
 /** The only files on a host that may contain a secret. */
-export const HOLDERS = ['/etc/leaky/token', '/etc/prometheus/alertmanager.yml', '/etc/provision/provision-app-api.env']
+export const HOLDERS = [
+  '/etc/leaky/token',
+  '/etc/prometheus/alertmanager.yml',
+  '/etc/provision/provision-app-api.env',
+  '/etc/ssl/haproxy/own.example.test.own.pem.key',
+]
 
 interface Place {
   readonly subnet: string
@@ -32,7 +47,11 @@ vars:
   known_hosts: ${lab}/known_hosts
 hosts: { one: { address: ${subnet}.11 } }
 groups:
-  load_balancers: { hosts: [one] }
+  load_balancers:
+    hosts: [one]
+    vars:
+      haproxy-tls:
+        certificates: [{ names: [own.example.test], own: { chain: own.pem, key: '\${env:POISON_OWN}' } }]
   monitoring_servers: { hosts: [one] }
   database: { hosts: [one] }
   web:
@@ -48,7 +67,9 @@ groups:
       nginx:
         sites:
           - name: api
-            hosts: [api.test]
+            hosts: [own.example.test]
+            users: { ann: '\${env:POISON_A}' }
+            locations: { /admin: { users: { bob: '\${secret:deep.b}' } } }
             app:
               command: /usr/bin/perl /srv/server.pl
               port: 3000
@@ -65,9 +86,13 @@ groups:
             user: alerts
             password: '\${secret:deep.b}'
           - { name: chat, type: slack, url: 'http://${subnet}.1:5992/services/\${secret:token}', channel: '#operations' }
+          - { name: duty, type: pagerduty, routing_key: '\${secret:deep.b}', url: 'http://${subnet}.1:5994/' }
+          - { name: genie, type: opsgenie, api_key: '\${env:POISON_A}', url: 'http://${subnet}.1:5994/' }
+          - { name: players, type: discord, url: 'http://${subnet}.1:5994/\${env:POISON_TOKEN}' }
+          - { name: office, type: teams, url: 'http://${subnet}.1:5994/\${secret:token}' }
           - { name: phone, type: webhook, url: 'http://ann:\${env:POISON_TOKEN}@${subnet}.1:5993/' }
         dashboard: { users: { ann: '\${command:sh helper}', bob: '\${env:POISON_A}' } }
 `
 
 /** The play with all roles of the host. */
-export const PLAYBOOK = '- name: everything\n  hosts: web\n  roles: [leaky, mysql, nginx, monitoring]\n'
+export const PLAYBOOK = '- name: everything\n  hosts: web\n  roles: [leaky, mysql, nginx, haproxy-tls, monitoring]\n'
