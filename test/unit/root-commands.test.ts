@@ -26,6 +26,7 @@ const ALLOWED: Readonly<Record<string, string>> = {
   'src/resource/package/apt-functions.ts': OURS,
   'src/resource/apt/debconf.ts': OURS,
   'src/resource/apt/repository-apply.ts': OURS,
+  'src/resource/account/as-user/make-keys.ts': 'as the account whose home it is, with its rights only',
   'src/resource/account/authorized-keys-apply.ts': OURS,
   'src/resource/account/home.ts': 'in a directory that was entered and that root alone controls, before the copy belongs to the user',
   'src/resource/account/user-password.ts': OURS,

@@ -23,7 +23,7 @@ const schema = z
 
 type PermissionsSpec = z.output<typeof schema>
 
-/** Mode and owner of a file or directory that something else makes, such as a package. Its content does not matter. */
+/** Mode and owner of a file or directory that something else makes, such as a package or a service. Its content does not matter. */
 export const permissions = defineKind({
   name: 'permissions',
   schema,
