@@ -1,5 +1,4 @@
-import { isIP } from 'node:net'
-import { overlap, type Role } from 'provision'
+import { network as networkOption, overlap, type Role } from 'provision'
 
 type Fault = ReturnType<NonNullable<Role['check']>>[number]
 
@@ -41,4 +40,4 @@ const faultsOf = (option: readonly string[], networks: readonly string[], everyb
     return [fault(network === earlier ? `${network} is listed twice` : `${network} and ${earlier} overlap`, 'remove one of the two')]
   })
 
-const isNetwork = (word: string): boolean => isIP(word.split('/', 1)[0] ?? '') !== 0
+const isNetwork = (word: string): boolean => networkOption.safeParse(word).success

@@ -1,11 +1,9 @@
-import { defineRole, type Facts, type Flow, nftables, overlap, type Peer, Problem, pkg, service, unit, z } from 'provision'
+import { defineRole, type Facts, type Flow, network, nftables, overlap, type Peer, Problem, pkg, service, unit, z } from 'provision'
 import { checksOf } from './checks.ts'
 import { networkFaults } from './networks.ts'
 import { BASIC, isForAdministrators, rulesOf } from './rules.ts'
 import { shadowedRules } from './shadowed.ts'
 import { BOOT_FILE, nftablesDropin, UNIT, unitText } from './unit.ts'
-
-const network = z.union([z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()], { error: 'must be an IP address or a network such as 192.0.2.0/24' })
 
 const options = z.strictObject({
   administrators: z

@@ -1,4 +1,4 @@
-import { z } from 'provision'
+import { network, z } from 'provision'
 import { ownOption } from './own.ts'
 import { virtualOptions } from './virtual-address.ts'
 
@@ -19,7 +19,6 @@ const seconds = z.number().min(0.1).max(86_400)
 const headerName = z.string().regex(/^[A-Za-z0-9-]+$/, 'must be a header name')
 const headerValue = z.string().regex(/^[ !#-~]*$/, 'must be one line without quotes')
 const line = z.string().regex(/^[^\n\r\0]+$/, 'must be one line')
-const network = z.union([z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()], { error: 'must be an IP address or a network such as 192.0.2.0/24' })
 
 /** Options of a site's servers. At the top level they are the defaults of all sites. */
 const backend = {

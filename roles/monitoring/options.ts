@@ -1,4 +1,4 @@
-import { passwordFault, secret, z } from 'provision'
+import { httpUsers, secret, z } from 'provision'
 
 const port = z.int().min(1).max(65535)
 const word = z.string().regex(/^[a-z][a-z0-9-]{0,30}$/, 'must be a short word such as admins')
@@ -139,16 +139,7 @@ export const options = z.strictObject({
       z.literal(false),
       z.strictObject({
         port: port.default(9443),
-        users: z
-          .record(z.string().regex(/^[A-Za-z0-9._@-]{1,64}$/, 'must be a name without spaces and colons'), secret())
-          .refine((users) => Object.keys(users).length > 0, 'must name at least one user')
-          .superRefine((users, context) => {
-            for (const [name, password] of Object.entries(users)) {
-              const message = passwordFault(password)
-              if (message !== undefined) context.addIssue({ code: 'custom', path: [name], message })
-            }
-          })
-          .meta({ description: 'users of the dashboard, with their passwords' }),
+        users: httpUsers.meta({ description: 'users of the dashboard, with their passwords' }),
         open: z
           .boolean()
           .default(false)

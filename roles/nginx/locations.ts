@@ -1,4 +1,4 @@
-import { secret, z } from 'provision'
+import { httpUsers, network, z } from 'provision'
 import type { SiteOptions } from './options.ts'
 
 /** A path whose characters have no special meaning to nginx. */
@@ -6,16 +6,11 @@ const plainPath = z
   .string()
   .regex(/^\/[A-Za-z0-9/._~-]*$/, 'must be a path of letters, digits and ._~-')
   .refine((path) => !path.split('/').some((part) => part === '.' || part === '..'), 'must not contain . or ..')
-const network = z.union([z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()], { error: 'must be an IP address or a network such as 192.0.2.0/24' })
-
-const users = z
-  .record(z.string().regex(/^[A-Za-z0-9._@-]{1,64}$/, 'must be a name without spaces and colons'), secret())
-  .refine((named) => Object.keys(named).length > 0, 'must name at least one user')
 const allow = z.array(network).min(1)
 
 /** Who may visit a site, or a part of it. Both together: an address of these networks, and a password. */
 export const accessOptions = {
-  users: users.optional().meta({ description: 'visitors with their passwords (HTTP Basic)', examples: [{ ann: 'a long password' }] }),
+  users: httpUsers.optional().meta({ description: 'visitors with their passwords (HTTP Basic)', examples: [{ ann: 'a long password' }] }),
   allow: allow.optional().meta({ description: 'networks of the visitors; others get status 403', examples: [['192.0.2.0/24']] }),
 }
 

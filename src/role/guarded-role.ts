@@ -1,6 +1,7 @@
 import { relative } from 'node:path'
 import { ZodError, z } from 'zod'
 import { Problem, Problems, type Where } from '../problem.ts'
+import { network } from '../resource/option/network.ts'
 import { Script } from '../shell/script.ts'
 import { type Place, placeOfError } from './error-place.ts'
 import { packageHome } from './package-home.ts'
@@ -41,7 +42,6 @@ export const guardedRole = (role: Role, path: string, shown = path, home?: strin
   }
 }
 
-const network = z.union([z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()])
 const peer = z.union(
   [z.enum(['anyone', 'administrators']), z.object({ group: z.string() }), z.object({ host: z.string() }), z.object({ network })],
   {

@@ -2,18 +2,16 @@ import {
   directory,
   file,
   type HostContext,
+  httpUsersFile,
   type Listen,
   leaf,
   newWorker,
-  passwordHash,
   pkg,
   type Resource,
   type SiteContext,
   sandbox,
   service,
   settingLines,
-  type Text,
-  text,
   unit,
 } from 'provision'
 import { PKI } from '../agent.ts'
@@ -67,7 +65,7 @@ export const dashboardResources = (context: HostContext<Options>): readonly Reso
     path: USERS,
     mode: '640',
     group: 'prometheus',
-    content: usersFile(dashboard, [host.name, ...host.addresses].join(' ')),
+    content: httpUsersFile(dashboard.users, [host.name, ...host.addresses].join(' ')),
   })
   const set = { name: 'dashboard', root: ROOT, check: ['nginx', '-t', '-q', '-c', CONFIG] }
   const config = file({ path: CONFIG, content: configText(dashboard, capabilitiesOf(facts).hasHttp2Directive), set })
@@ -92,11 +90,6 @@ export const dashboardResources = (context: HostContext<Options>): readonly Reso
     }),
   ]
 }
-
-const usersFile = ({ users }: Dashboard, host: string): Text => ({
-  type: 'text',
-  parts: Object.entries(users).flatMap(([name, password]) => text`${name}:${passwordHash(password, `${host} ${name}`)}\n`.parts),
-})
 
 const TEMPORARY = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
 

@@ -171,6 +171,7 @@ describe('options of parts', () => {
     [{ content: undefined, redirect: 'https://x.test', users: { a: 'b' } }, /has no effect/],
     [{ cors: { origins: ['*'] } }, /must be an origin/],
     [{ users: {} }, /at least one user/],
+    [{ users: { ann: 'x'.repeat(512) } }, /at most 511 bytes/],
     [{ allow: ['x'] }, /IP address/],
   ])('%j is refused', (more, why) => {
     expect(refused(more).join()).toMatch(why)
