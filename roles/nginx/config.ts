@@ -14,6 +14,9 @@ export interface Common extends Pick<Options, 'gzip' | 'brotli' | 'status_port' 
   readonly hasDefault: boolean
 }
 
+/** The name of a site in variables and zones of nginx. */
+export const zoneOf = (site: string): string => site.replaceAll('-', '_')
+
 /** `listen` directives of a site. */
 export const listenLines = ({ port, ipv6 }: Pick<Common, 'port' | 'ipv6'>, more = ''): string =>
   [`${port}`, ...(ipv6 ? [`[::]:${port}`] : [])].map((address) => `  listen ${address} ssl${more};\n`).join('')

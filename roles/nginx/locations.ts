@@ -1,4 +1,5 @@
 import { httpUsers, network, z } from 'provision'
+import { zoneOf } from './config.ts'
 import type { SiteOptions } from './options.ts'
 
 /** A path whose characters have no special meaning to nginx. */
@@ -77,18 +78,17 @@ export const corsOption = z
   })
   .meta({ description: 'pages of other origins that may read responses (CORS)' })
 
-type Location = z.output<typeof location>
-
-/** Passwords and networks that apply to a path; its users are in a file of this name. */
-export interface Access {
-  readonly users?: { readonly of: string; readonly named: NonNullable<Location['users']> }
+/** Passwords and networks that apply to a path. */
+interface Access {
+  /** The part whose users they are; empty for the site itself. */
+  readonly usersOf?: string
   readonly allow?: readonly string[]
 }
 
 const fileOf = (path: string): string => path.replaceAll('_', '__').replaceAll('/', '_')
 
 /** Returns the access of the site itself (`''`) or of a part: its own, or that of the longest part above. */
-export const accessOf = (site: Pick<SiteOptions, 'users' | 'allow' | 'locations'>, path: string): Access => {
+const accessOf = (site: SiteOptions, path: string): Access => {
   const above = Object.keys(site.locations)
     .filter((other) => path === other || path.startsWith(`${other}/`))
     .toSorted((one, other) => one.length - other.length)
@@ -98,11 +98,11 @@ export const accessOf = (site: Pick<SiteOptions, 'users' | 'allow' | 'locations'
       if (inner === undefined) return outer
       return {
         ...(inner.public ? {} : outer),
-        ...(inner.users !== undefined && { users: { of: at, named: inner.users } }),
+        ...(inner.users !== undefined && { usersOf: at }),
         ...(inner.allow !== undefined && { allow: inner.allow }),
       }
     },
-    { ...(site.users !== undefined && { users: { of: '', named: site.users } }), ...(site.allow !== undefined && { allow: site.allow }) },
+    { ...(site.users !== undefined && { usersOf: '' }), ...(site.allow !== undefined && { allow: site.allow }) },
   )
 }
 
@@ -117,15 +117,18 @@ const partAccess = (site: SiteOptions, path: string): readonly string[] => {
   const access = accessOf(site, path)
   return [
     ...(access.allow === undefined && site.allow !== undefined ? ['allow all;'] : []),
-    ...(access.users === undefined && site.users !== undefined ? ['auth_basic off;'] : []),
+    ...(access.usersOf === undefined && site.users !== undefined ? ['auth_basic off;'] : []),
     ...accessLines(site, access),
   ]
 }
 
-const accessLines = ({ name }: SiteOptions, { users: needed, allow: from }: Access): readonly string[] => [
+const accessLines = ({ name }: SiteOptions, { usersOf, allow: from }: Access): readonly string[] => [
   ...(from === undefined ? [] : [...from.map((one) => `allow ${one};`), 'deny all;']),
-  ...(needed === undefined ? [] : [`auth_basic ${name};`, `auth_basic_user_file ${usersFile(name, needed.of)};`]),
+  ...(usersOf === undefined ? [] : [`auth_basic ${name};`, `auth_basic_user_file ${usersFile(name, usersOf)};`]),
 ]
+
+/** An `upstream` block with one server. */
+export const upstreamBlock = (name: string, server: string): string => `upstream ${name} {\n  server ${server};\n  keepalive 32;\n}\n`
 
 /** Name of the upstream of a part. */
 const upstreamOf = ({ name }: SiteOptions, path: string): string => `${name}${fileOf(path)}`
@@ -133,16 +136,14 @@ const upstreamOf = ({ name }: SiteOptions, path: string): string => `${name}${fi
 /** The `upstream` blocks of the parts with an application of their own. */
 export const partUpstreams = (site: SiteOptions): string =>
   Object.entries(site.locations)
-    .flatMap(([path, { proxy }]) =>
-      proxy === undefined ? [] : [`upstream ${upstreamOf(site, path)} {\n  server ${serverOf(proxy)};\n  keepalive 32;\n}\n`],
-    )
+    .flatMap(([path, { proxy }]) => (proxy === undefined ? [] : [upstreamBlock(upstreamOf(site, path), serverOf(proxy))]))
     .join('')
 
 // An upstream has no default port of its scheme.
 const serverOf = (proxy: string): string => {
   if (proxy.startsWith('unix:')) return proxy
   const address = proxy.replace(/^https?:\/\//, '')
-  return proxy.startsWith('https:') && !/:[0-9]+$/.test(address.replace(/^\[.*\]/, '')) ? `${address}:443` : address
+  return isHttps(proxy) && !/:[0-9]+$/.test(address.replace(/^\[.*\]/, '')) ? `${address}:443` : address
 }
 
 const TRUSTED_BY_HOST = '/etc/ssl/certs/ca-certificates.crt'
@@ -160,14 +161,15 @@ export const partBlocks = (site: SiteOptions, { own, pass }: Serving): string =>
   [
     ...Object.entries(site.locations).flatMap(([path, part]) => {
       const access = partAccess(site, path)
-      if (part.proxy === undefined) return [block(`= ${path}`, [...access, ...own]), block(`^~ ${path}/`, [...access, ...own])]
-      const to = `${part.proxy.startsWith('https:') ? 'https' : 'http'}://${upstreamOf(site, path)}`
-      const verified = part.proxy.startsWith('https:') ? verifiedLines(part.proxy) : []
-      const passed = (rest: string): readonly string[] => [...access, ...pass(`${to}${rest}`), ...verified]
-      return [block(`= ${path}`, passed(part.strip ? '/' : '')), block(`^~ ${path}/`, passed(part.strip ? '/' : ''))]
+      if (part.proxy === undefined) return blocks(path, [...access, ...own])
+      const [scheme, verified] = isHttps(part.proxy) ? ['https', verifiedLines(part.proxy)] : ['http', []]
+      return blocks(path, [...access, ...pass(`${scheme}://${upstreamOf(site, path)}${part.strip ? '/' : ''}`), ...verified])
     }),
     ...Object.entries(site.redirects).flatMap(([from, { to, status }]) => redirectBlocks(from, to, status)),
   ].join('')
+
+/** Whether the certificate of an application is verified, by an authority of the host. */
+export const isHttps = (proxy: string): boolean => proxy.startsWith('https:')
 
 const verifiedLines = (proxy: string): readonly string[] => [
   'proxy_ssl_verify on;',
@@ -180,13 +182,16 @@ const verifiedLines = (proxy: string): readonly string[] => [
 const block = (match: string, lines: readonly string[]): string =>
   `  location ${match} {\n${lines.map((line) => `    ${line}\n`).join('')}  }\n`
 
-// The rest is taken from the request as it was sent: decoded, it could end the header, and a numbered capture would be encoded again. It does not begin with a slash or backslash, which
-// would make the target an address of another host.
+/** The blocks of a path and of everything below it. */
+const blocks = (path: string, lines: readonly string[]): readonly string[] => [block(`= ${path}`, lines), block(`^~ ${path}/`, lines)]
+
+// The rest is taken from the request as it was sent: decoded, it could end the header, and a numbered capture would be encoded again. It does
+// not begin with a slash or backslash, which would make the target an address of another host.
 const redirectBlocks = (from: string, to: string, status: number): readonly string[] => {
   const path = wildcard(from)
   const fixed = `return ${status} ${wildcard(to) || '/'}$is_args$args;`
   if (path === from) return [block(`= ${path}`, [fixed])]
-  if (wildcard(to) === to) return [block(`= ${path}`, [fixed]), block(`^~ ${path}/`, [fixed])]
+  if (wildcard(to) === to) return blocks(path, [fixed])
   const rest = [
     'set $rest "";',
     `if ($request_uri ~ "^${path.replaceAll('.', '[.]')}/+(?<tail>[^?/\\x5C][^?]*)") {\n      set $rest $tail;\n    }`,
@@ -198,37 +203,17 @@ const redirectBlocks = (from: string, to: string, status: number): readonly stri
 /** Maps and directives of CORS: what the `http` block and the `server` block have. */
 export const corsOf = ({ name, cors }: SiteOptions): { readonly maps: string; readonly lines: readonly string[] } => {
   if (cors === undefined) return { maps: '', lines: [] }
-  const zone = name.replaceAll('-', '_')
-  const map = (variable: string, source: string, values: readonly (readonly [string, string])[]): string =>
-    `map ${source} $cors_${variable}_of_${zone} {\n  default "";\n${values.map(([key, value]) => `  "${key}" "${value}";\n`).join('')}}\n`
+  const zone = zoneOf(name)
+  const map = (variable: string, source: string, keys: readonly string[], answer: (key: string) => string): string =>
+    `map ${source} $cors_${variable}_of_${zone} {\n  default "";\n${keys.map((key) => `  "${key}" "${answer(key)}";\n`).join('')}}\n`
   const asking = cors.origins.map((origin) => `OPTIONS ${origin}`)
   const preflight = '"$request_method $http_origin"'
   return {
     maps: [
-      map(
-        'origin',
-        '$http_origin',
-        cors.origins.map((origin) => [origin, origin]),
-      ),
-      map(
-        'methods',
-        preflight,
-        asking.map((key) => [key, cors.methods.join(', ')]),
-      ),
-      map(
-        'headers',
-        preflight,
-        asking.map((key) => [key, cors.headers.join(', ')]),
-      ),
-      ...(cors.credentials
-        ? [
-            map(
-              'credentials',
-              '$http_origin',
-              cors.origins.map((origin) => [origin, 'true']),
-            ),
-          ]
-        : []),
+      map('origin', '$http_origin', cors.origins, (origin) => origin),
+      map('methods', preflight, asking, () => cors.methods.join(', ')),
+      map('headers', preflight, asking, () => cors.headers.join(', ')),
+      ...(cors.credentials ? [map('credentials', '$http_origin', cors.origins, () => 'true')] : []),
     ].join(''),
     lines: [
       'add_header Vary Origin always;',

@@ -1,5 +1,5 @@
-import { type Common, guard, listenLines } from './config.ts'
-import { corsOf, partBlocks, partUpstreams, siteAccess } from './locations.ts'
+import { type Common, guard, listenLines, zoneOf } from './config.ts'
+import { corsOf, partBlocks, partUpstreams, siteAccess, upstreamBlock } from './locations.ts'
 import type { SiteOptions } from './options.ts'
 
 /** Directory of a site's releases. */
@@ -10,11 +10,11 @@ type HostSettings = Pick<Common, 'port' | 'ipv6' | 'gzip' | 'brotli'> & { readon
 /** Content of a site's file. nginx.conf defines which clients are admitted. */
 export const siteConfig = (site: SiteOptions, settings: HostSettings): string => {
   const { name, hosts, requests_per_second, connections } = site
-  const zone = name.replaceAll('-', '_')
+  const zone = zoneOf(name)
   const cors = corsOf(site)
   const upstream = site.app === undefined ? site.proxy?.replace('http://', '') : `127.0.0.1:${site.app.port}`
   return `# Written by provision.
-${cacheMap(site)}${upstream === undefined ? '' : `upstream ${name} {\n  server ${upstream};\n  keepalive 32;\n}\n`}${partUpstreams(site)}${cors.maps}${
+${cacheMap(site)}${upstream === undefined ? '' : upstreamBlock(name, upstream)}${partUpstreams(site)}${cors.maps}${
   requests_per_second === undefined ? '' : `limit_req_zone $binary_remote_addr zone=${zone}_requests:10m rate=${requests_per_second}r/s;\n`
 }${connections === undefined ? '' : `limit_conn_zone $binary_remote_addr zone=${zone}_connections:10m;\n`}
 server {
@@ -114,7 +114,7 @@ const hasCache = ({ cache }: SiteOptions): boolean => Object.keys(cache).length 
 const cacheMap = (site: SiteOptions): string => {
   if (!hasCache(site)) return ''
   const lines = Object.entries(site.cache).map(([pattern, time]) => `  "~${regexOf(pattern)}" "${cacheControl(time)}";\n`)
-  return `map $uri $cache_of_${site.name.replaceAll('-', '_')} {\n  default "";\n${lines.join('')}}\n`
+  return `map $uri $cache_of_${zoneOf(site.name)} {\n  default "";\n${lines.join('')}}\n`
 }
 
 const cacheControl = (time: SiteOptions['cache'][string]): string => {

@@ -1,5 +1,5 @@
 import { file, httpUsersFile, type Resource } from 'provision'
-import { usersFile } from './locations.ts'
+import { isHttps, usersFile } from './locations.ts'
 import type { SiteOptions } from './options.ts'
 
 /** Files with the users of a site and of its parts, which the workers of nginx read for each request. */
@@ -13,4 +13,4 @@ export const usersResources = (site: SiteOptions, host: string): readonly Resour
 
 /** Whether a site passes requests to an application whose certificate an authority of the host verifies. */
 export const needsAuthorities = ({ locations }: SiteOptions): boolean =>
-  Object.values(locations).some(({ proxy }) => proxy?.startsWith('https:') === true)
+  Object.values(locations).some(({ proxy }) => proxy !== undefined && isHttps(proxy))
