@@ -69,12 +69,13 @@ const BODY =
 export const authorityOf = ({ name, ca_file }: Receiver): string | undefined =>
   ca_file === undefined ? undefined : `/etc/prometheus/provision/receiver-${name}.pem`
 
+type Settings = { readonly [key: string]: Yaml | undefined }
+
 /** The name by which Alertmanager knows a service, and how it is called. */
-const serviceOf = (
-  one: Receiver,
-  text: string,
-): readonly [name: string, settings: { readonly [key: string]: Yaml | undefined }] | undefined => {
+const serviceOf = (one: Exclude<Receiver, { type: 'email' }>, text: string): readonly [name: string, settings: Settings] => {
   switch (one.type) {
+    case 'webhook':
+      return ['webhook', { url: one.url }]
     case 'slack':
       return ['slack', { api_url: one.url, channel: one.channel, title: TITLE, text }]
     case 'pagerduty':
@@ -88,23 +89,21 @@ const serviceOf = (
       return ['discord', { webhook_url: one.url, title: TITLE, message: text }]
     case 'teams':
       return ['msteamsv2', { webhook_url: one.url, title: TITLE, text }]
-    default:
-      return undefined
   }
 }
 
-const isCritical = '{{ if eq .CommonLabels.severity "critical" }}'
-const SEVERITY = `${isCritical}critical{{ else }}warning{{ end }}`
-const PRIORITY = `${isCritical}P1{{ else }}P3{{ end }}`
+const IF_CRITICAL = '{{ if eq .CommonLabels.severity "critical" }}'
+const SEVERITY = `${IF_CRITICAL}critical{{ else }}warning{{ end }}`
+const PRIORITY = `${IF_CRITICAL}P1{{ else }}P3{{ end }}`
 
 const receiverOf = (one: Receiver, text: string): Yaml => {
   const authority = authorityOf(one)
   const trust = authority === undefined ? {} : { tls_config: { ca_file: authority } }
-  const http = authority === undefined ? {} : { http_config: trust }
-  if (one.type === 'webhook') return { name: one.name, webhook_configs: [{ url: one.url, send_resolved: true, ...http }] }
-  const service = serviceOf(one, text)
-  if (service !== undefined) return { name: one.name, [`${service[0]}_configs`]: [{ ...service[1], send_resolved: true, ...http }] }
-  if (one.type !== 'email') throw new Error(`no receiver of the type ${one.type}`)
+  if (one.type !== 'email') {
+    const [service, settings] = serviceOf(one, text)
+    const http = authority === undefined ? {} : { http_config: trust }
+    return { name: one.name, [`${service}_configs`]: [{ ...settings, send_resolved: true, ...http }] }
+  }
   return {
     name: one.name,
     email_configs: one.to.map((to) => ({
