@@ -71,7 +71,8 @@ const SENTENCES: Readonly<Record<string, readonly string[]>> = {
   'bind the role `mysql` to the hosts of the cluster': ['mysql_replication'],
   'use the kind `database-dump` to import a dump': ['mysql_import'],
   [CERTIFICATE]: ['acme_certificate', 'x509_certificate', 'openssl_certificate', 'openssl_privatekey', 'openssl_csr', 'certbot'],
-  'use the kind `file`, with a secret as `content`; no kind creates this on the host': ['htpasswd', 'openssh_keypair', 'known_hosts'],
+  'use the kind `file`, with a secret as `content`; no kind creates this on the host': ['htpasswd', 'known_hosts'],
+  'use the kind `user`, with `sshKey: ed25519`, for the key of an account': ['openssh_keypair'],
   'use the kind `timer` or `cron`; no kind schedules a single run': ['at'],
   'use the kind `swap`': ['swapfile'],
   'use the kind `mount` for a file system that exists; no kind creates a file system or a volume': [

@@ -110,7 +110,7 @@ export const ADVICE: Table<string> = {
     createhome: 'remove it; a home is created, but not for an account with `system: true`',
     expires: 'use the kind `user-password`',
     update_password: 'use the kind `user-password`',
-    generate_ssh_key: 'use the kind `command`, with `creates`, as this user',
+    generate_ssh_key: 'write `sshKey: ed25519`',
   },
   wait: { delay: 'remove it; `everySeconds` is the pause between two attempts' },
 }
