@@ -8,7 +8,7 @@ interface Placed {
   readonly example: string
   /** The address of its host in the lab. */
   readonly address: string
-  /** Texts of its inventory, each of which must be there, and what the lab has instead. */
+  /** Each text of its inventory that differs in the lab (it must occur), and what replaces it. */
   readonly replaced: readonly (readonly [from: string | RegExp, to: string])[]
 }
 
