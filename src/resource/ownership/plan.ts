@@ -6,6 +6,7 @@ import { orphanPolicyOf } from '../kind/orphan-policy.ts'
 import { namesText } from '../kind/walk-read.ts'
 import { type OrphanSpec, type OrphanState, placeOf, recordedUnit } from './observe.ts'
 import type { OwnedResource } from './record.ts'
+import { isSystemFile } from './system-files.ts'
 
 /** Outcome for an orphan: it is deleted, or kept and no longer recorded, or does not exist any more. */
 export type OrphanOutcome =
@@ -62,15 +63,16 @@ const decideFile: Decision = (owned, { inode, sha256, package: owner }, _, note)
   if (inode === ABSENT || owned.digest === 'absent') return { is: 'gone' }
   if (inode.type !== 'f' || owned.digest !== sha256) return keep('somebody else changed it')
   if (owner !== undefined) return keep(`it belongs to the package ${owner}`)
-  return keepLogin(place) ?? { is: 'delete', ...(note !== undefined && { note }) }
+  return keepNeeded(place) ?? { is: 'delete', ...(note !== undefined && { note }) }
 }
 
-/** Keeps a resource that this run may need to log in or become root. Limits are deleted, because that only permits more. */
-const keepLogin = (place: string): OrphanOutcome | undefined => {
+/** Keeps a file of the system, and one that this run may need to log in or become root. Limits are deleted, because that only permits more. */
+const keepNeeded = (place: string): OrphanOutcome | undefined => {
   if (place.startsWith('/etc/sudoers.d/'))
     return keep(
       'its account would lose sudo; to delete it, declare the account with state: absent in the options of its role, or the file as a resource with state: absent',
     )
+  if (isSystemFile(place)) return keep('the host needs it; to delete it, declare it as a resource with state: absent')
   return isLoginFile(place) && !place.startsWith('/etc/security/limits.')
     ? keep('it decides who may log in; to delete it, declare it as a resource with state: absent')
     : undefined
@@ -81,7 +83,7 @@ const decideLink: Decision = (owned, { inode, package: owner }) => {
   if (owned.digest === undefined) return keep('the record does not contain its target')
   if (inode.type !== 'l' || `->${inode.target}` !== owned.digest) return keep('somebody else changed it')
   if (owner !== undefined) return keep(`it belongs to the package ${owner}`)
-  return keepLogin(placeOf(owned) ?? '') ?? { is: 'delete' }
+  return keepNeeded(placeOf(owned) ?? '') ?? { is: 'delete' }
 }
 
 /** A directory counts as empty if everything in it is deleted earlier in this run. */

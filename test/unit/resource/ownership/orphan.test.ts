@@ -135,6 +135,13 @@ describe('an orphan', () => {
   const outcome = (owned: ReturnType<typeof thingOf>, state: object, context = never) =>
     outcomeOf({ role: 'r', owned, prune: true }, { recorded: true, inode: inode('f'), within: [], ...state }, context)
 
+  it.each(['/etc/localtime', '/etc/fstab', '/etc/apt/sources.list.d/debian.sources'])('is kept if each system needs it: %s', (path) => {
+    expect(outcome(thingOf(recordLine(`file:${path}`, path, SUM)), { sha256: SUM })).toEqual({
+      is: 'stays',
+      why: 'the host needs it; to delete it, declare it as a resource with state: absent',
+    })
+  })
+
   it('is deleted if it is unchanged', () => {
     expect(outcome(file(), { sha256: SUM })).toEqual({ is: 'delete' })
     expect(outcome(thingOf(recordLine('link:/x', '/x', '->a')), { inode: inode('l', 'a') })).toEqual({ is: 'delete' })
@@ -167,6 +174,12 @@ describe('an orphan', () => {
       thingOf(recordLine('link:/etc/ssh/sshd_config', '/etc/ssh/sshd_config', '->b')),
       { inode: inode('l', 'b') },
       'it decides who may log in; to delete it, declare it as a resource with state: absent',
+    ],
+    [
+      'a link of the system',
+      thingOf(recordLine('link:/etc/localtime', '/etc/localtime', '->b')),
+      { inode: inode('l', 'b') },
+      'the host needs it; to delete it, declare it as a resource with state: absent',
     ],
     ['a file with other bytes', file(), { sha256: 'b'.repeat(64) }, 'somebody else changed it'],
     ['a link in place of a file', file(), { inode: inode('l', '/etc/shadow'), sha256: SUM }, 'somebody else changed it'],
