@@ -22,7 +22,7 @@ export const undoPart = (kind: string): Undo<PartState> => ({
     const bytes = edited === undefined ? state.bytes : edited.after
     const key = `${kind}:${id}`
     const written = readJournal(log).get(key)
-    if (written === undefined) return 'it was in the file before provision declared it'
+    if (written === undefined) return 'provision changed nothing in the file for it'
     const text = bytes === undefined ? undefined : readTextFile(bytes)
     if (text === undefined) return `${path} ${state.unread ?? 'is not a text file'}`
     const after = undone(readJournal(log), key, text)

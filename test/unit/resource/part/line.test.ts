@@ -325,7 +325,7 @@ describe('a line that no role declares any more', () => {
       'delete: no role declares it any more',
       'delete: no role declares it any more',
       'update: kept, dropped from the ownership record: somebody else changed it',
-      'update: kept, dropped from the ownership record: it was in the file before provision declared it',
+      'update: kept, dropped from the ownership record: provision changed nothing in the file for it',
     ])
     expect(host.apply(orphans, orphans[0]?.kind as never)).toBeUndefined()
     expect(host.read('conf')).toBe('keep\nport 1\nport 9\nold\nmine by hand\n')
