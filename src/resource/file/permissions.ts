@@ -1,13 +1,14 @@
 import { z } from 'zod'
 import { sh } from '../../shell/sh.ts'
 import { describeDifferences, differing } from '../kind/differences.ts'
-import { ABSENT, type InodeState, inodeWord, planUnreached, reasonUnreached, refuseUnreached, typeName } from '../kind/inode.ts'
+import { ABSENT, type InodeState, inodeWord, planUnreached, refuseUnreached, typeName } from '../kind/inode.ts'
 import { defineKind, type PlanContext } from '../kind/kind.ts'
 import { requireBatch } from '../kind/one-by-one.ts'
 import { absolutePath, accountName, fileMode, parentOf } from '../kind/path.ts'
 import { inodeQuery } from '../kind/queries.ts'
 import { HostRefusal } from '../kind/step.ts'
 import { OBSERVED, UNSAFE, walk } from '../kind/walk.ts'
+import { staysThere } from './wrong-type.ts'
 
 const schema = z
   .strictObject({
@@ -33,9 +34,11 @@ export const permissions = defineKind({
   plan: ({ path: _, ...wanted }, state: InodeState) => {
     const unreached = planUnreached(state)
     if (unreached !== undefined) return unreached
-    const differences = differing(wanted, state === ABSENT ? {} : state)
-    if (state === ABSENT)
-      return { action: 'update', certainty: 'dependent', reason: 'missing, an earlier change may create it', differences }
+    if (state === ABSENT || !'fd'.includes(state.type)) {
+      const reason = `${state === ABSENT ? 'missing' : typeName(state.type)}, an earlier change may create it`
+      return { action: 'update', certainty: 'dependent', reason, differences: differing(wanted, {}) }
+    }
+    const differences = differing(wanted, state)
     return differences.length === 0
       ? undefined
       : { action: 'update', certainty: 'exact', reason: describeDifferences(differences), differences }
@@ -74,12 +77,8 @@ const missing = (path: string, state: InodeState, context: PlanContext): HostRef
       )
 
 /** The refusal of a link or a special file. Undefined where an earlier change replaces it, and where another account decides what is there. */
-const neither = (path: string, state: InodeState, { deletes, isRootsAlone }: PlanContext): HostRefusal | undefined =>
-  state === ABSENT ||
-  reasonUnreached(state) !== undefined ||
-  'fd'.includes(state.type) ||
-  deletes?.(path) === true ||
-  isRootsAlone?.(parentOf(path)) !== true
+const neither = (path: string, state: InodeState, context: PlanContext): HostRefusal | undefined =>
+  state === ABSENT || 'fd'.includes(state.type) || !staysThere(path, state, context)
     ? undefined
     : new HostRefusal(
         `${path} is ${typeName(state.type)}`,

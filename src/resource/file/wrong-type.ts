@@ -3,6 +3,14 @@ import type { PlanContext } from '../kind/kind.ts'
 import { parentOf } from '../kind/path.ts'
 import { HostRefusal } from '../kind/step.ts'
 
+/** Whether what was observed at a path is there until a resource is applied: no earlier change replaces it, and root alone can. */
+export const staysThere = (path: string, state: InodeState, { deletes, deleted, changes, isRootsAlone }: PlanContext): boolean =>
+  reasonUnreached(state) === undefined &&
+  deletes?.(path) !== true &&
+  deleted?.has(path) !== true &&
+  !['file', 'link', 'directory'].some((kind) => changes(`${kind}:${path}`)) &&
+  isRootsAlone?.(parentOf(path)) === true
+
 /**
  * Returns the refusal of a run that would have to replace something of another type than these (`f`, `d`, `l`). Undefined if an earlier
  * change deletes it, and where an account of the host decides what is there: then only this host refuses the change.
@@ -11,11 +19,9 @@ export const wrongType = (
   path: string,
   state: InodeState,
   declared: { readonly what: string; readonly types: string; readonly state: 'present' | 'absent' },
-  { deleted, changes, isRootsAlone }: PlanContext,
+  context: PlanContext,
 ): HostRefusal | undefined => {
-  if (state === ABSENT || declared.types.includes(state.type) || reasonUnreached(state) !== undefined) return undefined
-  const isGone = deleted?.has(path) === true || ['file', 'link', 'directory'].some((kind) => changes(`${kind}:${path}`))
-  if (isGone || isRootsAlone?.(parentOf(path)) !== true) return undefined
+  if (state === ABSENT || declared.types.includes(state.type) || !staysThere(path, state, context)) return undefined
   const isAbsent = declared.state === 'absent'
   const why = `${declared.what} is declared ${isAbsent ? 'absent ' : ''}at this path`
   if (state.type !== 'l')

@@ -88,6 +88,16 @@ describe('the plan of permissions', () => {
     })
   })
 
+  it.each(['file', 'link', 'directory'])('accepts a link that an earlier %s replaces', (other) => {
+    const link = { type: 'l', mode: '777', owner: 'root', group: 'root', target: '/opt/shop/sbin' }
+    const replaced = { ...context, isRootsAlone: () => true, changes: (key: string) => key === `${other}:/opt/shop/bin` }
+    expect(kind.forbids?.(spec, link, replaced)).toBeUndefined()
+    expect(kind.plan(spec, link, replaced)).toEqual({
+      ...{ action: 'update', certainty: 'dependent', reason: 'a symbolic link, an earlier change may create it' },
+      differences: [{ key: 'mode', to: '750' }],
+    })
+  })
+
   it('refuses another mode or owner than that of the resource which makes the path', () => {
     const of = (...resources: readonly Resource[]) =>
       mergeDeclared(
