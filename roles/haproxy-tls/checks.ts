@@ -1,8 +1,8 @@
 import type { Check, FlowContext, SiteProbe } from 'provision'
+import { OWN } from './certificates/own.ts'
 import type { Options } from './options.ts'
-import { OWN } from './own.ts'
-import { probeOf, servedBy } from './served.ts'
 import { SOCKET } from './share.ts'
+import { probeOf, servedBy } from './sites/served.ts'
 
 /** Checks of `provision verify`. */
 export const checksOf = (

@@ -1,6 +1,6 @@
 import { network, z } from 'provision'
-import { ownOption } from './own.ts'
-import { virtualOptions } from './virtual-address.ts'
+import { ownOption } from './certificates/own.ts'
+import { virtualOptions } from './virtual-address/virtual-address.ts'
 
 const label = '[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?'
 const hostName = (wildcard: boolean) =>

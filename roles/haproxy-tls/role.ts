@@ -12,18 +12,18 @@ import {
   service,
   text,
 } from 'provision'
+import { ownPairsOf, ownResources } from './certificates/own.ts'
+import { revocationResources } from './certificates/revocation.ts'
 import { checksOf } from './checks.ts'
-import { certificateList, haproxyConfig } from './config.ts'
+import { certificateList, haproxyConfig } from './config/config.ts'
+import { pagesOf } from './config/pages.ts'
 import { backScript, outScript } from './drain.ts'
 import { EDGE, servesScript } from './health.ts'
 import { type Options, options } from './options.ts'
-import { ownPairsOf, ownResources } from './own.ts'
-import { pagesOf } from './pages.ts'
-import { revocationResources } from './revocation.ts'
-import { nameWarnings, probedNames, probeOf, servedBy } from './served.ts'
 import { shareResources } from './share.ts'
-import { backendsOf, checksIn, faultsOf, isServer } from './sites.ts'
-import { virtualChecks, virtualFaults, virtualListens, virtualResources } from './virtual-address.ts'
+import { nameWarnings, probedNames, probeOf, servedBy } from './sites/served.ts'
+import { backendsOf, checksIn, faultsOf, isServer } from './sites/sites.ts'
+import { virtualChecks, virtualFaults, virtualListens, virtualResources } from './virtual-address/virtual-address.ts'
 
 /** HAProxy in front of the web servers, with HTTPS certificates that are ordered and renewed automatically. */
 export default defineRole({

@@ -1,13 +1,13 @@
 import { type Later, type Text, text } from 'provision'
+import type { Options } from '../options.ts'
+import { SOCKET } from '../share.ts'
+import { isWildcard } from '../sites/names.ts'
+import { alivePath } from '../virtual-address/virtual-address.ts'
 import { type Backend, backendLines, backendName, type Edge, onceLines, onceName } from './backends.ts'
 import { headerLines } from './headers.ts'
-import { isWildcard } from './names.ts'
 import { onceBackend, onceFrontend, TO_ONCE } from './once.ts'
-import type { Options } from './options.ts'
-import { SOCKET } from './share.ts'
 import { timeoutLines } from './timeouts.ts'
 import { TLS, TO_SERVERS } from './tls.ts'
-import { alivePath } from './virtual-address.ts'
 
 export interface Balancer {
   readonly options: Options

@@ -1,5 +1,5 @@
 import { bracketed } from 'provision'
-import type { Options } from './options.ts'
+import type { Options } from '../options.ts'
 
 export interface Server {
   readonly name: string

@@ -1,6 +1,6 @@
 import type { Flow, ServedSite, SiteProbe, SiteView } from 'provision'
+import type { Options } from '../options.ts'
 import { isWildcard } from './names.ts'
-import type { Options } from './options.ts'
 
 /** The sites that the web servers of a group serve, each once. */
 export const servedBy = (group: string, view: SiteView, flows: readonly Flow[]): readonly ServedSite[] => {

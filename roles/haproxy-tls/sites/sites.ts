@@ -1,11 +1,11 @@
 import { type Flow, type HostView, Problem, type ServedSite, type SiteView } from 'provision'
-import { type Backend, backendName } from './backends.ts'
-import type { HealthCheck } from './health.ts'
+import { type Backend, backendName } from '../config/backends.ts'
+import { TIMEOUTS } from '../config/timeouts.ts'
+import type { HealthCheck } from '../health.ts'
+import type { Options } from '../options.ts'
 import { someName } from './names.ts'
-import type { Options } from './options.ts'
 import { servedBy, serves, siteFor } from './served.ts'
 import { serversOf } from './servers.ts'
-import { TIMEOUTS } from './timeouts.ts'
 
 type Site = Options['sites'][number]
 

@@ -1,6 +1,6 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto'
 import { file, type HostContext, Problem, projectFile, type Resource, type Secret, secret, text, z } from 'provision'
-import type { Options } from './options.ts'
+import type { Options } from '../options.ts'
 
 /** A certificate that the user brings: its chain is a file of the project, its key a secret. */
 export const ownOption = z

@@ -1,4 +1,4 @@
-import type { Options } from './options.ts'
+import type { Options } from '../options.ts'
 
 /** Names of the timeouts in HAProxy, by option. */
 export const TIMEOUTS = {

@@ -1,5 +1,5 @@
 import { type Flow, type HostView, Problem } from 'provision'
-import type { Server } from './backends.ts'
+import type { Server } from '../config/backends.ts'
 
 /** The web servers that admit this balancer, with their addresses and ports. */
 export const serversOf = (host: HostView, members: readonly HostView[], flows: readonly Flow[], group: string): readonly Server[] => {
