@@ -54,11 +54,13 @@ export const alertmanagerConfig = (options: Options, page?: string): Text => {
     receivers: [
       { name: 'nobody' },
       ...(heartbeat === undefined ? [] : [{ name: 'heartbeat', webhook_configs: [{ url: heartbeat, send_resolved: false }] }]),
-      ...receivers.map((one) => receiverOf(one, BODY + (page === undefined ? '' : `\nSee ${page}\n`))),
+      ...receivers.map((one) => receiverOf(one, page === undefined ? '' : `${page}#${NAME}`)),
     ],
   })
 }
 
+/** Name of the alerts of a message, which is an anchor on the page. */
+const NAME = '{{ .CommonLabels.alertname }}'
 // Alerts of one name on one host are sent as one message.
 const TITLE =
   '{{ if eq .Status "firing" }}{{ .CommonLabels.severity | toUpper }}: {{ (index .Alerts.Firing 0).Annotations.summary }}{{ if gt (len .Alerts.Firing) 1 }} ({{ len .Alerts.Firing }} alerts){{ end }}{{ else }}RESOLVED: {{ (index .Alerts 0).Annotations.summary }}{{ end }}'
@@ -72,19 +74,19 @@ export const authorityOf = ({ name, ca_file }: Receiver): string | undefined =>
 type Settings = { readonly [key: string]: Yaml | undefined }
 
 /** The name by which Alertmanager knows a service, and how it is called. */
-const serviceOf = (one: Exclude<Receiver, { type: 'email' }>, text: string): readonly [name: string, settings: Settings] => {
+const serviceOf = (one: Exclude<Receiver, { type: 'email' }>, text: string, link: string): readonly [name: string, settings: Settings] => {
   switch (one.type) {
     case 'webhook':
       return ['webhook', { url: one.url }]
     case 'slack':
-      return ['slack', { api_url: one.url, channel: one.channel, title: TITLE, text }]
+      return ['slack', { api_url: one.url, channel: one.channel, title: TITLE, title_link: link, text }]
     case 'pagerduty':
       return [
         'pagerduty',
-        { routing_key: one.routing_key, url: one.url, severity: SEVERITY, description: TITLE, details: { alerts: text } },
+        { routing_key: one.routing_key, url: one.url, client_url: link, severity: SEVERITY, description: TITLE, details: { alerts: text } },
       ]
     case 'opsgenie':
-      return ['opsgenie', { api_key: one.api_key, api_url: one.url, message: TITLE, description: text, priority: PRIORITY }]
+      return ['opsgenie', { api_key: one.api_key, api_url: one.url, message: TITLE, description: text, source: link, priority: PRIORITY }]
     case 'discord':
       return ['discord', { webhook_url: one.url, title: TITLE, message: text }]
     case 'teams':
@@ -96,11 +98,13 @@ const IF_CRITICAL = '{{ if eq .CommonLabels.severity "critical" }}'
 const SEVERITY = `${IF_CRITICAL}critical{{ else }}warning{{ end }}`
 const PRIORITY = `${IF_CRITICAL}P1{{ else }}P3{{ end }}`
 
-const receiverOf = (one: Receiver, text: string): Yaml => {
+/** A receiver whose messages lead to `link`, an address on the dashboard; empty without one. */
+const receiverOf = (one: Receiver, link: string): Yaml => {
+  const text = link === '' ? BODY : `${BODY}\nSee ${link}\n`
   const authority = authorityOf(one)
   const trust = authority === undefined ? {} : { tls_config: { ca_file: authority } }
   if (one.type !== 'email') {
-    const [service, settings] = serviceOf(one, text)
+    const [service, settings] = serviceOf(one, text, link)
     const http = authority === undefined ? {} : { http_config: trust }
     return { name: one.name, [`${service}_configs`]: [{ ...settings, send_resolved: true, ...http }] }
   }

@@ -140,6 +140,14 @@ export const options = z.strictObject({
       z.strictObject({
         port: port.default(9443),
         users: httpUsers.meta({ description: 'users of the dashboard, with their passwords' }),
+        name: z
+          .string()
+          .regex(/^(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?([.][a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/, 'must be a host name')
+          .optional()
+          .meta({
+            description: 'host name of the dashboard in the links of messages; default: the address of the monitoring server',
+            examples: ['monitoring.example.org'],
+          }),
         open: z
           .boolean()
           .default(false)

@@ -93,6 +93,8 @@ const alertmanager = (context: HostContext<Options>): readonly Resource[] => {
       '--config.file=/etc/prometheus/alertmanager.yml',
       '--storage.path=/var/lib/prometheus/alertmanager',
       '--web.listen-address=127.0.0.1:9093',
+      // Webhooks name this address.
+      ...(context.options.dashboard === false ? [] : [`--web.external-url=${externalUrl(context)}`, '--web.route-prefix=/']),
       // `verify` reads deliveries from the log, and they are logged at level debug.
       '--log.level=debug',
       ...clusterArguments(context),
@@ -178,6 +180,10 @@ const membersIn = ({ flows }: HostContext<Options>): number =>
 
 /** Address of the dashboard in messages and links. */
 const externalUrl = ({ host, options: { dashboard } }: HostContext<Options>): string =>
-  dashboard === false ? 'http://127.0.0.1:9090/' : `https://${host.publicAddresses[0] ?? host.addresses[0] ?? host.name}:${dashboard.port}/`
+  dashboard === false
+    ? 'http://127.0.0.1:9090/'
+    : `https://${dashboard.name ?? bracketed(host.publicAddresses[0] ?? host.addresses[0] ?? host.name)}:${dashboard.port}/`
+
+const bracketed = (address: string): string => (address.includes(':') ? `[${address}]` : address)
 
 const checkedBy = (name: string, ...check: readonly string[]) => ({ name, root: '/etc/prometheus', check: [...check] })

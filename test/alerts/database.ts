@@ -104,7 +104,7 @@ export const databaseCases: AlertCases = {
       silentAt: ['65s', '180s'],
       firingAt: ['70s', '175s'],
       labels: { name: 'garb.service', state: 'active', host: 'lb-01' },
-      summary: 'the database arbitrator on lb-01 is down: the cluster cannot lose a server',
+      summary: 'the database arbitrator on lb-01 is down: the cluster lacks its vote',
     },
   ],
   DatabaseConnections: [

@@ -9,6 +9,25 @@ export const webCases: AlertCases = {
       labels: { job: 'site', host: 'lb-01', instance: 'www' },
       summary: 'www does not answer visitors (probed through lb-01)',
     },
+    {
+      // The summary names the parts that are down.
+      series: {
+        'probe_success{job="site",host="elsewhere",instance="www"}': '0x20',
+        'nginx_up{job="nginx",host="web-02"}': '0x20',
+        'nginx_up{job="nginx",host="web-01"}': '0x20',
+        'nginx_up{job="nginx",host="web-03"}': '1x20',
+        'up{job="haproxy",host="lb-01"}': '0x20',
+        'mysql_up{job="mysql",host="db-01"}': '0x20',
+        'up{job="node",host="web-04"}': '0x20',
+        'up{job="node",host="web-05"}': '0x20',
+        'probe_success{job="ping",host="web-05"}': '1x20',
+      },
+      silentAt: '15s',
+      firingAt: '60s',
+      labels: { job: 'site', host: 'elsewhere', instance: 'www' },
+      summary:
+        'www does not answer visitors; down are the hosts web-04; HAProxy is down on lb-01; nginx is down on web-01, web-02; the database is down on db-01',
+    },
   ],
   HaproxyDown: [
     {

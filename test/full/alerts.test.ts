@@ -170,7 +170,7 @@ describe('a cluster', () => {
       () => Promise.all([on('lb-01', 'systemctl start garb'), on('web-02', `systemctl start ${BACKUP}.timer`)]),
     )
     expect(messages).toEqual([
-      'the database arbitrator on lb-01 is down: the cluster cannot lose a server',
+      'the database arbitrator on lb-01 is down: the cluster lacks its vote',
       'the database on web-02 is no longer backed up: its backup timer is stopped',
     ])
     await waitForCluster(spec, SERVERS, 3)

@@ -140,6 +140,8 @@ ${directive}    ssl_certificate ${certificate};
       limit_except GET POST { deny all; }
       proxy_pass http://127.0.0.1:9090;
     }
+    # Alerts link to their query at /graph.
+    location = /graph { return 302 /classic/graph$is_args$args; }
     # The pages of Prometheus contain inline scripts. A location with headers of its own inherits none.
     location /classic/ {
       add_header Content-Security-Policy "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'" always;

@@ -71,7 +71,7 @@ export const databaseAlerts = ({ limits, members }: Numbers): readonly Alert[] =
     expr: `min(mysql_global_status_wsrep_cluster_size > 0) < ${members} unless on () (mysql_up == 0 or mysql_global_status_wsrep_ready == 0 or ${ARBITRATOR} == 0 or up{job="node"} == 0)`,
     for: 60,
     severity: 'warning',
-    summary: `the database cluster has {{ $value }} of ${members} members: it cannot lose another member`,
+    summary: `the database cluster has {{ $value }} of ${members} members{{ if le $value 2.0 }}: it cannot lose another member{{ end }}`,
   },
   {
     alert: 'ArbitratorDown',
@@ -79,7 +79,7 @@ export const databaseAlerts = ({ limits, members }: Numbers): readonly Alert[] =
     for: 20,
     keep: KEEP,
     severity: 'warning',
-    summary: 'the database arbitrator on {{ $labels.host }} is down: the cluster cannot lose a server',
+    summary: 'the database arbitrator on {{ $labels.host }} is down: the cluster lacks its vote',
   },
   {
     alert: 'DatabaseConnections',

@@ -36,5 +36,9 @@ export type Rule = Recorded | Alert
 /** Expression with the label `host` set to the server name that a balancer uses. */
 export const byServer = (expr: string): string => `label_replace(${expr}, "host", "$1", "server", "(.+)")`
 
+/** Template of an annotation: the label of each result of a query, after some words; nothing without results. */
+export const listed = (words: string, query: string, label = 'host'): string =>
+  `{{ with query \`${query}\` }}${words}{{ range $i, $one := . | sortByLabel "${label}" }}{{ if $i }},{{ end }} {{ $one.Labels.${label} }}{{ end }}{{ end }}`
+
 /** Seconds that a cause keeps firing after it ended. */
 export const KEEP = 30

@@ -6,21 +6,21 @@ export const RUNBOOKS: Readonly<Record<string, string>> = {
   Watchdog:
     'This alert always fires, and goes to `heartbeat` only. If the operator of the heartbeat service reports that the calls stopped, the monitoring server or its internet connection is down. Log in there and run `systemctl status prometheus prometheus-alertmanager`.',
   HostDown:
-    "The host answers neither pings nor the monitoring. Check it on its provider's console. The balancers have already removed it; its database has its own alert. All services start again after a reboot; if one does not, run `provision run --limit HOST`.",
+    "The host answers neither pings nor the monitoring. Check it on its provider's console, which also offers a reboot. Other alerts about this host are held back until it answers. Balancers send no requests to it meanwhile. Its services start after a reboot; if one does not, run `provision run --limit HOST`.",
   AgentDown:
     'The host is up, but its measurements cannot be read. Run `systemctl status prometheus-exporter-exporter prometheus-node-exporter` there, then `provision run --limit HOST --role monitoring`, which also renews an expired certificate.',
   ExporterDown:
     'The measurements of one service cannot be read. Run `systemctl status` for its exporter on that host, then `provision run --limit HOST --role monitoring`.',
   SiteDown:
-    "Visitors get no answer. Check the balancer (HaproxyDown) and its web servers (`echo 'show servers state' | socat - /run/provision-haproxy/admin.sock` there). `provision verify` checks every part.",
+    "Visitors get no answer. The message names the parts that are down: start with them. If it names none, check the balancer (`echo 'show servers state' | socat - /run/provision-haproxy/admin.sock` there), the application, and the network. `provision verify` checks every part.",
   HaproxyDown:
     'Run `systemctl status haproxy` and `journalctl -u haproxy -n 50` on the balancer. `provision run --limit HOST` restores its configuration and starts it. With a single balancer, the site is down.',
   NginxDown:
-    'Run `systemctl status nginx` and `journalctl -u nginx -n 50` on the host. `provision run --limit HOST` starts it. Other web servers keep serving its sites if they are healthy; SiteDown fires if none is.',
+    'Run `systemctl status nginx` and `journalctl -u nginx -n 50` on the host. `provision run --limit HOST` starts it. If no other web server serves its sites, SiteDown fires too.',
   WebServerDown:
     'A direct request to the host failed. If NginxDown fires too, follow its runbook first. Otherwise run `tail /var/log/nginx/error.log` there, and check the application behind it. `provision run --limit HOST` renews its certificates.',
   BackendServerDown:
-    "A server fails the balancers' health checks of the named section, and answers elsewhere. Check the application of that site, its `/healthz`, and the network between them. A server that a run drains does not raise this alert.",
+    "A server fails the balancers' health checks of the named section. Check the application of that site, its `/healthz`, and the network between them. A server that a run drains does not raise this alert.",
   SiteSlow:
     'The charts of the dashboard show where the time goes: DNS, connect, TLS, the servers, or the transfer. Check ServersSlow, and CPU and disk of the hosts by component.',
   VisitorsWait:
@@ -36,7 +36,7 @@ export const RUNBOOKS: Readonly<Record<string, string>> = {
   BalancerFull:
     'The balancer is close to its connection limit. Set `rate_limit` against an attack. Otherwise add a balancer, or raise `maxconn` in `extra.global`.',
   MysqlDown:
-    'Run `systemctl status mariadb` and `journalctl -u mariadb -n 50` on the host (`mysql` with that flavour). Check for a full disk (DiskFull) and for a kill by the kernel (OomKill). `provision run --limit HOST` starts it. A cluster keeps working without this server. A primary with replicas is different: no database accepts writes until it is back.',
+    'Run `systemctl status mariadb` and `journalctl -u mariadb -n 50` on the host (`mysql` with that flavour). Check for a full disk (DiskFull) and for a kill by the kernel (OomKill). `provision run --limit HOST` starts it. A cluster works as long as most of its members do. Without a primary, replicas accept no writes.',
   ReplicaStopped:
     "The replica no longer replicates. `sudo mariadb -E -e 'SHOW SLAVE STATUS'` (`sudo mysql -E -e 'SHOW REPLICA STATUS'` with that flavour) there shows the reason. New data exists on one host only until this is fixed.",
   ReplicaLags: 'The replica is behind its primary, because of long writes or a busy host. Readers get older data.',
@@ -45,9 +45,9 @@ export const RUNBOOKS: Readonly<Record<string, string>> = {
   GaleraNotReady:
     'This member lost contact with the others and refuses queries. Check the network between the members. If two of three are down, start them again.',
   GaleraDegraded:
-    "A member is missing, but none is known to be down: it has not joined, the others cannot reach it, or its service was removed. The cluster works, but cannot lose another member. Run `journalctl -u mariadb -n 50` on the member that is not synced (`SHOW STATUS LIKE 'wsrep_%'`), and `journalctl -u garb` on the arbitrator.",
+    "A member is missing, but none is known to be down: it has not joined, the others cannot reach it, or its service was removed. The cluster works; with two members left, it cannot lose another one. Run `journalctl -u mariadb -n 50` on the member that is not synced (`SHOW STATUS LIKE 'wsrep_%'`), and `journalctl -u garb` on the arbitrator.",
   ArbitratorDown:
-    'The third vote of the cluster is missing: if one database server fails now, the other stops as well. Run `systemctl status garb` and `journalctl -u garb -n 50` there; `provision run --limit HOST` starts it.',
+    'The vote of the arbitrator is missing: of two database servers, neither may fail now, or the other stops as well. Run `systemctl status garb` and `journalctl -u garb -n 50` there; `provision run --limit HOST` starts it.',
   DatabaseConnections:
     "The database is close to its connection limit: an application leaks connections, or long queries pile up (`sudo mariadb -e 'SHOW PROCESSLIST'`).",
   BackupTooOld: 'The last good backup is too old. Check the journal of the backup unit on that host, and the disk that it writes to.',

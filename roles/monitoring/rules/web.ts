@@ -1,4 +1,4 @@
-import { type Alert, byServer, KEEP, type Numbers, type Recorded } from './rule.ts'
+import { type Alert, byServer, KEEP, listed, type Numbers, type Recorded } from './rule.ts'
 
 /** Merges a section with its twin for requests that must not be repeated (`web` and `web.once`), because both use the same servers. */
 const asOne = (how: 'sum' | 'max', expr: string): string =>
@@ -31,6 +31,14 @@ export const webRecords = ({ window }: Numbers): readonly Recorded[] => [
   { record: 'frontend:saturation', expr: 'max by (host, proxy) (haproxy_frontend_current_sessions / haproxy_frontend_limit_sessions)' },
 ]
 
+/** Parts of the path of a request that are down, and the hosts: causes of an alert about a site. */
+const DOWN = [
+  listed('; down are the hosts', 'up{job="node"} == 0 unless on (host) probe_success{job="ping"} == 1'),
+  listed('; HAProxy is down on', 'up{job="haproxy"} == 0'),
+  listed('; nginx is down on', 'nginx_up == 0'),
+  listed('; the database is down on', 'mysql_up == 0'),
+]
+
 export const webAlerts = (): readonly Alert[] => [
   {
     alert: 'SiteDown',
@@ -38,7 +46,7 @@ export const webAlerts = (): readonly Alert[] => [
     for: 20,
     keep: KEEP,
     severity: 'critical',
-    summary: '{{ $labels.instance }} does not answer visitors (probed through {{ $labels.host }})',
+    summary: `{{ $labels.instance }} does not answer visitors{{ if ne $labels.host "elsewhere" }} (probed through {{ $labels.host }}){{ end }}${DOWN.join('')}`,
   },
   {
     alert: 'HaproxyDown',

@@ -225,7 +225,17 @@ describe('the configuration of Alertmanager', () => {
       { name: 'phone', webhook_configs: [{ url: 'https://hook.test/1', send_resolved: true, http_config: trust('phone') }] },
       {
         name: 'chat',
-        slack_configs: [{ api_url: 'https://slack.test/2', channel: '#ops', send_resolved: true, title, text, http_config: trust('chat') }],
+        slack_configs: [
+          {
+            api_url: 'https://slack.test/2',
+            channel: '#ops',
+            send_resolved: true,
+            title,
+            title_link: '',
+            text,
+            http_config: trust('chat'),
+          },
+        ],
       },
       {
         name: 'mail',
@@ -246,6 +256,7 @@ describe('the configuration of Alertmanager', () => {
     expect(of({ type: 'pagerduty', routing_key: 'k' }).pagerduty_configs).toEqual([
       {
         routing_key: 'k',
+        client_url: '',
         severity: expect.stringContaining('critical'),
         description: title,
         details: { alerts: expect.any(String) },
@@ -321,6 +332,7 @@ describe.skipIf(!hasPromtool)('the message of an alert', () => {
         .replaceAll('.Alerts', '(query "alert" | sortByLabel "n")')
         .replaceAll('.Annotations', '.Labels')
         .replaceAll('.CommonLabels.severity', '"critical"')
+        .replaceAll('.CommonLabels.alertname', '"HostDown"')
         .replaceAll(/\.(Starts|Ends)At\.UTC\.Format/g, 'printf')
         .replaceAll('.Status', `"${status}"`)
     const rules = scenes.map(([status], i) => ({
@@ -343,7 +355,7 @@ describe.skipIf(!hasPromtool)('the message of an alert', () => {
   it('names severity, summary, time and runbook, and links to the dashboard', () => {
     // The layout of a time is the time itself in Go.
     const since = 'Since 15:04:05 MST, 2 January'
-    const link = ['See https://lb-01:9443/', '']
+    const link = ['See https://lb-01:9443/#HostDown', '']
     expect(messages(['firing', ['web-01 is down']], ['firing', ['/ is full', '/var is full']], ['resolved', ['web-01 is down']])).toEqual([
       ['CRITICAL: web-01 is down', 'web-01 is down', since, '', 'What to do: repair 0', '', ...link],
       [
@@ -354,5 +366,14 @@ describe.skipIf(!hasPromtool)('the message of an alert', () => {
       ['RESOLVED: web-01 is down', 'web-01 is down', `${since}, resolved at 15:04:05`, '', ...link],
     ])
     expect(JSON.stringify(configOf({ receivers }).receivers)).not.toContain('See http')
+    const services = [
+      { name: 'a', type: 'slack', url: 'x', channel: '#ops' },
+      { name: 'b', type: 'pagerduty', routing_key: 'k' },
+      { name: 'c', type: 'opsgenie', api_key: 'k' },
+    ]
+    const [, chat, duty, genie] = configOf({ receivers: services }, 'https://lb-01:9443/').receivers
+    expect([chat.slack_configs[0].title_link, duty.pagerduty_configs[0].client_url, genie.opsgenie_configs[0].source]).toEqual(
+      Array.from({ length: 3 }, () => 'https://lb-01:9443/#{{ .CommonLabels.alertname }}'),
+    )
   })
 })

@@ -437,6 +437,7 @@ describe('invalid options', () => {
     ['a dashboard without users', { dashboard: { users: {} } }],
     ['a password that nginx cannot verify', { dashboard: { users: { a: 'x'.repeat(512) } } }],
     ['a user of the dashboard with a colon', { dashboard: { users: { 'a:b': 'x' } } }],
+    ['a dashboard with an address as its name', { dashboard: { users: { a: 'x' }, name: 'https://mon.example.test/' } }],
     ['a certificate at no absolute path', { dashboard: { users: { a: 'x' }, certificate: 'a.pem' } }],
     ['a certificate with a space', { dashboard: { users: { a: 'x' }, certificate: '/a b.pem' } }],
     ['an unknown option', { known: [] }],

@@ -127,6 +127,10 @@ describe('the daemons of the monitoring', () => {
       '/usr/bin/prometheus --config.file=/etc/prometheus/prometheus.yml --storage.tsdb.path=/var/lib/prometheus/metrics2 --storage.tsdb.retention.time=3d --storage.tsdb.retention.size=256MB --query.lookback-delta=65s --web.listen-address=127.0.0.1:9090 --web.external-url=http://127.0.0.1:9090/ --web.route-prefix=/ --web.console.templates=/etc/prometheus/provision/consoles --web.console.libraries=/etc/prometheus/console_libraries',
     ])
     expect(commandOf('prometheus')[0]).toContain(' --web.external-url=https://10.0.0.11:9443/ ')
+    expect(commandOf('prometheus-alertmanager')[0]).toContain(' --web.external-url=https://10.0.0.11:9443/ ')
+    expect(commandOf('prometheus-alertmanager', small)[0]).not.toContain('external-url')
+    const named = declared(LB, { dashboard: { ...dashboard, name: 'mon.example.test', port: 443 } })
+    expect(commandOf('prometheus', named)[0]).toContain(' --web.external-url=https://mon.example.test:443/ ')
     expect(dropinOf('prometheus', small)).toEqual(expect.arrayContaining(['ReadWritePaths=/var/lib/prometheus/metrics2', 'MemoryMax=200M']))
     expect(dropinOf('prometheus-alertmanager')).toEqual(
       expect.arrayContaining([
@@ -146,7 +150,7 @@ describe('the daemons of the monitoring', () => {
       '/usr/bin/prometheus-alertmanager --config.file=/etc/prometheus/alertmanager.yml --storage.path=/var/lib/prometheus/alertmanager --web.listen-address=127.0.0.1:9093 --log.level=debug'
     expect(alertmanager(alone)).toContain(`exec ${common} --cluster.listen-address= 2> `)
     expect(alertmanager(server)).toContain(
-      `exec ${common} --cluster.listen-address=10.0.0.11:9094 --cluster.advertise-address=10.0.0.11:9094 --cluster.tls-config=/etc/prometheus/provision/alertmanager-cluster.yml --cluster.peer=[fd00::13]:9094 2> `,
+      `exec ${common.replace(' --log', ' --web.external-url=https://10.0.0.11:9443/ --web.route-prefix=/ --log')} --cluster.listen-address=10.0.0.11:9094 --cluster.advertise-address=10.0.0.11:9094 --cluster.tls-config=/etc/prometheus/provision/alertmanager-cluster.yml --cluster.peer=[fd00::13]:9094 2> `,
     )
     expect(idsOf(alone, 'file')).not.toContain('/etc/prometheus/provision/alertmanager-cluster.yml')
   })

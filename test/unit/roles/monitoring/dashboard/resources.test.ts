@@ -112,8 +112,10 @@ describe.skipIf(!hasNginx)('the web server of the dashboard', { timeout: 20_000 
       'POST /api/v1/query_range',
     ])
     asked.length = 0
-    for (const path of ['/metrics', '/-/reload', '/graph', '/api/v2/x', '/static/../users', '/nginx.conf'])
+    for (const path of ['/metrics', '/-/reload', '/graph/x', '/api/v2/x', '/static/../users', '/nginx.conf'])
       expect([path, (await get(path)).status]).toEqual([path, 404])
+    const graph = await get('/graph?g0.expr=up&g0.tab=1')
+    expect([graph.status, graph.headers.location]).toEqual([302, expect.stringMatching(/[/]classic[/]graph[?]g0.expr=up&g0.tab=1$/)])
     expect((await get('/api/v1/admin/tsdb/delete_series', { method: 'DELETE' })).status).toBe(403)
     expect((await get('/api/v1/query', { method: 'PUT' })).status).toBe(403)
     expect(asked).toEqual([])
