@@ -1,5 +1,6 @@
 import type { Text } from 'provision'
 import type { Options, Receiver } from './options.ts'
+import { type HostsNamed, intervalsOf, routeOf } from './routes.ts'
 import { type Yaml, yaml } from './yaml.ts'
 
 /** Causes, and their effects on the same host, which are not sent while the cause fires. */
@@ -17,35 +18,13 @@ const INHIBITED: readonly (readonly [cause: string, effects: string])[] = [
   ['CertificateExpired', 'CertificateNotRenewed'],
 ]
 
-/** Name of the test alert that `provision verify` sends to each receiver. */
-export const TEST_ALERT = 'TestAlert'
-
 /** Content of alertmanager.yml. Messages link to `page`, the address of the dashboard. */
-export const alertmanagerConfig = (options: Options, page?: string): Text => {
-  const { interval_seconds: interval, repeat_hours, heartbeat, receivers } = options
+export const alertmanagerConfig = (options: Options, page?: string, hostsNamed?: HostsNamed): Text => {
+  const { heartbeat, receivers } = options
+  const intervals = intervalsOf(options)
   return yaml({
-    route: {
-      receiver: 'nobody',
-      group_by: ['alertname', 'host', 'instance'],
-      // Gives a cause time to arrive before its effects are sent.
-      group_wait: '5s',
-      group_interval: `${Math.max(10, interval)}s`,
-      repeat_interval: `${Math.round(repeat_hours * 60)}m`,
-      routes: [
-        ...(heartbeat === undefined
-          ? []
-          : [
-              { receiver: 'heartbeat', matchers: ['alertname="Watchdog"'], group_wait: '0s', group_interval: '1m', repeat_interval: '50s' },
-            ]),
-        ...receivers.map(({ name }) => ({
-          receiver: name,
-          matchers: [`alertname="${TEST_ALERT}"`, `receiver="${name}"`],
-          group_wait: '0s',
-        })),
-        { receiver: 'nobody', matchers: ['severity="none"'] },
-        ...receivers.map(({ name, severities }) => ({ receiver: name, matchers: [`severity=~"${severities.join('|')}"`], continue: true })),
-      ],
-    },
+    ...(intervals.length > 0 && { mute_time_intervals: intervals }),
+    route: routeOf(options, hostsNamed),
     inhibit_rules: INHIBITED.map(([cause, effects]) => ({
       source_matchers: [`alertname=~"${cause}"`],
       target_matchers: [`alertname=~"${effects}"`, `alertname!~"${cause}"`],
@@ -65,7 +44,7 @@ const NAME = '{{ .CommonLabels.alertname }}'
 const TITLE =
   '{{ if eq .Status "firing" }}{{ .CommonLabels.severity | toUpper }}: {{ (index .Alerts.Firing 0).Annotations.summary }}{{ if gt (len .Alerts.Firing) 1 }} ({{ len .Alerts.Firing }} alerts){{ end }}{{ else }}RESOLVED: {{ (index .Alerts 0).Annotations.summary }}{{ end }}'
 const BODY =
-  '{{ range .Alerts }}{{ .Annotations.summary }}\nSince {{ .StartsAt.UTC.Format "15:04:05 MST, 2 January" }}{{ if eq .Status "resolved" }}, resolved at {{ .EndsAt.UTC.Format "15:04:05" }}{{ else }}\n\nWhat to do: {{ .Annotations.runbook }}{{ end }}\n{{ end }}'
+  '{{ range .Alerts }}{{ .Annotations.summary }}\nSince {{ .StartsAt.UTC.Format "15:04:05 MST, 2 January" }}{{ if eq .Status "resolved" }}, resolved at {{ .EndsAt.UTC.Format "15:04:05" }}{{ else }}{{ with .Annotations.runbook }}\n\nWhat to do: {{ . }}{{ end }}{{ end }}\n{{ end }}'
 
 /** Path of the authority of a receiver, if it has its own. */
 export const authorityOf = ({ name, ca_file }: Receiver): string | undefined =>

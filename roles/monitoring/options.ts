@@ -1,8 +1,8 @@
 import { httpUsers, secret, z } from 'provision'
+import { ownRule, quietHours, severity, silence } from './options/alerts.ts'
 
 const port = z.int().min(1).max(65535)
 const word = z.string().regex(/^[a-z][a-z0-9-]{0,30}$/, 'must be a short word such as admins')
-const severity = z.enum(['critical', 'warning'])
 
 const common = {
   name: word.meta({ description: 'name of the receiver', examples: ['admins'] }),
@@ -97,6 +97,20 @@ const limits = z
     failed_logins: z.int().positive().default(30).meta({ description: 'tolerated failed SSH logins on one host in five minutes' }),
     firewall_drops: z.number().positive().default(20).meta({ description: 'tolerated dropped packets per second, over five minutes' }),
     security_update_days: z.number().positive().default(2).meta({ description: 'maximum time that a security update may be pending' }),
+    reboot_hours: z.number().positive().default(1).meta({ description: 'maximum time that a host may need a reboot' }),
+    disk_full_hours: z
+      .int()
+      .min(1)
+      .max(168)
+      .default(24)
+      .meta({ description: 'warn about a disk that will be full within this time, at the rate of the last six hours' }),
+    served_certificate_hours: z
+      .number()
+      .positive()
+      .default(24)
+      .meta({ description: 'minimum remaining lifetime of a certificate that visitors get' }),
+    balancer_connections: part.default(0.8).meta({ description: 'tolerated fraction of the connection limit of a balancer' }),
+    database_connections: part.default(0.8).meta({ description: 'tolerated fraction of the connection limit of a database' }),
   })
   .prefault({})
 
@@ -126,6 +140,27 @@ export const options = z.strictObject({
       examples: [[{ url: 'https://www.example.org/' }]],
     }),
   limits,
+  rules: z
+    .array(ownRule)
+    .default([])
+    .meta({
+      description: 'alerts of your own',
+      examples: [[{ name: 'QueueTooLong', expr: 'shop_queue_length > 100', for: '5m', summary: '{{ $value }} orders wait' }]],
+    }),
+  silence: z
+    .array(silence)
+    .default([])
+    .meta({
+      description: 'alerts that are not sent, by rule and host',
+      examples: [[{ rule: 'RebootNeeded', hosts: ['web-02'], until: '2027-01-31', why: 'replaced in January' }]],
+    }),
+  quiet_hours: z
+    .array(quietHours)
+    .default([])
+    .meta({
+      description: 'times at which only critical alerts are sent; the others follow afterwards',
+      examples: [[{ from: '22:00', to: '07:00', time_zone: 'Europe/Berlin' }]],
+    }),
   known_ports: z
     .array(z.string().regex(/^[0-9]{1,5}\/(tcp|udp)$/, 'must be a port such as 51820/udp'))
     .default([])

@@ -3,6 +3,7 @@ import { agentResources } from './agent.ts'
 import { checksResources } from './checks/resources.ts'
 import { clusterListens } from './cluster.ts'
 import { dashboardListens } from './dashboard/resources.ts'
+import { faultsIn } from './faults.ts'
 import { type Options, options } from './options.ts'
 import { serverResources } from './server.ts'
 import { checksOf } from './verify.ts'
@@ -18,32 +19,7 @@ export default defineRole({
     ...(isServer(context) ? [...clusterListens(context), ...dashboardListens(context)] : []),
   ],
 
-  check: ({ options: { servers, receivers }, site }) => {
-    const members = site.group(servers)
-    const unbound = members.filter((one) => !site.withRole('monitoring').includes(one))
-    const names = receivers.map(({ name }) => name)
-    return [
-      ...(members.length > 0
-        ? []
-        : [{ path: ['servers'], what: `group ${servers} has no hosts`, fix: 'set `servers` to the group of the monitoring servers' }]),
-      ...unbound.map(({ name }) => ({
-        path: ['servers'],
-        what: `${name} is in the group ${servers}, but no play binds the role monitoring to it`,
-        fix: 'bind the role to all hosts (`hosts: all`)',
-      })),
-      ...names.flatMap((name, i) =>
-        names.indexOf(name) < i || RESERVED.includes(name)
-          ? [
-              {
-                path: ['receivers', i, 'name'],
-                what: `name ${name} is reserved or used by another receiver`,
-                fix: 'choose another name for this receiver',
-              },
-            ]
-          : [],
-      ),
-    ]
-  },
+  check: faultsIn,
 
   resources: (context) => {
     const { options: given, warn } = context
@@ -59,6 +35,3 @@ export default defineRole({
 })
 
 const isServer = ({ options, site, host }: SiteContext<Options>): boolean => site.group(options.servers).includes(host)
-
-/** Names of built-in receivers. */
-const RESERVED = ['nobody', 'heartbeat']

@@ -5,6 +5,7 @@ import { CONSOLES, dashboardResources, pageResources } from './dashboard/resourc
 import { tookConfiguration } from './loaded.ts'
 import type { Options } from './options.ts'
 import { blackboxConfig, clientOf, domainsOf } from './probes.ts'
+import { hostsIn } from './routes.ts'
 import { rulesFile, rulesOf } from './rules/all.ts'
 import { ASKING, prometheusConfig, RULES } from './scrape.ts'
 import { daemon } from './unit.ts'
@@ -59,22 +60,24 @@ const blackbox = (context: HostContext<Options>): readonly Resource[] => {
 
 const NO_PEM = 'put the PEM file of the authority there, or correct `ca_file` of the receiver'
 
-/** Refuses a receiver that the host's Alertmanager does not know. */
+/** Refuses what the host's Alertmanager does not know. */
 const refuseUnknown = ({ options, facts, host }: HostContext<Options>): void => {
-  const { missingReceivers } = capabilitiesOf(facts)
+  const { missingReceivers, hasTimeZones } = capabilitiesOf(facts)
+  const refuse = (what: string, fix: string): never => {
+    throw new Problem({ class: 'input', where: { host: host.name, role: 'monitoring' }, what, fix })
+  }
+  const alertmanager = `Alertmanager of ${facts.distribution} ${facts.release}`
   const one = options.receivers.find(({ type }) => missingReceivers.includes(type))
-  if (one === undefined) return
-  throw new Problem({
-    class: 'input',
-    where: { host: host.name, role: 'monitoring' },
-    what: `receiver ${one.name}: Alertmanager of ${facts.distribution} ${facts.release} has no type ${one.type}`,
-    fix: 'use another type, or a monitoring server with a newer release',
-  })
+  if (one !== undefined)
+    refuse(`receiver ${one.name}: ${alertmanager} has no type ${one.type}`, 'use another type, or a monitoring server with a newer release')
+  if (!hasTimeZones && options.quiet_hours.some(({ time_zone }) => time_zone !== 'UTC'))
+    refuse(`quiet_hours: ${alertmanager} knows no time zones`, 'write the times in UTC, or use a monitoring server with a newer release')
 }
 
 const alertmanager = (context: HostContext<Options>): readonly Resource[] => {
   refuseUnknown(context)
-  const authorities = context.options.receivers.flatMap((one) => {
+  const { options, site } = context
+  const authorities = options.receivers.flatMap((one) => {
     const path = authorityOf(one)
     return path === undefined || one.ca_file === undefined ? [] : [file({ path, content: projectFile(context, one.ca_file, NO_PEM) })]
   })
@@ -82,7 +85,7 @@ const alertmanager = (context: HostContext<Options>): readonly Resource[] => {
     path: '/etc/prometheus/alertmanager.yml',
     mode: '640',
     group: 'prometheus',
-    content: alertmanagerConfig(context.options, context.options.dashboard === false ? undefined : externalUrl(context)),
+    content: alertmanagerConfig(options, options.dashboard === false ? undefined : externalUrl(context), hostsIn(site)),
     set: checkedBy('alertmanager', 'amtool', 'check-config', '/etc/prometheus/alertmanager.yml'),
   })
   const cluster = clusterResources(context)

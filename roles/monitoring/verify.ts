@@ -1,7 +1,7 @@
 import type { Check, SiteContext } from 'provision'
-import { TEST_ALERT } from './alertmanager.ts'
 import { askHttp } from './loaded.ts'
 import type { Options, Receiver } from './options.ts'
+import { TEST_ALERT } from './routes.ts'
 import { alertsOf } from './rules/all.ts'
 
 /** Checks of a host: no measurements without a certificate. A monitoring server also checks targets, rules and receivers. */

@@ -31,7 +31,7 @@ export const certificateCases: AlertCases = {
       silentAt: '60s',
       firingAt: '65s',
       labels: { job: 'site', host: 'lb-01', instance: 'www' },
-      summary: 'www serves a certificate that expires within a day',
+      summary: 'www serves a certificate that expires within 24 hours',
     },
   ],
 }

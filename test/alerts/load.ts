@@ -37,7 +37,7 @@ export const loadCases: AlertCases = {
       silentAt: '329m',
       firingAt: '330m',
       labels: { host: 'web-01', mountpoint: '/' },
-      summary: '/ on web-01 will be full within a day at the rate of the last six hours',
+      summary: '/ on web-01 will be full within 24 hours at the rate of the last six hours',
     },
     // Half of it is free, it was mounted an hour ago, or it cannot be written.
     ...['100000-80x250', '_x150 40000-80x40', '40000-80x250'].map((values, i) => ({

@@ -6,6 +6,7 @@ import { certificateAlerts } from './certificates.ts'
 import { databaseAlerts, databaseRecords } from './database.ts'
 import { hostAlerts } from './host.ts'
 import { loadAlerts, loadRecords } from './load.ts'
+import { ownAlerts } from './own.ts'
 import type { Alert, Numbers, Rule } from './rule.ts'
 import { RUNBOOKS } from './runbooks.ts'
 import { securityAlerts } from './security.ts'
@@ -38,6 +39,7 @@ export const rulesOf = (options: Options, members: number): Readonly<Record<stri
     backups: backupAlerts(numbers),
     certificates: certificateAlerts(numbers),
     security: securityAlerts(numbers),
+    ...(options.rules.length === 0 ? {} : { own: ownAlerts(options.rules) }),
   }
 }
 
@@ -61,5 +63,5 @@ const ruleYaml = (rule: Rule, keepsFiring: boolean): Yaml => {
   }
 }
 
-export const runbookOf = ({ alert }: Alert, host = '', unit = ''): string =>
-  (RUNBOOKS[alert] ?? '').replaceAll('HOST', host).replaceAll('UNIT', unit)
+export const runbookOf = ({ alert, runbook }: Alert, host = '', unit = ''): string =>
+  runbook ?? (RUNBOOKS[alert] ?? '').replaceAll('HOST', host).replaceAll('UNIT', unit)

@@ -83,7 +83,7 @@ export const databaseAlerts = ({ limits, members }: Numbers): readonly Alert[] =
   },
   {
     alert: 'DatabaseConnections',
-    expr: 'database:saturation > 0.8',
+    expr: `database:saturation > ${limits.database_connections}`,
     for: 60,
     severity: 'warning',
     summary: 'the database on {{ $labels.host }} uses {{ $value | humanizePercentage }} of its connection limit',

@@ -22,10 +22,10 @@ export const loadAlerts = ({ limits }: Numbers): readonly Alert[] => [
   {
     alert: 'DiskFillsUp',
     // A file system without data from five hours ago belongs to a host that was just installed.
-    expr: 'predict_linear(node_filesystem_avail_bytes[6h], 86400) < 0 and node_filesystem_avail_bytes / (node_filesystem_size_bytes > 0) < 0.5 and node_filesystem_avail_bytes offset 5h > 0 unless node_filesystem_readonly == 1',
+    expr: `predict_linear(node_filesystem_avail_bytes[6h], ${limits.disk_full_hours * 3600}) < 0 and node_filesystem_avail_bytes / (node_filesystem_size_bytes > 0) < 0.5 and node_filesystem_avail_bytes offset 5h > 0 unless node_filesystem_readonly == 1`,
     for: 1800,
     severity: 'warning',
-    summary: '{{ $labels.mountpoint }} on {{ $labels.host }} will be full within a day at the rate of the last six hours',
+    summary: `{{ $labels.mountpoint }} on {{ $labels.host }} will be full within ${limits.disk_full_hours} hours at the rate of the last six hours`,
   },
   {
     alert: 'MemoryLow',
@@ -65,7 +65,7 @@ export const loadAlerts = ({ limits }: Numbers): readonly Alert[] => [
   {
     alert: 'RebootNeeded',
     expr: 'provision_reboot_required == 1',
-    for: 3600,
+    for: Math.round(3600 * limits.reboot_hours),
     severity: 'warning',
     summary: '{{ $labels.host }} needs a reboot to complete its updates',
   },

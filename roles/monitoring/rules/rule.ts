@@ -29,6 +29,8 @@ export interface Alert {
   readonly keep?: number
   readonly severity: 'critical' | 'warning' | 'none'
   readonly summary: string
+  /** Default: the one of `runbooks.ts`. */
+  readonly runbook?: string
 }
 
 export type Rule = Recorded | Alert

@@ -59,7 +59,7 @@ export const RUNBOOKS: Readonly<Record<string, string>> = {
     'The last backup is unusable: it could not be written or kept, or its restored data differs from the database. `journalctl -u provision-database-backup -n 20` there shows the cause. Fix it, then run `systemctl start provision-database-backup`; a good backup resolves the alert.',
   DiskFull:
     'Find large files with `du -xh / | sort -h | tail -30`. Free space with `journalctl --vacuum-size=200M` and `apt-get clean`. Databases stop when a disk is full.',
-  DiskFillsUp: 'The disk will be full within a day. Find the files that grow: `du -xh / | sort -h | tail -30`.',
+  DiskFillsUp: 'The disk will be full soon. Find the files that grow: `du -xh / | sort -h | tail -30`.',
   MemoryLow: 'The dashboard shows which component uses the memory. Restart one that leaks, or limit it.',
   OomKill: 'The kernel killed a process because memory ran out. Limit the component, or add memory.',
   CpuStolen: "The provider's machine is overcommitted. Ask the provider to move the host.",
@@ -70,7 +70,7 @@ export const RUNBOOKS: Readonly<Record<string, string>> = {
     'Every run renews a certificate in the last third of its lifetime. `provision schedule` renews those of the balancers only. The certificates between hosts (web servers, database, metrics: 90 days) need a `provision run` of the whole site at least every 30 days. `provision schedule status` shows why a scheduled run did nothing.',
   CertificateExpired: 'Run `provision run` now. If the certificate authority refuses, its message names the reason.',
   ServedCertificateExpires:
-    'The certificate that visitors get expires within a day; the file on disk may be newer. Run `provision run`, then `systemctl reload haproxy` on the balancer.',
+    'The certificate that visitors get expires soon; the file on disk may be newer. Run `provision run`, then `systemctl reload haproxy` on the balancer.',
   ChecksStale: 'Run `systemctl status provision-checks.timer provision-checks.service` on the host.',
   ManagedFileWrong:
     'A file that provision owns was changed. `provision run --dry-run --limit HOST` shows the difference, and a run restores the file. A run that failed before it wrote the file looks the same. If nobody on your team changed it, treat the host as compromised.',

@@ -57,7 +57,7 @@ export const trafficAlerts = ({ limits }: Numbers): readonly Alert[] => [
   },
   {
     alert: 'BalancerFull',
-    expr: 'frontend:saturation > 0.8',
+    expr: `frontend:saturation > ${limits.balancer_connections}`,
     for: 30,
     severity: 'critical',
     summary: '{{ $labels.host }} uses {{ $value | humanizePercentage }} of its connection limit ({{ $labels.proxy }})',

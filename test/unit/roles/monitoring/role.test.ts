@@ -408,6 +408,8 @@ describe('invalid options', () => {
     ['limits.surge', 1.1, undefined],
     ['limits.least_qps', 0, undefined],
     ['limits.failed_logins', 1, undefined],
+    ['limits.disk_full_hours', 1, 168],
+    ['limits.balancer_connections', 0.001, 1],
   ])('include numbers out of range: %s', (path, lowest, highest) => {
     const isValid = (value: number) =>
       monitoring.options.safeParse(path.split('.').reduceRight<unknown>((inner, key) => ({ [key]: inner }), value)).success
@@ -448,11 +450,13 @@ describe('invalid options', () => {
     expect(rest).toEqual({
       ...{ servers: 'monitoring_servers', port: 9998, interval_seconds: 10, checks_seconds: 30, retention_days: 15, retention_mb: 2048 },
       ...{ memory_mb: 768, receivers: [], repeat_hours: 4, probes: [], known_ports: [], known_users: [], dashboard: false },
+      ...{ rules: [], silence: [], quiet_hours: [] },
     })
     expect(limits).toEqual({
       ...{ slow_seconds: 1, error_ratio: 0.05, surge: 3, collapse: 0.3, least_qps: 1, disk_free: 0.1, memory_free: 0.05, cpu_steal: 0.2 },
       ...{ clock_seconds: 1, replica_lag_seconds: 30, backup_hours: 26, certificate_life: 0.15, failed_logins: 30, firewall_drops: 20 },
-      security_update_days: 2,
+      ...{ security_update_days: 2, reboot_hours: 1, disk_full_hours: 24, served_certificate_hours: 24 },
+      ...{ balancer_connections: 0.8, database_connections: 0.8 },
     })
     const mail = { name: 'a', type: 'email', to: ['a@x.test'], from: 'a@x.test', server: 'x.test:25' }
     expect(monitoring.options.parse({ receivers: [mail] }).receivers[0]).toMatchObject({ tls: true, severities: ['critical', 'warning'] })

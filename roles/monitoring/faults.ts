@@ -1,0 +1,87 @@
+import type { SiteContext } from 'provision'
+import type { Options } from './options.ts'
+import { hostsIn, TEST_ALERT } from './routes.ts'
+import { alertsOf } from './rules/all.ts'
+
+interface Fault {
+  readonly path: readonly PropertyKey[]
+  readonly what: string
+  readonly fix: string
+}
+
+type Context = SiteContext<Options>
+
+/** Problems of the options and of the site. */
+export const faultsIn = (context: Context): readonly Fault[] => [
+  ...serverFaults(context),
+  ...receiverFaults(context),
+  ...ruleFaults(context),
+  ...silenceFaults(context),
+]
+
+const serverFaults = ({ options: { servers }, site }: Context): readonly Fault[] => {
+  const members = site.group(servers)
+  const unbound = members.filter((one) => !site.withRole('monitoring').includes(one))
+  return [
+    ...(members.length > 0
+      ? []
+      : [{ path: ['servers'], what: `group ${servers} has no hosts`, fix: 'set `servers` to the group of the monitoring servers' }]),
+    ...unbound.map(({ name }) => ({
+      path: ['servers'],
+      what: `${name} is in the group ${servers}, but no play binds the role monitoring to it`,
+      fix: 'bind the role to all hosts (`hosts: all`)',
+    })),
+  ]
+}
+
+/** Names of built-in receivers. */
+const RESERVED = ['nobody', 'heartbeat']
+
+const receiverFaults = ({ options }: Context): readonly Fault[] =>
+  takenNames('receivers', options.receivers, RESERVED).map(({ name, path }) => ({
+    path,
+    what: `name ${name} is reserved or used by another receiver`,
+    fix: 'choose another name for this receiver',
+  }))
+
+const ruleFaults = ({ options }: Context): readonly Fault[] =>
+  takenNames('rules', options.rules, [TEST_ALERT, ...builtIn(options)]).map(({ name, path }) => ({
+    path,
+    what: `name ${name} is used by another alert`,
+    fix: 'choose another name; `limits` has the thresholds of built-in alerts, and `silence` turns one off',
+  }))
+
+const builtIn = (options: Options): readonly string[] => alertsOf({ ...options, rules: [] }).map(({ alert }) => alert)
+
+/** Entries whose name is taken by an earlier one, or reserved. */
+const takenNames = (option: string, entries: readonly { readonly name: string }[], reserved: readonly string[]) => {
+  const names = entries.map(({ name }) => name)
+  return names.flatMap((name, i) => (names.indexOf(name) < i || reserved.includes(name) ? [{ name, path: [option, i, 'name'] }] : []))
+}
+
+const silenceFaults = ({ options, site }: Context): readonly Fault[] => {
+  const alerts = alertsOf(options).flatMap(({ alert, severity }) => (severity === 'none' ? [] : [alert]))
+  const isUnknown = (name: string) => hostsIn(site)(name).length === 0
+  return options.silence.flatMap(({ rule, hosts = [] }, i) => [
+    ...(alerts.includes(rule)
+      ? []
+      : [
+          {
+            path: ['silence', i, 'rule'],
+            what: `no alert that is sent has the name ${rule}`,
+            fix: `use the name of a rule of your own, or one of: ${alerts.join(', ')}`,
+          },
+        ]),
+    ...hosts.flatMap((name, at) =>
+      isUnknown(name)
+        ? [
+            {
+              path: ['silence', i, 'hosts', at],
+              what: `no host or group with a host is named ${name}`,
+              fix: 'correct the name, or remove it',
+            },
+          ]
+        : [],
+    ),
+  ])
+}
