@@ -1,12 +1,7 @@
-import { httpUsers, network, z } from 'provision'
+import { httpUsers, network, partPath, redirects, withoutStars, z } from 'provision'
 import { zoneOf } from './config.ts'
 import type { SiteOptions } from './options.ts'
 
-/** A path whose characters have no special meaning to nginx. */
-const plainPath = z
-  .string()
-  .regex(/^\/[A-Za-z0-9/._~-]*$/, 'must be a path of letters, digits and ._~-')
-  .refine((path) => !path.split('/').some((part) => part === '.' || part === '..'), 'must not contain . or ..')
 const allow = z.array(network).min(1)
 
 /** Who may visit a site, or a part of it. Both together: an address of these networks, and a password. */
@@ -30,9 +25,6 @@ const location = z.strictObject({
   public: z.boolean().default(false).meta({ description: 'true: neither passwords nor networks of the parts above apply' }),
 })
 
-const isPath = (path: string): boolean => plainPath.safeParse(path).success && !/\/$|\/\//.test(path)
-const partPath = z.string().refine((path) => path !== '/' && isPath(path), 'must be a path such as /admin, without a slash at its end')
-
 export const locationsOption = z
   .record(partPath, location)
   .default({})
@@ -41,30 +33,7 @@ export const locationsOption = z
     examples: [{ '/api': { proxy: 'http://127.0.0.1:4000' } }],
   })
 
-const target = z.union([plainPath, z.string().regex(/^https?:\/\/[A-Za-z0-9.-]+(:[0-9]+)?(\/[A-Za-z0-9/._~-]*)?$/)], {
-  error: 'must be a path, or an address such as https://example.org/page',
-})
-const wildcard = (path: string): string => path.replace(/\/\*\*$/, '')
-
-export const redirectsOption = z
-  .record(
-    z.string().refine((path) => isPath(wildcard(path)), 'must be a path such as /old, or /old/** for everything below it'),
-    z.union([
-      z
-        .string()
-        .refine((to) => target.safeParse(wildcard(to) || '/').success, 'must be a path, or an address such as https://example.org/page')
-        .transform((to) => ({ to, status: 301 as const })),
-      z.strictObject({
-        to: z.string().refine((to) => target.safeParse(wildcard(to) || '/').success, 'must be a path, or an address'),
-        status: z.union([z.literal(301), z.literal(302), z.literal(303), z.literal(307), z.literal(308)]).default(301),
-      }),
-    ]),
-  )
-  .default({})
-  .meta({
-    description: 'paths that are redirected, with the query: to a path or an address, or `{ to, status }`; /** stands for everything below',
-    examples: [{ '/about.html': '/about', '/blog/**': 'https://blog.example.org/**' }],
-  })
+export const redirectsOption = redirects.default({})
 
 export const corsOption = z
   .strictObject({
@@ -188,14 +157,14 @@ const blocks = (path: string, lines: readonly string[]): readonly string[] => [b
 // The rest is taken from the request as it was sent: decoded, it could end the header, and a numbered capture would be encoded again. It does
 // not begin with a slash or backslash, which would make the target an address of another host.
 const redirectBlocks = (from: string, to: string, status: number): readonly string[] => {
-  const path = wildcard(from)
-  const fixed = `return ${status} ${wildcard(to) || '/'}$is_args$args;`
+  const path = withoutStars(from)
+  const fixed = `return ${status} ${withoutStars(to) || '/'}$is_args$args;`
   if (path === from) return [block(`= ${path}`, [fixed])]
-  if (wildcard(to) === to) return blocks(path, [fixed])
+  if (withoutStars(to) === to) return blocks(path, [fixed])
   const rest = [
     'set $rest "";',
     `if ($request_uri ~ "^${path.replaceAll('.', '[.]')}/+(?<tail>[^?/\\x5C][^?]*)") {\n      set $rest $tail;\n    }`,
-    `return ${status} ${wildcard(to)}/$rest$is_args$args;`,
+    `return ${status} ${withoutStars(to)}/$rest$is_args$args;`,
   ]
   return [block(`= ${path}`, [fixed]), block(`^~ ${path}/`, rest)]
 }

@@ -1,4 +1,4 @@
-import { secret, z } from 'provision'
+import { redirect, secret, z } from 'provision'
 import { accessOptions, corsOption, locationsOption, redirectsOption } from './locations.ts'
 
 const port = z.int().min(1).max(65535)
@@ -58,12 +58,7 @@ export const siteOptions = z.strictObject({
     .regex(/^http:\/\/([a-z0-9.-]+|\[[0-9a-f:]+\])(:[0-9]+)?$/, 'must be an address such as http://127.0.0.1:3000, without a path')
     .optional()
     .meta({ description: 'address of an application that runs elsewhere' }),
-  redirect: z
-    .string()
-    .toLowerCase()
-    .regex(/^https?:\/\/([a-z0-9-]+\.)*[a-z0-9-]+(:[0-9]+)?$/, 'must be an address such as https://example.org, without a path')
-    .optional()
-    .meta({ description: 'address to which every request is redirected, with its path (status 301)', examples: ['https://example.org'] }),
+  redirect: redirect.optional(),
   app: app.optional().meta({ description: 'application that this role runs' }),
   index: z
     .string()

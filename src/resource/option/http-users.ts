@@ -15,8 +15,15 @@ export const httpUsers = z
     }
   })
 
+type Users = Readonly<Record<string, Secret>>
+
 /** Returns a file of users that nginx reads (`auth_basic_user_file`), with digests that are different at every place. */
-export const httpUsersFile = (users: Readonly<Record<string, Secret>>, place: string): Text => ({
+export const httpUsersFile = (users: Users, place: string): Text => lines(users, place, (name) => `${name}:`)
+
+/** Returns the lines of a `userlist` section of HAProxy. */
+export const httpUserList = (users: Users, place: string): Text => lines(users, place, (name) => `    user ${name} password `)
+
+const lines = (users: Users, place: string, before: (name: string) => string): Text => ({
   type: 'text',
-  parts: Object.entries(users).flatMap(([name, password]) => text`${name}:${passwordHash(password, `${place} ${name}`)}\n`.parts),
+  parts: Object.entries(users).flatMap(([name, password]) => text`${before(name)}${passwordHash(password, `${place} ${name}`)}\n`.parts),
 })
