@@ -2,7 +2,8 @@ import type { Check, FlowContext, SiteProbe } from 'provision'
 import { OWN } from './certificates/own.ts'
 import type { Options } from './options.ts'
 import { SOCKET } from './share.ts'
-import { probeOf, servedBy } from './sites/served.ts'
+import { expectedFor } from './sites/expected.ts'
+import { servedBy } from './sites/served.ts'
 
 /** Checks of `provision verify`. */
 export const checksOf = (
@@ -14,7 +15,7 @@ export const checksOf = (
   const checks: readonly Check[] = [
     ...names.map((name) => ({
       name: `${name} is served over HTTPS`,
-      script: servedScript(options, name.replace('*', 'any'), probeOf(name, options, served)),
+      script: servedScript(options, name.replace('*', 'any'), expectedFor({ name, from: ['127.0.0.1'] }, options, served)),
       follows: HEALTHY,
     })),
     { name: 'HTTP is redirected to HTTPS', script: redirectScript },

@@ -1,5 +1,6 @@
 import { network, z } from 'provision'
 import { ownOption } from './certificates/own.ts'
+import { partOptions, redirectOption } from './sites/parts.ts'
 import { virtualOptions } from './virtual-address/virtual-address.ts'
 
 const label = '[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?'
@@ -47,6 +48,8 @@ const site = z.strictObject({
     .array(hostName(true))
     .min(1)
     .meta({ description: 'host names of the site', examples: [['shop.example.org']] }),
+  redirect: redirectOption,
+  ...partOptions,
   ...(Object.fromEntries(Object.entries(backend).map(([key, schema]) => [key, schema.optional()])) as {
     [Key in keyof typeof backend]: z.ZodOptional<(typeof backend)[Key]>
   }),
@@ -105,6 +108,7 @@ export const options = z.strictObject({
   max_connections: backend.max_connections.default(500),
   probe: backend.probe,
   slow_start_seconds: backend.slow_start_seconds.default(10),
+  ...partOptions,
   retry_posts: z
     .boolean()
     .default(false)

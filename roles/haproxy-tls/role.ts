@@ -21,8 +21,10 @@ import { backScript, outScript } from './drain.ts'
 import { EDGE, servesScript } from './health.ts'
 import { type Options, options } from './options.ts'
 import { shareResources } from './share.ts'
-import { nameWarnings, probedNames, probeOf, servedBy } from './sites/served.ts'
-import { backendsOf, checksIn, faultsOf, isServer } from './sites/sites.ts'
+import { expectedFor } from './sites/expected.ts'
+import { faultsOf } from './sites/faults.ts'
+import { nameWarnings, probedNames, servedBy } from './sites/served.ts'
+import { backendsOf, checksIn, isServer, servedToAny, usersIn } from './sites/sites.ts'
 import { virtualChecks, virtualFaults, virtualListens, virtualResources } from './virtual-address/virtual-address.ts'
 
 /** HAProxy in front of the web servers, with HTTPS certificates that are ordered and renewed automatically. */
@@ -39,10 +41,11 @@ export default defineRole({
 
   exposes: ({ options: given, host, site, flows }) => {
     const served = servedBy(given.backend, site, flows)
+    const monitors = site.withRole('monitoring').flatMap(({ addresses }) => addresses)
     return [
       { type: 'metrics', job: 'haproxy', format: 'prometheus', at: `http://127.0.0.1:${given.status_port}/metrics` },
       ...probedNames(given, served).map((name) => {
-        const probe = probeOf(name, given, served)
+        const probe = expectedFor({ name, from: monitors }, given, served)
         return {
           type: 'probe' as const,
           name,
@@ -61,7 +64,8 @@ export default defineRole({
   resources: (context) => {
     const { options: given, host, site, flows, files, acmeAccount, authority } = context
     const { acme } = given
-    for (const what of nameWarnings(given, servedBy(given.backend, site, flows))) context.warn(what)
+    const served = servedBy(given.backend, site, flows)
+    for (const what of nameWarnings(given, servedToAny(given, site, flows))) context.warn(what)
     const edge = authority({ domain: 'edge' })
     const client = leaf({ path: `${EDGE}/client.pem`, names: [edge.nameOf(host.name)], authority: edge, usages: ['client'] })
     const trusted = file({ path: `${EDGE}/authority.pem`, content: text`${edge.certificate}` })
@@ -82,13 +86,17 @@ export default defineRole({
     const ownFiles = own.flatMap((pair) => ownResources(pair, context))
     const list = file({ path: LIST, content: certificateList([...own, ...pairs].map(({ path }) => path)), set: SET })
     const formers = formerCertificates({ path: FORMERS, list: LIST, pairs })
+    const users = usersIn(given, host, served)
     const config = file({
       path: CONFIG,
+      // Digests of passwords are for root only.
+      ...(users.parts.length > 0 && { mode: '600' }),
       content: haproxyConfig({
         options: given,
         thumbprint: account?.thumbprint,
         certificates: [formers.id, list.id],
         backends: backendsOf(given, host, site, flows),
+        users,
         edge: { certificate: client.id, trusted: trusted.id, nameOf: edge.nameOf },
         pages,
       }),

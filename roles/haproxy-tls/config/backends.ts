@@ -1,5 +1,7 @@
 import { bracketed } from 'provision'
 import type { Options } from '../options.ts'
+import type { SiteParts } from '../sites/parts.ts'
+import { type Rules, ruleLines, slug } from './rules.ts'
 
 export interface Server {
   readonly name: string
@@ -14,30 +16,41 @@ export interface Edge {
   nameOf(server: string): string
 }
 
-/** A site: its names, and its servers. */
+/** A site, or a part of it with web servers of its own. */
 export interface Backend {
   readonly names: readonly string[]
   readonly group: string
+  /** The requests of the site that it serves: those below a path, or those of a share of the visitors. Default: all others. */
+  readonly at?: { readonly path: string } | { readonly percent: number }
   readonly balance: Options['balance']
   readonly sticky: boolean
   readonly health: { readonly path: string; readonly host: string; readonly status: number }
   readonly maxConnections: number
   readonly slowStartSeconds: number
+  readonly weights: Exclude<SiteParts['weights'], undefined>
+  readonly maintenance: SiteParts['maintenance']
+  readonly rules: Rules
   readonly servers: readonly Server[]
 }
 
-/** Name of the section in HAProxy and its metrics: `web`, or `web.shop.example.org` with several sites. */
-export const backendName = ({ group, names: [first] }: Pick<Backend, 'group' | 'names'>): string =>
-  first === undefined ? group : `${group}.${first.replace('*', 'any')}`
+/** Name of the section in HAProxy and its metrics: `web`, or `web.shop.example.org` with several sites, or `api.shop.example.org:api`. */
+export const backendName = (backend: Pick<Backend, 'group' | 'names' | 'at'>): string => {
+  const { group, names } = backend
+  return `${names[0] === undefined ? group : `${group}.${names[0].replace('*', 'any')}`}${partName(backend)}`
+}
+
+/** Each part keeps a visitor on a server by a cookie with a name of its own. No path contains `//`. */
+const partName = ({ at }: Pick<Backend, 'at'>): string => (at === undefined ? '' : 'path' in at ? slug(at.path) : '::canary')
 
 /** Name of the section for requests other than GET, with the same servers. */
 export const onceName = (backend: Backend): string => `${backendName(backend)}.once`
 
 /** Lines of the section for GET requests: servers are health-checked, and a failed request may be retried on another one. */
 export const backendLines = (backend: Backend, edge: Edge): readonly string[] => {
-  const { balance, sticky, health } = backend
+  const { health } = backend
   return [
-    ...choiceLines(balance, sticky),
+    ...ruleLines(backend.rules),
+    ...choiceLines(backend),
     // A slow response is never a reason to send a request again.
     'retry-on conn-failure empty-response',
     'option httpchk',
@@ -52,24 +65,21 @@ export const backendLines = (backend: Backend, edge: Edge): readonly string[] =>
  * Lines of the section for other requests, which are sent to one server, once. Each uses a new connection: a server that reloads may
  * close a reused one at that moment, and it would be unknown whether the request was executed.
  */
-export const onceLines = (backend: Backend, edge: Edge): readonly string[] => {
-  const { balance, sticky } = backend
-  return [
-    ...choiceLines(balance, sticky),
-    'retry-on conn-failure',
-    'http-reuse never',
-    'option http-server-close',
-    defaultLine(backend, edge),
-    ...serverLines(
-      backend,
-      (name) => `sni str(${edge.nameOf(name)}) verifyhost ${edge.nameOf(name)} track ${backendName(backend)}/${name}`,
-    ),
-  ]
-}
+export const onceLines = (backend: Backend, edge: Edge): readonly string[] => [
+  ...ruleLines(backend.rules),
+  ...choiceLines(backend),
+  'retry-on conn-failure',
+  'http-reuse never',
+  'option http-server-close',
+  defaultLine(backend, edge),
+  ...serverLines(backend, (name) => `sni str(${edge.nameOf(name)}) verifyhost ${edge.nameOf(name)} track ${backendName(backend)}/${name}`),
+]
 
-const choiceLines = (balance: string, sticky: boolean): readonly string[] => [
-  `balance ${balance}`,
-  ...(sticky ? ['cookie provision_server insert indirect nocache httponly secure attr "SameSite=Lax"'] : []),
+const choiceLines = (backend: Backend): readonly string[] => [
+  `balance ${backend.balance}`,
+  ...(backend.sticky
+    ? [`cookie provision_server${partName(backend).replaceAll(':', '.')} insert indirect nocache httponly secure attr "SameSite=Lax"`]
+    : []),
 ]
 
 const defaultLine = ({ maxConnections, slowStartSeconds }: Backend, { trusted, certificate }: Edge, check?: string): string =>
@@ -81,8 +91,8 @@ const defaultLine = ({ maxConnections, slowStartSeconds }: Backend, { trusted, c
   ].join(' ')
 
 // Health checks have a separate option for SNI. `tcp-ut` limits the wait for a lost host; HAProxy ignores it on a default-server line.
-const serverLines = ({ servers, sticky }: Backend, identity: (name: string) => string): readonly string[] =>
+const serverLines = ({ servers, sticky, weights }: Backend, identity: (name: string) => string): readonly string[] =>
   servers.map(
     ({ name, address, port }) =>
-      `server ${name} ${bracketed(address)}:${port} ${identity(name)} tcp-ut 3s${sticky ? ` cookie ${name}` : ''}`,
+      `server ${name} ${bracketed(address)}:${port} ${identity(name)} tcp-ut 3s${sticky ? ` cookie ${name}` : ''}${Object.keys(weights).length === 0 ? '' : ` weight ${weights[name] ?? 100}`}`,
   )

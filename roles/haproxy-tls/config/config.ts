@@ -1,13 +1,15 @@
 import { type Later, type Text, text } from 'provision'
 import type { Options } from '../options.ts'
 import { SOCKET } from '../share.ts'
-import { isWildcard } from '../sites/names.ts'
 import { alivePath } from '../virtual-address/virtual-address.ts'
 import { type Backend, backendLines, backendName, type Edge, onceLines, onceName } from './backends.ts'
+import { choiceLines, maintenanceSections, pathLines, redirectingLines } from './choice.ts'
 import { headerLines } from './headers.ts'
+import { lines, section } from './lines.ts'
 import { onceBackend, onceFrontend, TO_ONCE } from './once.ts'
 import { timeoutLines } from './timeouts.ts'
 import { TLS, TO_SERVERS } from './tls.ts'
+import { FROM_VISITORS, limitLines } from './visitors.ts'
 
 export interface Balancer {
   readonly options: Options
@@ -17,6 +19,8 @@ export interface Balancer {
   readonly certificates: readonly string[]
   /** Without `sites`, the first backend serves all names. */
   readonly backends: readonly Backend[]
+  /** Sections with the users of sites. */
+  readonly users: Text
   readonly edge: Edge
   /** Error pages by status. */
   readonly pages: readonly { readonly status: string; readonly path: string }[]
@@ -33,7 +37,7 @@ const challenges = (thumbprint: Later | undefined): Text =>
 `
 
 /** Content of haproxy.cfg. */
-export const haproxyConfig = ({ options, thumbprint, certificates, backends, edge, pages }: Balancer): Text => {
+export const haproxyConfig = ({ options, thumbprint, certificates, backends, users, edge, pages }: Balancer): Text => {
   const { timeouts, extra, rate_limit: limit } = options
   const alive = alivePath(options)
   const ssl = ` ssl ${certificates.map((path) => `crt-list ${path}`).join(' ')} alpn h2,http/1.1`
@@ -79,6 +83,8 @@ ${lines(extra.http)}    http-request redirect scheme https code 301
       ...FROM_VISITORS,
       ...headerLines(options),
       ...extra.https,
+      ...redirectingLines(options),
+      ...pathLines(backends),
       ...(options.retry_posts ? [] : TO_ONCE),
       ...choiceLines(backends, options, backendName),
     ]),
@@ -86,7 +92,7 @@ ${lines(extra.http)}    http-request redirect scheme https code 301
       ? []
       : [
           section('backend to-once', onceBackend(timeouts)),
-          section('frontend once', [...onceFrontend(timeouts), ...choiceLines(backends, options, onceName)]),
+          section('frontend once', [...onceFrontend(timeouts), ...pathLines(backends), ...choiceLines(backends, options, onceName)]),
         ]),
     ...(limit === false
       ? []
@@ -99,6 +105,7 @@ ${lines(extra.http)}    http-request redirect scheme https code 301
       section(`backend ${backendName(backend)}`, [...backendLines(backend, edge), ...extra.backend]),
       ...(options.retry_posts ? [] : [section(`backend ${onceName(backend)}`, [...onceLines(backend, edge), ...extra.backend])]),
     ]),
+    ...maintenanceSections(backends, pages),
     ...(options.sites.length > 0
       ? [
           section('backend nobody', [
@@ -116,11 +123,8 @@ ${lines(extra.http)}    http-request redirect scheme https code 301
   ].join('\n')
   return text`# Written by provision.
 ${top}${answer}
-${rest}`
+${rest}${users}`
 }
-
-const lines = (all: readonly string[]): string => all.map((line) => `    ${line}\n`).join('')
-const section = (name: string, all: readonly string[]): string => `${name}\n${lines(all)}`
 
 const binds = (port: number, rest: string, ipv6: boolean): readonly string[] => [
   `bind :${port}${rest}`,
@@ -132,45 +136,6 @@ const COMPRESSION = [
   'compression algo gzip',
   'compression type text/html text/plain text/css text/xml application/javascript text/javascript application/json image/svg+xml',
 ]
-
-/** Headers about the client are set by the balancer, and removed from requests. */
-const FROM_VISITORS = [
-  'http-request set-header X-Forwarded-For %[src]',
-  'http-request set-header X-Forwarded-Proto https',
-  ...['X-Forwarded-Host', 'X-Forwarded-Port', 'X-Real-IP', 'Forwarded'].map((name) => `http-request del-header ${name}`),
-]
-
-const limitLines = ({ requests, except }: Exclude<Options['rate_limit'], false>): readonly string[] => [
-  // An IPv6 client can use a whole /64.
-  ...inLines(except).map((some) => `acl uncounted src ${some.join(' ')}`),
-  `http-request track-sc0 src,ipmask(32,64) table visitors${except.length === 0 ? '' : ' unless uncounted'}`,
-  `http-request deny deny_status 429 if { sc_http_req_rate(0) gt ${requests} }`,
-]
-
-const choiceLines = (backends: readonly Backend[], { sites }: Options, nameOf: (backend: Backend) => string): readonly string[] => {
-  const linesFor = (isChosen: (name: string) => boolean, condition: (names: readonly string[]) => string): readonly string[] =>
-    backends.flatMap((backend) =>
-      inLines(backend.names.filter(isChosen)).map((some) => `use_backend ${nameOf(backend)} if { ${HOST_ASKED} ${condition(some)} }`),
-    )
-  // The first match wins. Exact names come before wildcards, as they do when TLS chooses the certificate.
-  return [
-    ...linesFor(
-      (name) => !isWildcard(name),
-      (names) => `-m str ${names.join(' ')}`,
-    ),
-    ...linesFor(isWildcard, (names) => `-m reg ${names.map(oneLabel).join(' ')}`),
-    ...(sites.length > 0 ? ['default_backend nobody'] : backends.slice(0, 1).map((backend) => `default_backend ${nameOf(backend)}`)),
-  ]
-}
-
-/** Regular expression of a wildcard, which stands for one label, as in a certificate (RFC 6125, 6.4.3). */
-const oneLabel = (wildcard: string): string => `^[^.]+${wildcard.slice(1).replaceAll('.', '[.]')}$`
-
-/** HAProxy accepts at most 64 words per line. */
-const inLines = (all: readonly string[]): readonly (readonly string[])[] =>
-  Array.from({ length: Math.ceil(all.length / 40) }, (_, i) => all.slice(i * 40, (i + 1) * 40))
-
-const HOST_ASKED = 'req.hdr(host),field(1,:),lower'
 
 const pagesLines = (pages: Balancer['pages']): readonly string[] =>
   pages.map(({ status, path }) => `http-error status ${status} content-type "text/html; charset=utf-8" hdr Retry-After 30 file ${path}`)

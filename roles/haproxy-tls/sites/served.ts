@@ -22,7 +22,7 @@ export const siteFor = (name: string, served: readonly ServedSite[]): ServedSite
   served.find(({ names }) => names.length === 0)
 
 /** Whether a name or a wildcard stands for this name. A wildcard stands for one label. */
-const isCovered = (name: string, by: readonly string[]): boolean =>
+export const isCovered = (name: string, by: readonly string[]): boolean =>
   by.some((one) => one === name || (isWildcard(one) && !isWildcard(name) && name.slice(name.indexOf('.')) === one.slice(1)))
 
 /** The request of a visitor that shows whether the site with this name works: an option of the balancer, or of the web server. */
@@ -45,11 +45,15 @@ export const nameWarnings = ({ certificates, sites }: Options, served: readonly 
   const offered = [...new Set(served.flatMap(({ names }) => names))]
   const own = routed.length > 0 ? routed : certified
   // A site for all names answers every one.
+  const redirecting = sites.flatMap(({ names, redirect }) => (redirect === undefined ? [] : names))
   const servesAll = served.length === 0 || served.some(({ names }) => names.length === 0)
   const uncertified = offered.filter((name) => !isCovered(name, certified))
   const unrouted = routed.length === 0 ? [] : offered.filter((name) => !uncertified.includes(name) && !isCovered(name, routed))
-  const unserved = servesAll ? [] : own.filter((name) => !isCovered(name, offered) && !offered.some((other) => isCovered(other, [name])))
-  const mixed = sites.flatMap(({ names }) => {
+  const unserved = servesAll
+    ? []
+    : own.filter((name) => !redirecting.includes(name) && !isCovered(name, offered) && !offered.some((other) => isCovered(other, [name])))
+  const mixed = sites.flatMap(({ names, redirect }) => {
+    if (redirect !== undefined) return []
     const behind = new Map(names.map((name) => [siteFor(name, served), name]))
     return behind.size > 1 ? [[...behind.values()].join(' and ')] : []
   })

@@ -91,6 +91,10 @@ test('the site of the poison test has a marked secret for every secret option of
   ]
   expect(found.map(({ path }) => path).toSorted()).toEqual([
     'haproxy-tls.certificates[].own.key',
+    'haproxy-tls.locations{}.users{}',
+    'haproxy-tls.sites[].locations{}.users{}',
+    'haproxy-tls.sites[].users{}',
+    'haproxy-tls.users{}',
     'monitoring.dashboard(1).users{}',
     'monitoring.heartbeat',
     'monitoring.receivers[](discord).url',

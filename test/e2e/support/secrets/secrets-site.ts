@@ -52,6 +52,12 @@ groups:
     vars:
       haproxy-tls:
         certificates: [{ names: [own.example.test], own: { chain: own.pem, key: '\${env:POISON_OWN}' } }]
+        users: { ann: '\${env:POISON_A}' }
+        locations: { /admin: { users: { bob: '\${secret:deep.b}' } } }
+        sites:
+          - names: [own.example.test]
+            users: { ann: '\${env:POISON_A}' }
+            locations: { /admin: { users: { bob: '\${secret:deep.b}' } } }
   monitoring_servers: { hosts: [one] }
   database: { hosts: [one] }
   web:

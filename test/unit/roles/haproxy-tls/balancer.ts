@@ -177,7 +177,7 @@ export const startBalancer = async ({ options, answer, names = SERVERS, newest =
   await once(journal, 'listening')
   const moved = (text: string): string =>
     text
-      .replace(/^ {4}(chroot|user|group) .*\n/gm, '')
+      .replace(/^ {4}(chroot .*|user haproxy|group haproxy)\n/gm, '')
       .replace('log /dev/log ', `log 127.0.0.1:${journal.address().port} `)
       .replaceAll(/unix@\/(var\/lib\/haproxy\/)?once\.sock( accept-proxy)?( user haproxy mode 600)?/g, `unix@${files}/once.sock$2`)
       .replaceAll(/\/run\/provision-haproxy\//g, `${files}/`)

@@ -3,6 +3,7 @@ import haproxy from '../../../../roles/haproxy-tls/role.ts'
 import { probeTargets } from '../../../../roles/monitoring/probes.ts'
 import { type Content, shownText } from '../../../../src/resource/kind/content.ts'
 import type { Exposed, Flow, ServedSite } from '../../../../src/role/role.ts'
+import { Secret } from '../../../../src/secret/secret.ts'
 import { host, unknownIdentities } from '../context.ts'
 import { declaredBy, textOf } from './balancer.ts'
 
@@ -193,5 +194,48 @@ describe('the probes of a site', () => {
     expect(probeTargets(context)).toEqual([
       { module: 'https-www.test', target: 'https://127.0.0.1/login', labels: { job: 'site', host: 'lb-01', instance: 'www.test' } },
     ])
+  })
+})
+
+describe('the expected response of a site', () => {
+  const MONITOR = host('mon-01', '192.0.2.50')
+  const probes = (options: object, sites: readonly ServedSite[] = [WWW, SHOP]) => {
+    const context = contextOf(options, sites)
+    const withRole = (role: string) => (role === 'monitoring' ? [MONITOR] : [LB])
+    return (haproxy.exposes?.({ ...context, site: { ...context.site, withRole } }) ?? []).flatMap((one) =>
+      one.type === 'probe' ? [[one.name, new URL(one.url).pathname, one.status]] : [],
+    )
+  }
+  const SHOP_ONLY = [{ names: ['shop.test'] }]
+  const users = { ann: new Secret('correct horse') }
+
+  it.each<[object, string, number | undefined]>([
+    [{ sites: [{ names: ['shop.test'], redirect: 'https://www.test' }] }, '/', 301],
+    [{ sites: [{ names: ['shop.test'], maintenance: true }] }, '/', 503],
+    [{ sites: [{ names: ['shop.test'], maintenance: { allow: ['192.0.2.0/24'] } }] }, '/', undefined],
+    [{ sites: [{ names: ['shop.test'], maintenance: false }], maintenance: true }, '/', undefined],
+    [{ sites: SHOP_ONLY, maintenance: true }, '/', 503],
+    [{ sites: SHOP_ONLY, users }, '/', 401],
+    [{ sites: SHOP_ONLY, users, probe: { path: '/login?a', status: 200 } }, '/login', 401],
+    [{ sites: SHOP_ONLY, users, probe: { path: '/free' }, locations: { '/free': { public: true } } }, '/free', 200],
+    [{ sites: SHOP_ONLY, allow: ['10.0.0.0/8'], users, probe: { path: '/login', status: 200 } }, '/', undefined],
+    [{ sites: SHOP_ONLY, allow: ['192.0.2.0/24'], probe: { path: '/login', status: 200 } }, '/login', 200],
+    [{ sites: SHOP_ONLY, probe: { path: '/old' }, redirects: { '/old': { to: '/new', status: 308 } } }, '/old', 308],
+    [{ sites: SHOP_ONLY, probe: { path: '/oldest' }, redirects: { '/old/**': '/new' } }, '/oldest', 200],
+  ])('is what the balancer answers itself: %o', (options, path, status) => {
+    expect(probes(options)).toEqual([['shop.test', path, status]])
+  })
+
+  it('is verified on the balancer, which is no visitor of the allowed networks', () => {
+    const checks = haproxy.verify?.(contextOf({ sites: [{ names: ['shop.test'], maintenance: { allow: ['192.0.2.0/24'] } }] }, [SHOP]))
+    expect(String(checks?.find(({ name }) => name.startsWith('shop.test'))?.script)).toContain("'^HTTP/1[.][01] (503) '")
+  })
+
+  it('is no warning for names that are redirected, and for groups of other sites', () => {
+    const found: string[] = []
+    const sites = [{ names: ['www.test'] }, { names: ['test.test', 'shop.test'], redirect: 'https://www.test' }]
+    const context = contextOf({ sites }, [{ names: ['www.test'] }])
+    haproxy.resources({ ...unknownIdentities, ...context, exposed: [], facts: {}, warn: (what: string) => found.push(what) } as never)
+    expect(found).toEqual([])
   })
 })

@@ -1,0 +1,96 @@
+import type { SiteView } from 'provision'
+import { TIMEOUTS } from '../config/timeouts.ts'
+import type { Options } from '../options.ts'
+import { partFaults } from './parts.ts'
+import { partOptionsOf } from './sites.ts'
+
+type Site = Options['sites'][number]
+
+interface Fault {
+  readonly path: readonly PropertyKey[]
+  readonly what: string
+  readonly fix: string
+}
+
+/** Invalid certificates and sites, found before any host is asked. */
+export const faultsOf = (given: Options, view: SiteView): readonly Fault[] => {
+  const { acme, backend, certificates, sites, ...options } = given
+  const covered = certificates.flatMap(({ names }) => names)
+  const groups =
+    sites.length === 0
+      ? [{ path: ['backend'], group: backend }]
+      : sites.flatMap((site, i) => (site.redirect === undefined ? [{ path: ['sites', i, 'backend'], group: site.backend ?? backend }] : []))
+  return [
+    ...extraFaults(options),
+    ...(sites.length === 0 ? partFaults(partOptionsOf(given), backend, view) : []),
+    ...sites.flatMap((site, i) =>
+      siteFaults(site, site.backend ?? backend, view).map((one) => ({ ...one, path: ['sites', i, ...one.path] })),
+    ),
+    ...groups
+      .filter(({ group }) => view.group(group).length === 0)
+      .map(({ path, group }) => ({ path, what: `group ${group} has no hosts`, fix: 'set `backend` to the group of the web servers' })),
+    ...certificates.flatMap(({ names }, i) =>
+      certificates.slice(0, i).some((other) => other.names[0] === names[0])
+        ? [
+            {
+              path: ['certificates', i],
+              what: `${names[0]} is the first name of two certificates`,
+              fix: 'begin each certificate with a different name',
+            },
+          ]
+        : [],
+    ),
+    ...certificates.flatMap(({ names }, i) =>
+      names.flatMap((name, j) =>
+        name.startsWith('*.') && acme.dns_hook === undefined && certificates[i]?.own === undefined
+          ? [
+              {
+                path: ['certificates', i, 'names', j],
+                what: `${name} is a wildcard, which only DNS-01 can validate`,
+                fix: 'set acme.dns_hook, or list each host name',
+              },
+            ]
+          : [],
+      ),
+    ),
+    ...sites.flatMap(({ names }, i) =>
+      names.flatMap((name, j): Fault[] => {
+        const path = ['sites', i, 'names', j]
+        if (sites.slice(0, i).some((other) => other.names.includes(name)))
+          return [{ path, what: `${name} belongs to two sites`, fix: 'remove it from one of them' }]
+        if (covered.some((one) => one === name || (one.startsWith('*.') && name.slice(name.indexOf('.')) === one.slice(1)))) return []
+        return [{ path, what: `${name} has no certificate`, fix: `add ${name} to certificates` }]
+      }),
+    ),
+  ]
+}
+
+/** Faults of a site's own options. */
+const siteFaults = (site: Site, group: string, view: SiteView): readonly Fault[] => {
+  const { names, redirect, ...others } = site
+  if (redirect === undefined) return partFaults(site, group, view)
+  const loop = names.includes(new URL(redirect).hostname)
+  return [
+    ...Object.keys(others).map((key) => ({
+      path: [key],
+      what: `${key} has no effect, because the site redirects every request`,
+      fix: 'remove it, or `redirect`',
+    })),
+    ...(loop ? [{ path: ['redirect'], what: `${redirect} is a name of the site itself`, fix: 'give that name a site of its own' }] : []),
+  ]
+}
+
+/** Additional lines that an option would defeat, or that would repeat requests other than GET. */
+const extraFaults = ({ extra, retry_posts }: Pick<Options, 'extra' | 'retry_posts'>): readonly Fault[] =>
+  (['defaults', 'backend'] as const).flatMap((section) =>
+    extra[section].flatMap((line, i): readonly Fault[] => {
+      const path = ['extra', section, i]
+      const [first = '', second = ''] = line.trim().split(/\s+/)
+      const timeout = first === 'timeout' ? Object.entries(TIMEOUTS).find(([, name]) => name === second)?.[0] : undefined
+      if (timeout !== undefined)
+        return [{ path, what: `timeout ${second} is set by an option`, fix: `set \`timeouts.${timeout}\` instead of this line` }]
+      if (first !== 'retry-on' || (retry_posts && section === 'backend')) return []
+      const fix = retry_posts ? 'move it to `extra.backend`' : 'remove it, or set `retry_posts: true` if all requests may be executed twice'
+      return [{ path, what: 'retry-on would apply to requests other than GET too, which are sent once', fix }]
+    }),
+  )
