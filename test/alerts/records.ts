@@ -29,13 +29,16 @@ export const recordCases: RecordCases = {
     values: { '{host="web-01"}': 10, '{host="web-02"}': 20 },
   },
   'site:error_ratio': {
-    series: counted(
-      ...['code="5xx",proxy="https"', 'code="2xx",proxy="https"', 'code="5xx",proxy="http"'].flatMap((labels) =>
-        ['lb-01', 'lb-02'].map((host) => `haproxy_frontend_http_responses_total{${labels},host="${host}"}`),
+    series: {
+      ...counted(
+        ...['code="5xx",proxy="https"', 'code="2xx",proxy="https"', 'code="5xx",proxy="http"'].flatMap((labels) =>
+          ['lb-01', 'lb-02'].map((host) => `haproxy_frontend_http_responses_total{${labels},host="${host}"}`),
+        ),
       ),
-    ),
+      'haproxy_backend_http_responses_total{code="5xx",proxy="maintenance-300",host="lb-01"}': '0+100x30',
+    },
     at: '2m',
-    values: { '{}': 0.3 },
+    values: { '{}': 0.2 },
   },
   'server:response_seconds': {
     // An average of 3 seconds for 10 responses, and of 6 for 20; `itself` connects a section of the balancer to another.

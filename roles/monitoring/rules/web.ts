@@ -15,7 +15,8 @@ export const webRecords = ({ window }: Numbers): readonly Recorded[] => [
   { record: 'web:qps', expr: `sum by (host) (rate(nginx_http_requests_total[${window}]))` },
   {
     record: 'site:error_ratio',
-    expr: `sum(rate(haproxy_frontend_http_responses_total{proxy="https",code="5xx"}[${window}])) / (sum(rate(haproxy_frontend_http_responses_total{proxy="https"}[${window}])) > 0)`,
+    // The page of a site in maintenance is no error.
+    expr: `(sum(rate(haproxy_frontend_http_responses_total{proxy="https",code="5xx"}[${window}])) - (sum(rate(haproxy_backend_http_responses_total{proxy=~"maintenance-.*",code="5xx"}[${window}])) or vector(0))) / (sum(rate(haproxy_frontend_http_responses_total{proxy="https"}[${window}])) > 0)`,
   },
   {
     record: 'server:response_seconds',
