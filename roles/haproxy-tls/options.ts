@@ -1,5 +1,6 @@
 import { network, z } from 'provision'
 import { ownOption } from './certificates/own.ts'
+import { trustedProxies } from './config/proxies.ts'
 import { partOptions, redirectOption } from './sites/parts.ts'
 import { virtualOptions } from './virtual-address/virtual-address.ts'
 
@@ -109,6 +110,7 @@ export const options = z.strictObject({
   probe: backend.probe,
   slow_start_seconds: backend.slow_start_seconds.default(10),
   ...partOptions,
+  trusted_proxies: trustedProxies,
   retry_posts: z
     .boolean()
     .default(false)

@@ -7,6 +7,7 @@ import { choiceLines, maintenanceSections, pathLines, redirectingLines } from '.
 import { headerLines } from './headers.ts'
 import { lines, section } from './lines.ts'
 import { onceBackend, onceFrontend, TO_ONCE } from './once.ts'
+import { acceptLines, sourceLines } from './proxies.ts'
 import { timeoutLines } from './timeouts.ts'
 import { TLS, TO_SERVERS } from './tls.ts'
 import { FROM_VISITORS, limitLines } from './visitors.ts'
@@ -73,12 +74,14 @@ export const haproxyConfig = ({ options, thumbprint, certificates, backends, use
   ].join('\n')
   const answer = text`
 frontend http
-${bindLines(80, '', options.ipv6)}${alive === undefined ? '' : `    monitor-uri ${alive}\n`}${challenges(thumbprint)}    http-request return status 404 if { path_beg /.well-known/acme-challenge/ }
+${bindLines(80, '', options.ipv6)}${lines(acceptLines(options.trusted_proxies))}${alive === undefined ? '' : `    monitor-uri ${alive}\n`}${challenges(thumbprint)}    http-request return status 404 if { path_beg /.well-known/acme-challenge/ }
 ${lines(extra.http)}    http-request redirect scheme https code 301
 `
   const rest = [
     section('frontend https', [
       ...binds(443, ssl, options.ipv6),
+      ...acceptLines(options.trusted_proxies),
+      ...sourceLines(options.trusted_proxies),
       ...(limit === false ? [] : limitLines(limit)),
       ...FROM_VISITORS,
       ...headerLines(options),

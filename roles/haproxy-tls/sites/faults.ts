@@ -1,4 +1,5 @@
 import type { SiteView } from 'provision'
+import { proxyFaults } from '../config/proxies.ts'
 import { TIMEOUTS } from '../config/timeouts.ts'
 import type { Options } from '../options.ts'
 import { partFaults } from './parts.ts'
@@ -21,6 +22,7 @@ export const faultsOf = (given: Options, view: SiteView): readonly Fault[] => {
       ? [{ path: ['backend'], group: backend }]
       : sites.flatMap((site, i) => (site.redirect === undefined ? [{ path: ['sites', i, 'backend'], group: site.backend ?? backend }] : []))
   return [
+    ...proxyFaults(options.trusted_proxies, view),
     ...extraFaults(options),
     ...(sites.length === 0 ? partFaults(partOptionsOf(given), backend, view) : []),
     ...sites.flatMap((site, i) =>
