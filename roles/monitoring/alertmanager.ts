@@ -1,22 +1,8 @@
 import type { Text } from 'provision'
 import type { Options, Receiver } from './options.ts'
 import { type HostsNamed, intervalsOf, routeOf } from './routes.ts'
+import { CAUSES } from './rules/causes.ts'
 import { type Yaml, yaml } from './yaml.ts'
-
-/** Causes, and their effects on the same host, which are not sent while the cause fires. */
-const INHIBITED: readonly (readonly [cause: string, effects: string])[] = [
-  ['HostDown', '.+'],
-  ['AgentDown', 'ExporterDown|ChecksStale'],
-  ['NginxDown', 'WebServerDown|BackendServerDown|UnitFailed|ExporterDown'],
-  ['HaproxyDown', 'SiteDown|UnitFailed|ExporterDown|QpsCollapse'],
-  ['MysqlDown', 'Replica.+|Galera.+|UnitFailed|ExporterDown|DatabaseConnections'],
-  ['ArbitratorDown', 'UnitFailed'],
-  ['RestoreTestFailed|BackupTimerStopped', 'BackupTooOld|BackupMissing'],
-  ['SiteDown', 'SiteSlow|VisitorsWait|ErrorRatio|QpsCollapse'],
-  ['WebServerDown', 'BackendServerDown'],
-  ['DiskFull', 'DiskFillsUp|UnitFailed'],
-  ['CertificateExpired', 'CertificateNotRenewed'],
-]
 
 /** Content of alertmanager.yml. Messages link to `page`, the address of the dashboard. */
 export const alertmanagerConfig = (options: Options, page?: string, hostsNamed?: HostsNamed): Text => {
@@ -25,7 +11,7 @@ export const alertmanagerConfig = (options: Options, page?: string, hostsNamed?:
   return yaml({
     ...(intervals.length > 0 && { mute_time_intervals: intervals }),
     route: routeOf(options, hostsNamed),
-    inhibit_rules: INHIBITED.map(([cause, effects]) => ({
+    inhibit_rules: CAUSES.map(([cause, effects]) => ({
       source_matchers: [`alertname=~"${cause}"`],
       target_matchers: [`alertname=~"${effects}"`, `alertname!~"${cause}"`],
       equal: ['host'],

@@ -17,6 +17,7 @@ export const faultsIn = (context: Context): readonly Fault[] => [
   ...receiverFaults(context),
   ...ruleFaults(context),
   ...silenceFaults(context),
+  ...dashboardFaults(context),
 ]
 
 const serverFaults = ({ options: { servers }, site }: Context): readonly Fault[] => {
@@ -58,6 +59,21 @@ const takenNames = (option: string, entries: readonly { readonly name: string }[
   const names = entries.map(({ name }) => name)
   return names.flatMap((name, i) => (names.indexOf(name) < i || reserved.includes(name) ? [{ name, path: [option, i, 'name'] }] : []))
 }
+
+const dashboardFaults = ({ options: { dashboard } }: Context): readonly Fault[] =>
+  dashboard === false
+    ? []
+    : dashboard.may_silence.flatMap((name, i) =>
+        Object.hasOwn(dashboard.users, name)
+          ? []
+          : [
+              {
+                path: ['dashboard', 'may_silence', i],
+                what: `${name} is no user of the dashboard`,
+                fix: 'add the user to `dashboard.users`, or remove it here',
+              },
+            ],
+      )
 
 const silenceFaults = ({ options, site }: Context): readonly Fault[] => {
   const alerts = alertsOf(options).flatMap(({ alert, severity }) => (severity === 'none' ? [] : [alert]))

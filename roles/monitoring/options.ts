@@ -175,6 +175,10 @@ export const options = z.strictObject({
       z.strictObject({
         port: port.default(9443),
         users: httpUsers.meta({ description: 'users of the dashboard, with their passwords' }),
+        may_silence: z
+          .array(z.string())
+          .default([])
+          .meta({ description: 'users who may silence and acknowledge alerts on the dashboard', examples: [['ann']] }),
         name: z
           .string()
           .regex(/^(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?([.][a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/, 'must be a host name')

@@ -1,4 +1,4 @@
-import type { RecordCases } from './case.ts'
+import type { RecordCase, RecordCases } from './case.ts'
 
 const counted = (...series: readonly string[]) => Object.fromEntries(series.map((name, i) => [name, `0+${100 * (i + 1)}x30`]))
 /** Commands of a database: 10 a second of the first, 20 of the second, and so on. */
@@ -20,7 +20,69 @@ const requests = counted(
 const probes = { interval: '1m', series: { 'probe_duration_seconds{job="site",instance="www"}': '1 2 3 4 5 6' }, at: '330s' }
 const www = '{job="site",instance="www"}'
 
+const alert = (name: string, labels: string, state = 'firing') => `ALERTS{alertname="${name}",alertstate="${state}",${labels}}`
+
 export const recordCases: RecordCases = {
+  'alert:causes': {
+    series: {
+      [alert('NginxDown', 'severity="critical",host="web-01"')]: '1x30',
+      [alert('UnitFailed', 'severity="warning",host="web-01",name="nginx.service"')]: '1x30',
+      [alert('UnitFailed', 'severity="warning",host="web-02",name="cron.service"')]: '1x30',
+      [alert('HostDown', 'severity="critical",host="web-03"')]: '1x30',
+      [alert('NginxDown', 'severity="critical",host="web-03"')]: '1x30',
+      [alert('NginxDown', 'severity="critical",host="web-04"', 'pending')]: '1x30',
+      [alert('SshdChanged', 'severity="critical",host="web-04"')]: '1x30',
+      [alert('Watchdog', 'severity="none"')]: '1x30',
+    },
+    at: '1m',
+    values: {
+      '{alertname="NginxDown",alertstate="firing",severity="critical",host="web-01"}': 1,
+      '{alertname="UnitFailed",alertstate="firing",severity="warning",host="web-02",name="cron.service"}': 1,
+      '{alertname="HostDown",alertstate="firing",severity="critical",host="web-03"}': 1,
+      '{alertname="SshdChanged",alertstate="firing",severity="critical",host="web-04"}': 1,
+    },
+  },
+  'alert:began_seconds': {
+    series: {
+      'ALERTS_FOR_STATE{alertname="NginxDown",severity="critical",host="web-01"}': '70x30',
+      'ALERTS_FOR_STATE{alertname="NginxDown",severity="critical",host="web-02"}': '80x30',
+      'ALERTS_FOR_STATE{alertname="Watchdog",severity="none"}': '1x30',
+      [alert('NginxDown', 'severity="critical",host="web-01"')]: '1x30',
+      [alert('NginxDown', 'severity="critical",host="web-02"', 'pending')]: '1x30',
+      [alert('Watchdog', 'severity="none"')]: '1x30',
+    },
+    at: '1m',
+    values: { '{alertname="NginxDown",severity="critical",host="web-01"}': 70 },
+  },
+  'probe:up': {
+    // One of two balancers answers half of the probes.
+    series: {
+      'probe_success{job="site",instance="www",host="lb-01"}': '1x90',
+      'probe_success{job="site",instance="www",host="lb-02"}': '1x44 0x14 1x15 0x15',
+      'probe_success{job="direct",instance="web-01",host="web-01"}': '0x90',
+    },
+    at: '10m',
+    values: { '{instance="www"}': 0.75 },
+  },
+  ...Object.fromEntries(
+    [30, 90].flatMap((days): readonly [string, RecordCase][] => {
+      const day = { interval: '5m', series: { 'probe:up{instance="www"}': '1x5 0x2' }, at: '35m' }
+      return [
+        [`probe:up:days${days}`, { ...day, values: { '{instance="www"}': 0.75 } }],
+        [`probe:known:days${days}`, { ...day, values: { '{instance="www"}': 0.028 } }],
+      ]
+    }),
+  ),
+  ...Object.fromEntries(
+    ['receive', 'transmit'].map((way): [string, RecordCase] => [
+      `host:network_${way}_bytes`,
+      {
+        series: counted(...['eth0', 'eth1'].map((device) => `node_network_${way}_bytes_total{host="web-01",device="${device}"}`)),
+        at: '2m',
+        values: { '{host="web-01"}': 30 },
+      },
+    ]),
+  ),
   'frontend:qps': { series: requests, at: '2m', values: { '{host="lb-01",proxy="https"}': 10, '{host="lb-02",proxy="https"}': 20 } },
   'site:qps': { series: requests, at: '2m', values: { '{}': 30 } },
   'web:qps': {

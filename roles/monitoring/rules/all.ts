@@ -4,6 +4,7 @@ import { type Yaml, yaml } from '../yaml.ts'
 import { backupAlerts } from './backups.ts'
 import { certificateAlerts } from './certificates.ts'
 import { databaseAlerts, databaseRecords } from './database.ts'
+import { alertRecords, UPTIME_SECONDS, uptimeRecords } from './history.ts'
 import { hostAlerts } from './host.ts'
 import { loadAlerts, loadRecords } from './load.ts'
 import { ownAlerts } from './own.ts'
@@ -28,6 +29,9 @@ const WATCHDOG: Alert = {
   summary: 'alert delivery works: this alert always fires, and goes to the heartbeat address only',
 }
 
+/** Group of the rules about long periods. */
+const UPTIME = 'uptime'
+
 /** All rules by group. */
 export const rulesOf = (options: Options, members: number): Readonly<Record<string, readonly Rule[]>> => {
   const numbers = numbersOf(options, members)
@@ -40,6 +44,8 @@ export const rulesOf = (options: Options, members: number): Readonly<Record<stri
     certificates: certificateAlerts(numbers),
     security: securityAlerts(numbers),
     ...(options.rules.length === 0 ? {} : { own: ownAlerts(options.rules) }),
+    history: alertRecords(),
+    [UPTIME]: uptimeRecords(),
   }
 }
 
@@ -49,7 +55,13 @@ export const alertsIn = (rules: readonly Rule[]): readonly Alert[] => rules.filt
 
 /** Content of rules.yml. `keepsFiring`: whether Prometheus can keep alerts firing. */
 export const rulesFile = (groups: ReturnType<typeof rulesOf>, keepsFiring: boolean): Text =>
-  yaml({ groups: Object.entries(groups).map(([name, rules]) => ({ name, rules: rules.map((rule) => ruleYaml(rule, keepsFiring)) })) })
+  yaml({
+    groups: Object.entries(groups).map(([name, rules]) => ({
+      name,
+      ...(name === UPTIME ? { interval: `${UPTIME_SECONDS}s` } : {}),
+      rules: rules.map((rule) => ruleYaml(rule, keepsFiring)),
+    })),
+  })
 
 const ruleYaml = (rule: Rule, keepsFiring: boolean): Yaml => {
   if ('record' in rule) return { record: rule.record, expr: rule.expr }

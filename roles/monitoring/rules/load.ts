@@ -5,6 +5,10 @@ export const loadRecords = ({ window }: Numbers): readonly Recorded[] => [
   { record: 'host:cpu_busy', expr: `1 - avg by (host) (rate(node_cpu_seconds_total{mode="idle"}[${window}]))` },
   { record: 'host:memory_free', expr: 'node_memory_MemAvailable_bytes / node_memory_MemTotal_bytes' },
   { record: 'host:disk_free', expr: 'min by (host) (node_filesystem_avail_bytes / (node_filesystem_size_bytes > 0))' },
+  ...(['receive', 'transmit'] as const).map((way) => ({
+    record: `host:network_${way}_bytes`,
+    expr: `sum by (host) (rate(node_network_${way}_bytes_total[${window}]))`,
+  })),
   // The checks of a host produce these less often than measurements are taken, hence the longer range.
   { record: 'unit:cpu_cores', expr: 'sum by (host, unit) (rate(provision_unit_cpu_seconds_total[3m]))' },
   { record: 'unit:io_bytes', expr: 'sum by (host, unit) (rate(provision_unit_io_bytes_total[3m]))' },

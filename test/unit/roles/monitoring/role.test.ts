@@ -393,6 +393,12 @@ describe('invalid options', () => {
     ['an empty group of monitoring servers', { servers: 'watchers' }, ALL, ['servers']],
     ['a monitoring server without the role', {}, WEB, ['servers']],
     ['two receivers with one name', { receivers: [to('a'), to('b'), to('a')] }, ALL, ['receivers', 2, 'name']],
+    [
+      'a user who may silence, and does not exist',
+      { dashboard: { users: { ann: 'x' }, may_silence: ['ann', 'eve'] } },
+      ALL,
+      ['dashboard', 'may_silence', 1],
+    ],
     ['a reserved name', { receivers: [to('heartbeat')] }, ALL, ['receivers', 0, 'name']],
   ])('are reported with their path: %s', (_, written, bound, path) => expect(faults(written, bound).map((one) => one.path)).toEqual([path]))
 

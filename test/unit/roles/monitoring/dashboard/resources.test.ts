@@ -15,33 +15,41 @@ import { contentOf, declared, LB } from '../context.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'provision-dashboard-'))
 const asked: string[] = []
-/** Stands in for Prometheus. */
-const prometheus = createServer((incoming, response) => {
-  asked.push(`${incoming.method} ${incoming.url}`)
-  response.end('prometheus')
-})
+/** Stands in for Prometheus, or for Alertmanager. */
+const standIn = (name: string) =>
+  createServer((incoming, response) => {
+    asked.push(`${incoming.method} ${incoming.url}`)
+    response.end(name)
+  })
+const prometheus = standIn('prometheus')
+const alertmanager = standIn('alertmanager')
+const portOf = (server: typeof prometheus): number => (server.address() as AddressInfo).port
 let port = 0
 const agent = new Agent({ keepAlive: true, maxSockets: 10 })
 let nginx: ReturnType<typeof spawn> | undefined
 
 const start = async (): Promise<void> => {
   chmodSync(directory, 0o755)
-  prometheus.listen(0, '127.0.0.1')
-  await once(prometheus, 'listening')
+  for (const server of [prometheus, alertmanager]) {
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+  }
   port = await freePort()
-  const resources = declared(LB, { dashboard: { port, users: { ann: 'sesame', bob: 'open' } } })
+  const resources = declared(LB, { dashboard: { port, users: { ann: 'sesame', bob: 'open' }, may_silence: ['ann'] } })
   const moved = (text: string) =>
     text
       .replace(/^user .*\n/m, '')
       .replaceAll('/etc/provision/dashboard', directory)
       .replaceAll('/var/lib/provision-dashboard', directory)
       .replaceAll('/etc/ssl/metrics/dashboard.pem', join(directory, 'own.pem'))
-      .replaceAll('127.0.0.1:9090', `127.0.0.1:${(prometheus.address() as AddressInfo).port}`)
+      .replaceAll('127.0.0.1:9090', `127.0.0.1:${portOf(prometheus)}`)
+      .replaceAll('127.0.0.1:9093', `127.0.0.1:${portOf(alertmanager)}`)
+      .replace('syslog:server=unix:/dev/log,tag=provision_dashboard,nohostname', join(directory, 'silences.log'))
       .replace('listen [::]:', 'listen [::1]:')
   certificates(directory, { own: 'lb-01.metrics.provision.internal' })
   writeFileSync(join(directory, 'own.pem.key'), readFileSync(join(directory, 'own.key')))
   mkdirSync(join(directory, 'static'))
-  for (const name of ['nginx.conf', 'users', 'static/dashboard.js', 'static/dashboard.css', 'static/icon.svg'])
+  for (const name of ['nginx.conf', 'users', 'silencers', 'static/dashboard.js', 'static/dashboard.css', 'static/icon.svg'])
     writeFileSync(
       join(directory, name),
       moved(Buffer.from(bytesOf(contentOf(resources, `file:/etc/provision/dashboard/${name}`))).toString()),
@@ -63,9 +71,20 @@ interface Answer {
   readonly headers: Readonly<Record<string, string | string[] | undefined>>
   readonly body: string
 }
-const get = (path: string, { as = 'ann:sesame', method = 'GET', tls = true, host = '127.0.0.1' } = {}): Promise<Answer> =>
+interface Asking {
+  readonly as?: string
+  readonly method?: string
+  readonly tls?: boolean
+  readonly host?: string
+  readonly headers?: Readonly<Record<string, string>>
+  readonly body?: string
+}
+const get = (
+  path: string,
+  { as = 'ann:sesame', method = 'GET', tls = true, host = '127.0.0.1', headers: more = {}, body = '' }: Asking = {},
+): Promise<Answer> =>
   new Promise((resolve, reject) => {
-    const headers = as === '' ? {} : { Authorization: `Basic ${Buffer.from(as).toString('base64')}` }
+    const headers = { ...(as === '' ? {} : { Authorization: `Basic ${Buffer.from(as).toString('base64')}` }), ...more }
     const options = {
       port,
       path,
@@ -81,7 +100,7 @@ const get = (path: string, { as = 'ann:sesame', method = 'GET', tls = true, host
       response.on('data', (data: Buffer) => (body += data.toString()))
       response.on('end', () => resolve({ status: response.statusCode, headers: response.headers, body }))
     })
-    sent.on('error', reject).end()
+    sent.on('error', reject).end(body)
   })
 
 describe.skipIf(!hasNginx)('the web server of the dashboard', { timeout: 20_000 }, () => {
@@ -91,11 +110,12 @@ describe.skipIf(!hasNginx)('the web server of the dashboard', { timeout: 20_000 
     nginx?.kill('SIGTERM')
     if (nginx?.exitCode === null) await once(nginx, 'exit')
     prometheus.close()
+    alertmanager.close()
     rmSync(directory, { recursive: true })
   })
 
   it('shows nothing without the password of a user', async () => {
-    for (const path of ['/', '/static/dashboard.js', '/consoles/overview.html', '/api/v1/alerts', '/classic/graph'])
+    for (const path of ['/', '/static/dashboard.js', '/consoles/overview.html', '/api/v1/alerts', '/classic/graph', '/alerts', '/silences'])
       for (const as of ['', 'ann:wrong', 'eve:sesame', 'ann:open', 'ann:'])
         expect([path, as, (await get(path, { as })).status]).toEqual([path, as, 401])
     expect(asked).toEqual([])
@@ -118,6 +138,56 @@ describe.skipIf(!hasNginx)('the web server of the dashboard', { timeout: 20_000 
     expect([graph.status, graph.headers.location]).toEqual([302, expect.stringMatching(/[/]classic[/]graph[?]g0.expr=up&g0.tab=1$/)])
     expect((await get('/api/v1/admin/tsdb/delete_series', { method: 'DELETE' })).status).toBe(403)
     expect((await get('/api/v1/query', { method: 'PUT' })).status).toBe(403)
+    expect(asked).toEqual([])
+  })
+
+  it('shows alerts and silences to every user, and changes nothing there', async () => {
+    asked.length = 0
+    for (const path of ['/alerts', '/silences?x=1']) expect((await get(path, { as: 'bob:open' })).body).toBe('alertmanager')
+    expect(asked).toEqual(['GET /api/v2/alerts', 'GET /api/v2/silences?x=1'])
+    asked.length = 0
+    for (const path of ['/alerts', '/silences'])
+      for (const method of ['POST', 'DELETE', 'PUT']) expect((await get(path, { method })).status).toBe(403)
+    expect((await get('/alerts/groups')).status).toBe(404)
+    expect(asked).toEqual([])
+  })
+
+  const ID = '6d4c0c0e-6a55-4d0a-b6a1-0f6f4f7c7b11'
+  const own = () => ({ origin: `https://127.0.0.1:${port}`, 'content-type': 'application/json' })
+  const add = (more: Asking = {}) => get('/silence/add', { method: 'POST', headers: own(), body: '{"a":1}', ...more })
+  const end = (more: Asking = {}) => get(`/silence/end/${ID}`, { method: 'DELETE', headers: own(), ...more })
+
+  it('lets the accounts that may make and end silences, names them, and logs it', async () => {
+    asked.length = 0
+    const account = await get('/silence/account')
+    expect([account.status, account.headers.account, account.headers['x-content-type-options']]).toEqual([200, 'ann', 'nosniff'])
+    expect([(await add()).status, (await end()).status]).toEqual([200, 200])
+    expect(asked).toEqual(['POST /api/v2/silences', `DELETE /api/v2/silence/${ID}`])
+    await expect
+      .poll(() => readFileSync(join(directory, 'silences.log'), 'utf8').split('\n'))
+      .toEqual(['ann (127.0.0.1) POST /silence/add 200 {\\x22a\\x22:1}', `ann (127.0.0.1) DELETE /silence/end/${ID} 200 -`, ''])
+  })
+
+  it('refuses silences of others, of other pages, and all other requests to Alertmanager', async () => {
+    asked.length = 0
+    // A browser that gets no 401 does not ask for another password.
+    for (const as of ['bob:open', 'ann:wrong', ''])
+      expect([as, ...(await Promise.all([get('/silence/account', { as }), add({ as }), end({ as })])).map(({ status }) => status)]).toEqual(
+        [...[as, 403, 403, 403]],
+      )
+    const origins = [{ origin: 'https://evil.test' }, { origin: 'null' }, { origin: `https://127.0.0.1:${port}.evil.test` }, { origin: '' }]
+    for (const headers of origins)
+      expect([(await add({ headers: { ...own(), ...headers } })).status, (await end({ headers })).status]).toEqual([403, 403])
+    expect((await add({ headers: { 'content-type': 'application/json' } })).status).toBe(403)
+    // A form of another page can send only these types.
+    for (const type of ['text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data; boundary=x'])
+      expect((await add({ headers: { ...own(), 'content-type': type } })).status).toBe(415)
+    expect((await add({ body: 'x'.repeat(20_000) })).status).toBe(413)
+    for (const method of ['GET', 'PUT', 'DELETE', 'OPTIONS'])
+      expect([method, (await add({ method, body: '' })).status]).toEqual([method, 403])
+    for (const method of ['GET', 'POST', 'PUT']) expect((await end({ method })).status).toBe(403)
+    for (const path of ['/silence/', '/silence/end/', `/silence/end/${ID}/x`, '/silence/end/../../status', '/silence', '/silence/reload'])
+      expect([path, (await get(path, { method: 'POST', headers: own() })).status]).toEqual([path, 404])
     expect(asked).toEqual([])
   })
 
