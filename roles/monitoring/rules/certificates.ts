@@ -10,7 +10,7 @@ export const certificateAlerts = ({ limits, checks }: Numbers): readonly Alert[]
     for: checks,
     severity: 'warning',
     summary:
-      'the certificate {{ $labels.path }} on {{ $labels.host }} should have been renewed: {{ $value | humanizePercentage }} of its lifetime is left',
+      'the certificate {{ $labels.path }} on {{ $labels.host }} was not renewed: {{ $value | humanizePercentage }} of its lifetime is left',
   },
   {
     alert: 'CertificateExpired',

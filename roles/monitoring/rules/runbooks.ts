@@ -67,7 +67,7 @@ export const RUNBOOKS: Readonly<Record<string, string>> = {
   UnitFailed: 'Run `systemctl status UNIT` and `journalctl -u UNIT -n 50`. After fixing the cause, run `systemctl reset-failed UNIT`.',
   RebootNeeded: 'A new kernel or library takes effect at the next boot. Reboot one host after the other.',
   CertificateNotRenewed:
-    'Every run renews a certificate in the last third of its lifetime. `provision schedule` renews those of the balancers only. The certificates between hosts (web servers, database, metrics: 90 days) need a `provision run` of the whole site at least every 30 days. `provision schedule status` shows why a scheduled run did nothing.',
+    'Every run renews a certificate in the last third of its lifetime. `provision schedule` renews those of the balancers only. The certificates between hosts (web servers, database, metrics: 90 days) need a `provision run` of the whole site at least every 30 days. `provision schedule status` shows why a scheduled run did nothing. A certificate whose path ends in `.own.pem` is one that you bring: replace its files in the project, then run `provision run`.',
   CertificateExpired: 'Run `provision run` now. If the certificate authority refuses, its message names the reason.',
   ServedCertificateExpires:
     'The certificate that visitors get expires soon; the file on disk may be newer. Run `provision run`, then `systemctl reload haproxy` on the balancer.',

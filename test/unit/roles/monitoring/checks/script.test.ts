@@ -450,7 +450,7 @@ describe('the checks of a host', { timeout: 20_000 }, () => {
     const paths = ['/a.pem', '/a.pem.key', '/b.pem', '/c%20d%25.pem', '/monkey', '/q"\\c.pem']
     write(
       'owned/base',
-      `${paths.map((path) => `certificate:/x ${path} disk\n`).join('')}certificate:/y /a.pem disk\ncertificate:/z /e.pem absent\nfile:/f.pem /f.pem disk\n`,
+      `${paths.map((path) => `certificate:/x ${path} disk\n`).join('')}certificate:/y /a.pem disk\ncertificate:/z /e.pem absent\nfile:/f.pem /f.pem disk\nfile:/x /g.own.pem ${'a'.repeat(64)}\nfile:/x /g.own.pem.key ${'a'.repeat(64)}\nfile:/x /h.pem ${'a'.repeat(64)}\n`,
     )
     program('reader', 'case $1 in owned) echo watched 3;; text) printf "%s\\n" "$2 $3" >>"$HOST/texts"; echo "$2";; esac')
     program(
@@ -461,12 +461,12 @@ describe('the checks of a host', { timeout: 20_000 }, () => {
     expect(named('provision_certificate')).toEqual(
       ['begins', 'ends'].flatMap((side) =>
         // A quote would end the label, and the node exporter would drop the whole file.
-        ['/a.pem', '/c d%.pem', '/monkey', '/qc.pem'].map((path) => `provision_certificate_${side}_seconds{path="${path}"}`),
+        ['/a.pem', '/c d%.pem', '/g.own.pem', '/monkey', '/qc.pem'].map((path) => `provision_certificate_${side}_seconds{path="${path}"}`),
       ),
     )
     expect(metrics.get('provision_certificate_ends_seconds{path="/c d%.pem"}')).toBe(String(Date.UTC(2026, 0, 2) / 1000))
     expect(readFileSync(at('texts'), 'utf8')).toBe(
-      ['/a.pem', '/b.pem', '/c%20d%25.pem', '/monkey', '/q"\\c.pem'].map((path) => `${path} 65536\n`).join(''),
+      ['/a.pem', '/b.pem', '/c%20d%25.pem', '/g.own.pem', '/monkey', '/q"\\c.pem'].map((path) => `${path} 65536\n`).join(''),
     )
   })
 
