@@ -1,4 +1,5 @@
-import type { Check, FlowContext, SiteProbe } from 'provision'
+import { isIP } from 'node:net'
+import { bracketed, type Check, type FlowContext, type SiteProbe } from 'provision'
 import { OWN } from './certificates/own.ts'
 import type { Options } from './options.ts'
 import { SOCKET } from './share.ts'
@@ -37,9 +38,9 @@ const HEALTHY = 'every web server is healthy'
  * -checkend, openssl ignores -checkhost, so it is asked each question alone.
  */
 const servedScript = ({ hsts_seconds, headers }: Options, name: string, probe: SiteProbe | undefined): string => `
-printf 'GET ${probe?.path ?? '/'} HTTP/1.0\\r\\nHost: ${name}\\r\\n\\r\\n' | timeout 10 openssl s_client -connect 127.0.0.1:443 -servername ${name} -showcerts -ign_eof 2>/dev/null >"$T/answer"
+printf 'GET ${probe?.path ?? '/'} HTTP/1.0\\r\\nHost: ${bracketed(name)}\\r\\n\\r\\n' | timeout 10 openssl s_client -connect 127.0.0.1:443 ${isIP(name) === 0 ? `-servername ${name}` : '-noservername'} -showcerts -ign_eof 2>/dev/null >"$T/answer"
 grep -q -e '-----BEGIN CERTIFICATE-----' "$T/answer" || { echo 'port 443 presents no certificate for this name'; exit 1; }
-for what in -issuer '-checkend 0' '-checkhost ${name}'; do openssl x509 -in "$T/answer" -noout $what; done >"$T/found" 2>&1
+for what in -issuer '-checkend 0' '${isIP(name) === 0 ? '-checkhost' : '-checkip'} ${name}'; do openssl x509 -in "$T/answer" -noout $what; done >"$T/found" 2>&1
 ! grep -e 'does NOT match' -e 'will expire' -e 'provision placeholder' "$T/found" && grep -q 'does match' "$T/found" || exit 1
 sed '1,/-----END CERTIFICATE-----/d' "$T/answer" >"$T/rest"; openssl x509 -in "$T/answer" -out "$T/leaf"
 openssl verify -partial_chain -trusted "$T/rest" "$T/leaf" >/dev/null 2>"$T/why" || { echo 'the certificate chain is not complete'; sed '/:error:/d' "$T/why"; exit 1; }

@@ -1,4 +1,4 @@
-import { network, z } from 'provision'
+import { network, secret, z } from 'provision'
 import { ownOption } from './certificates/own.ts'
 import { trustedProxies } from './config/proxies.ts'
 import { partOptions, redirectOption } from './sites/parts.ts'
@@ -14,6 +14,8 @@ const hostName = (wildcard: boolean) =>
       new RegExp(`^${wildcard ? '(\\*\\.)?' : ''}(${label}\\.)+[a-z0-9-]{2,63}$`),
       wildcard ? 'must be a full host name such as www.example.org, or *.example.org' : 'must be a full host name such as www.example.org',
     )
+
+const ipAddress = z.union([z.ipv4(), z.ipv6()])
 
 // Characters without a special meaning to HAProxy.
 const path = z.string().regex(/^\/[A-Za-z0-9/._~%@:+,=&?*!()-]*$/, 'must be a path without spaces, quotes, backslashes and dollar signs')
@@ -62,14 +64,19 @@ export const options = z.strictObject({
     .array(
       z.strictObject({
         names: z
-          .array(hostName(true))
+          .array(z.union([hostName(true), ipAddress], { error: 'must be a full host name, *.example.org, or an IP address' }))
           .min(1)
           .max(100)
-          .meta({ description: 'names of one certificate', examples: ['www.example.org'] }),
+          .meta({ description: 'names of one certificate', examples: [['www.example.org', 'example.org']] }),
         key: z
           .enum(['ecdsa', 'rsa', 'both'])
           .default('ecdsa')
           .meta({ description: 'type of the key; `both` orders two certificates, and clients choose' }),
+        profile: z
+          .string()
+          .min(1)
+          .optional()
+          .meta({ description: 'profile of this certificate; default: `acme.profile`', examples: ['shortlived'] }),
         own: ownOption.optional(),
       }),
     )
@@ -82,6 +89,18 @@ export const options = z.strictObject({
         .meta({ description: '`letsencrypt`, `letsencrypt-staging`, or the https address of an ACME directory' }),
       contact: z.email().optional().meta({ description: 'e-mail address for warnings of the authority' }),
       ca_file: z.string().optional().meta({ description: 'PEM file that verifies the ACME directory, for a private authority' }),
+      external_account: z
+        .strictObject({
+          kid: z.string().min(1).meta({ description: 'key identifier' }),
+          hmac_key: secret().meta({ description: 'HMAC key, in base64url' }),
+        })
+        .optional()
+        .meta({ description: 'your account at the authority, for authorities that require one (External Account Binding)' }),
+      profile: z
+        .string()
+        .min(1)
+        .optional()
+        .meta({ description: 'profile of the certificates, for authorities that offer several', examples: ['tlsserver'] }),
       dns_hook: z
         .array(z.string().min(1))
         .min(1)

@@ -12,6 +12,7 @@ import {
   service,
   text,
 } from 'provision'
+import { certificatesOf, pathsOf } from './certificates/ordered.ts'
 import { ownPairsOf, ownResources } from './certificates/own.ts'
 import { revocationResources } from './certificates/revocation.ts'
 import { checksOf } from './checks.ts'
@@ -77,14 +78,16 @@ export default defineRole({
             directory: acme.directory,
             contact: acme.contact,
             caFile: acme.ca_file,
+            externalAccount:
+              acme.external_account === undefined ? undefined : { kid: acme.external_account.kid, hmacKey: acme.external_account.hmac_key },
             dnsHook: acme.dns_hook,
             tryFirst: acme.try_first,
           })
-    const placeholders = pairs.map((pair) => placeholder(pair))
+    const placeholders = pairs.map(({ profile: _, ...pair }) => placeholder(pair))
     const pages = pagesOf(given.error_pages, files)
     const own = ownPairsOf(given)
     const ownFiles = own.flatMap((pair) => ownResources(pair, context))
-    const list = file({ path: LIST, content: certificateList([...own, ...pairs].map(({ path }) => path)), set: SET })
+    const list = file({ path: LIST, content: certificateList(pathsOf(given)), set: SET })
     const formers = formerCertificates({ path: FORMERS, list: LIST, pairs })
     const users = usersIn(given, host, served)
     const config = file({
@@ -156,15 +159,3 @@ const SET = { name: 'haproxy', root: '/etc/haproxy', check: ['haproxy', '-c', '-
 /** Whether the certificate of a name is one that the user brings. */
 const isOwn = (name: string, { certificates }: Options): boolean =>
   certificates.some(({ own, names }) => own !== undefined && names.includes(name))
-
-/** Certificates with their paths: one for each type of key. */
-const certificatesOf = ({ certificates }: Options) =>
-  certificates
-    .filter(({ own }) => own === undefined)
-    .flatMap(({ names, key }) =>
-      (key === 'both' ? (['ecdsa', 'rsa'] as const) : [key]).map((keyType) => ({ path: chainOf(names, key, keyType), names, keyType })),
-    )
-
-/** Path of a chain. If both key types are loaded, HAProxy chooses the type for each client. */
-const chainOf = ([first = '']: readonly string[], key: string, type: string): string =>
-  `/etc/ssl/haproxy/${first.replace('*', 'any')}${key === 'both' ? `.${type}` : ''}.pem`

@@ -34,7 +34,7 @@ export const openAccount = (
     options,
     missing: () => (get() === undefined ? { key, action: 'create', reason: 'not created yet' } : undefined),
     make: () => store.make(),
-    issue: async ({ request, names }, doing) => {
+    issue: async ({ request, names, profile }, doing) => {
       if (unreachable !== undefined) throw unreachable
       const limit = exceededLimit(directory, names, readHistory(root))
       if (limit !== undefined) throw authorityProblem(directory, limit)
@@ -50,8 +50,10 @@ export const openAccount = (
           ca: options.caFile === undefined ? undefined : readAuthorities(root, options.caFile),
           accountKey: (await store.key()).reveal(),
           contact: options.contact,
+          externalAccount: at === url ? options.externalAccount : undefined,
           request,
           names,
+          profile,
           dnsHook: options.dnsHook?.map((word) => (word.startsWith('./') ? resolve(root, word) : word)),
           doing,
           failed: (unverified) => note({ directory: from, names: unverified, outcome: 'failed' }),

@@ -28,19 +28,24 @@ interface Attempt {
 /** Validates all names of these authorizations. Throws a problem with the authority's words if one fails. */
 export const prove = async (authorizations: readonly acme.Authorization[], proof: Proof): Promise<void> => {
   const { directory, dnsHook } = proof
-  const type = dnsHook === undefined ? 'http-01' : 'dns-01'
   const attempts = authorizations.map((authorization): Attempt => {
+    // DNS has no records of addresses (RFC 8738, 7).
+    const type = dnsHook === undefined || authorization.identifier.type === 'ip' ? 'http-01' : 'dns-01'
     const challenge = authorization.challenges.find((one) => one.type === type)
     if (challenge !== undefined) return { authorization, challenge }
     throw refused(directory, [`${nameOf(authorization)}: the authority offers no ${type.toUpperCase()} challenge for it`], FIX[type])
   })
   await checkThumbprint(attempts, proof)
-  await (dnsHook === undefined ? proveByHttp(attempts, proof) : proveByDns(attempts, dnsHook, proof))
+  const byHttp = attempts.filter(({ challenge }) => challenge.type === 'http-01')
+  const byDns = attempts.filter(({ challenge }) => challenge.type === 'dns-01')
+  if (byHttp.length > 0) await proveByHttp(byHttp, proof)
+  if (dnsHook !== undefined && byDns.length > 0) await proveByDns(byDns, dnsHook, proof)
 }
 
 // The load balancers answer with our thumbprint. A different one would count as a failed validation.
-const checkThumbprint = async ([first]: readonly Attempt[], { client, accountKey }: Proof): Promise<void> => {
-  if (first === undefined || first.challenge.type !== 'http-01') return
+const checkThumbprint = async (attempts: readonly Attempt[], { client, accountKey }: Proof): Promise<void> => {
+  const first = attempts.find(({ challenge }) => challenge.type === 'http-01')
+  if (first === undefined) return
   const expected = `${first.challenge.token}.${thumbprintOf(accountKey)}`
   if ((await client.getChallengeKeyAuthorization(first.challenge)) !== expected)
     throw new Error('acme-client computes another thumbprint than provision')

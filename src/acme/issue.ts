@@ -1,6 +1,9 @@
 import { X509Certificate } from 'node:crypto'
+import { isIP } from 'node:net'
 import { Pkcs10CertificateRequest } from '@peculiar/x509'
 import acme from 'acme-client'
+import { canonicalAddress } from '../ip-address.ts'
+import type { AcmeOptions } from '../keystore/identities.ts'
 import { Problem } from '../problem.ts'
 import { detailOf, prove, refused } from './challenge.ts'
 import { authorityProblem } from './problem.ts'
@@ -15,10 +18,14 @@ export interface Order {
   readonly ca: string | undefined
   readonly accountKey: string
   readonly contact: string | undefined
+  /** The user's account at the authority; undefined if none is needed. */
+  readonly externalAccount?: AcmeOptions['externalAccount']
   /** Certificate signing request, PEM. */
   readonly request: string
   /** The names of the site. A signing request for other names is refused. */
   readonly names: readonly string[]
+  /** Profile of the certificate; default: that of the authority. */
+  readonly profile?: string | undefined
   /** The user's command that publishes TXT records. With it, names are validated by DNS-01, otherwise by HTTP-01. */
   readonly dnsHook?: readonly string[] | undefined
   readonly doing: (what: string) => void
@@ -44,15 +51,18 @@ export const issueCertificate = async (order: Order): Promise<string> => {
 }
 
 const issue = async (
-  { directory, url, accountKey, contact, request, names, dnsHook, doing, failed = () => {} }: Order,
+  { directory, url, accountKey, contact, externalAccount, request, names, profile, dnsHook, doing, failed = () => {} }: Order,
   signal: AbortSignal,
 ): Promise<string> => {
-  const client = new acme.Client({ directoryUrl: url, accountKey })
+  const bound = externalAccount === undefined ? undefined : { kid: externalAccount.kid, hmacKey: externalAccount.hmacKey.reveal() }
+  const client = new acme.Client({ directoryUrl: url, accountKey, ...(bound !== undefined && { externalAccountBinding: bound }) })
   doing('contacting the certificate authority')
+  if (profile !== undefined) await checkProfile(profile, directory, url)
   // This updates an existing account. An authority may refuse an update without content.
   await client.createAccount({ termsOfServiceAgreed: true, contact: contact === undefined ? [] : [`mailto:${contact}`] })
   doing(`ordering a certificate for ${names.join(', ')}`)
-  const order = await client.createOrder({ identifiers: names.map((value) => ({ type: 'dns', value })) })
+  const identifiers = names.map((value) => ({ type: isIP(value) === 0 ? 'dns' : 'ip', value }))
+  const order = await client.createOrder({ identifiers, ...(profile !== undefined && { profile }) })
   const pending = (await client.getAuthorizations(order)).filter(({ status }) => status !== 'valid')
 
   if (pending.length > 0) doing(`validating ${pending.map(({ identifier }) => identifier.value).join(', ')}`)
@@ -65,6 +75,18 @@ const issue = async (
   if (done.status !== 'valid') throw refused(directory, [`the order is ${done.status}: ${detailOf(done) ?? 'no reason was given'}`])
   const chain = await client.getCertificate(done)
   return checkedChain(directory, chain, names, request)
+}
+
+/** Throws a problem unless the directory lists the profile: an authority may ignore one that it does not know. */
+const checkProfile = async (profile: string, directory: string, url: string): Promise<void> => {
+  const { data } = await acme.axios.get<{ readonly meta?: { readonly profiles?: object } }>(url)
+  const profiles = Object.keys(data.meta?.profiles ?? {})
+  if (profiles.includes(profile)) return
+  throw authorityProblem(directory, {
+    what: `certificate authority has no profile ${profile}`,
+    why: profiles.length === 0 ? 'its directory lists no profiles' : `its profiles are ${profiles.join(', ')}`,
+    fix: profiles.length === 0 ? 'remove `profile`' : 'set `profile` to one of them',
+  })
 }
 
 /** Throws a problem unless the signing request is for exactly the names of the site. */
@@ -81,11 +103,14 @@ const checkRequest = ({ directory, request, names }: Order): void => {
 const requestedNames = (request: string): readonly string[] | undefined => {
   try {
     const { commonName, altNames } = acme.crypto.readCsrDomains(request)
-    return [...new Set([commonName, ...altNames].filter((name) => name !== null && name !== '').map((name) => name.toLowerCase()))]
+    return [...new Set([commonName, ...altNames].filter((name) => name !== null && name !== '').map(comparable))]
   } catch {
     return undefined
   }
 }
+
+/** A host name in lower case, or an IP address in its canonical form. */
+const comparable = (name: string): string => canonicalAddress(name) ?? name.toLowerCase()
 
 /** Throws a problem unless the chain is for the ordered names and key and is valid now. */
 const checkedChain = (directory: string, chain: string, names: readonly string[], request: string): string => {
@@ -101,7 +126,7 @@ const checkedChain = (directory: string, chain: string, names: readonly string[]
 const faultOf = (chain: string, names: readonly string[], key: Buffer): string | undefined => {
   const leaf = readCertificate(chain)
   if (leaf === undefined) return 'the answer is not a certificate'
-  const given = (leaf.subjectAltName ?? '').split(', ').map((name) => name.replace(/^DNS:/, '').toLowerCase())
+  const given = (leaf.subjectAltName ?? '').split(', ').map((name) => comparable(name.replace(/^(DNS|IP Address):/, '')))
   const missing = names.filter((name) => !given.includes(name))
   if (missing.length > 0) return `not in the certificate: ${missing.join(', ')}`
   if (!leaf.publicKey.export({ type: 'spki', format: 'der' }).equals(key)) return 'the certificate does not belong to the key of the host'

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { Resolver } from 'node:dns/promises'
 import http from 'node:http'
+import { isIP } from 'node:net'
 
 const RESOLVE_MS = 1500
 const ANSWER_MS = 5000
@@ -38,6 +39,7 @@ const wrongAnswers = async (name: string, thumbprint: string, network: Network):
 }
 
 const addressesOf = async (name: string): Promise<readonly string[]> => {
+  if (isIP(name) !== 0) return [name]
   const resolver = new Resolver({ timeout: RESOLVE_MS, tries: 1 })
   const found = await Promise.allSettled([resolver.resolve4(name), resolver.resolve6(name)])
   return found.flatMap((result) => (result.status === 'fulfilled' ? result.value : []))

@@ -62,7 +62,7 @@ const MEANINGS: Readonly<Record<string, readonly [string, string]>> = {
   unsupportedContact: ['certificate authority refused the contact', 'set acme.contact to a mail address at a real domain'],
   externalAccountRequired: [
     'certificate authority requires external account binding',
-    'set acme.directory to a directory without external account binding',
+    'set `acme.external_account` to the key identifier and the HMAC key that the authority gave you',
   ],
   unauthorized: [
     'certificate authority refused the account',

@@ -1,3 +1,5 @@
+import type { Secret } from '../secret/secret.ts'
+
 /** A value that exists once its identity was created (structurally the resources' `Later`). */
 export interface LaterValue {
   readonly later: string
@@ -22,6 +24,8 @@ export interface AcmeOptions {
   readonly caFile?: string | undefined
   /** The user's command that publishes TXT records. With it, names are validated by DNS-01, otherwise by HTTP-01. */
   readonly dnsHook?: readonly string[] | undefined
+  /** An account that the user has with the authority already, to which the ACME account is bound (RFC 8555, 7.3.4). */
+  readonly externalAccount?: { readonly kid: string; readonly hmacKey: Secret } | undefined
   /** A directory that must issue once before the first order of this account; its certificate is discarded. */
   readonly tryFirst?: string | undefined
 }
@@ -63,6 +67,8 @@ export interface IssueRequest {
   /** Certificate signing request, PEM. */
   readonly request: string
   readonly names: readonly string[]
+  /** Profile of the certificate, for an ACME authority that offers several. */
+  readonly profile?: string | undefined
   /** For the site's own authorities; an ACME authority decides both itself. */
   readonly leaf?: { readonly usages: readonly LeafUsage[]; readonly lifetimeDays: number } | undefined
 }

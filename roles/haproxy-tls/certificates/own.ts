@@ -1,4 +1,5 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto'
+import { isIP } from 'node:net'
 import { file, type HostContext, Problem, projectFile, type Resource, type Secret, secret, text, z } from 'provision'
 import type { Options } from '../options.ts'
 
@@ -27,7 +28,9 @@ export interface OwnPair {
 /** The certificates that the user brings. */
 export const ownPairsOf = ({ certificates }: Options): readonly OwnPair[] =>
   certificates.flatMap(({ names, own }) =>
-    own === undefined ? [] : [{ ...own, names, path: `/etc/ssl/haproxy/${(names[0] ?? '').replace('*', 'any')}${OWN}` }],
+    own === undefined
+      ? []
+      : [{ ...own, names, path: `/etc/ssl/haproxy/${(names[0] ?? '').replace('*', 'any').replaceAll(':', '-')}${OWN}` }],
   )
 
 /** Chain and key on the host. Throws an input error for a pair that HAProxy or browsers would refuse, and warns of one that expires soon. */
@@ -81,6 +84,8 @@ const keyIn = (key: Secret, wrong: (what: string, fix: string) => Problem): KeyO
 
 /** Whether a certificate is for a name; a wildcard needs the same wildcard. */
 const isFor = (certificate: X509Certificate, name: string): boolean =>
-  name.startsWith('*.')
-    ? (certificate.subjectAltName ?? '').split(', ').includes(`DNS:${name}`)
-    : certificate.checkHost(name, { partialWildcards: false }) !== undefined
+  isIP(name) !== 0
+    ? certificate.checkIP(name) !== undefined
+    : name.startsWith('*.')
+      ? (certificate.subjectAltName ?? '').split(', ').includes(`DNS:${name}`)
+      : certificate.checkHost(name, { partialWildcards: false }) !== undefined

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net'
 import type { SiteView } from 'provision'
 import { proxyFaults } from '../config/proxies.ts'
 import { TIMEOUTS } from '../config/timeouts.ts'
@@ -41,6 +42,19 @@ export const faultsOf = (given: Options, view: SiteView): readonly Fault[] => {
             },
           ]
         : [],
+    ),
+    ...certificates.flatMap(({ names }, i) =>
+      names.flatMap((name, j) =>
+        i > 0 && isIP(name) !== 0
+          ? [
+              {
+                path: ['certificates', i, 'names', j],
+                what: `${name} is in a certificate that visitors of an address do not get`,
+                fix: 'move its certificate to the beginning of the list: the first one serves clients that name no host',
+              },
+            ]
+          : [],
+      ),
     ),
     ...certificates.flatMap(({ names }, i) =>
       names.flatMap((name, j) =>

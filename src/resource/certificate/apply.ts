@@ -50,6 +50,7 @@ const issue = function* (spec: IssuedSpec | LeafSpec, state: CertificateState, d
       identity: from,
       request: request.stdout.toString(),
       names,
+      ...(spec.stage === 'issued' && spec.profile !== undefined && { profile: spec.profile }),
       ...(spec.stage === 'leaf' && { leaf: { usages: spec.usages, lifetimeDays: spec.lifetimeDays } }),
       doing: `ordering a certificate for ${names.join(', ')}`,
     },
@@ -118,7 +119,7 @@ fi
 
 const configOf = (names: readonly string[], organization?: string): string => {
   // A common name has at most 64 characters (RFC 5280, upper bounds) and is informational.
-  const common = names.find((name) => name.length <= 64)
+  const common = names.find((name) => name.length <= 64 && isIP(name) === 0)
   const subject = organization === undefined && common !== undefined ? `CN = ${common}` : `O = ${organization ?? 'provision'}`
   return `[req]
 prompt = no

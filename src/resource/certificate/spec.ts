@@ -33,7 +33,7 @@ const pair = {
   /** Path of the chain, readable by everybody. The private key is `PATH.key`. */
   path: absolutePath,
   names: z
-    .array(dnsName)
+    .array(z.union([dnsName, ipAddress], { error: 'must be a full host name such as www.example.org, or an IP address' }))
     .min(1)
     .transform((names): readonly string[] => [...new Set(names)]),
   keyType: z.enum(['ecdsa', 'rsa']).default('ecdsa'),
@@ -55,6 +55,8 @@ export const schema = z.discriminatedUnion('stage', [
       ...pair,
       /** The key of the ACME account, from `ctx.acmeAccount(…)`. */
       account: z.string().regex(/^\S+$/),
+      /** Profile that the authority offers; default: the authority's choice. */
+      profile: z.string().optional(),
       /** Fraction of its lifetime after which a certificate is renewed. */
       renewAt,
       /** The service that reads the certificate. It is reloaded in the same step. */

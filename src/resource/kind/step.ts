@@ -38,6 +38,8 @@ export interface IdentityStep {
   readonly request: string
   readonly names: readonly string[]
   /** Usages and lifetime of a certificate by an authority of the site. */
+  /** Profile of a certificate of an ACME authority. */
+  readonly profile?: string
   readonly leaf?: { readonly usages: readonly ('server' | 'client')[]; readonly lifetimeDays: number }
   readonly doing?: string
 }

@@ -139,7 +139,7 @@ describe('a refusal of the authority', () => {
     ['caa', /CAA record of the domain excludes this authority/, /CAA records/],
     ['invalidContact', /refused the contact/, /acme\.contact/],
     ['unsupportedContact', /refused the contact/, /acme\.contact/],
-    ['externalAccountRequired', /requires external account binding/, /acme\.directory/],
+    ['externalAccountRequired', /requires external account binding/, /acme\.external_account/],
     ['unauthorized', /refused the account/, /may have deactivated the account/],
     ['badCSR', /refused the signing request/, /another key type/],
     ['somethingElse', /^certificate authority refused the request$/, /documentation of the authority/],

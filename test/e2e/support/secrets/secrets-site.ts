@@ -52,6 +52,7 @@ groups:
     vars:
       haproxy-tls:
         certificates: [{ names: [own.example.test], own: { chain: own.pem, key: '\${env:POISON_OWN}' } }]
+        acme: { external_account: { kid: kid, hmac_key: '\${secret:deep.b}' } }
         users: { ann: '\${env:POISON_A}' }
         locations: { /admin: { users: { bob: '\${secret:deep.b}' } } }
         sites:

@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { webcrypto } from 'node:crypto'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { createServer } from 'node:https'
+import { isIP } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as x509 from '@peculiar/x509'
@@ -27,6 +28,8 @@ export interface FaultyAuthority {
   lie: Lie
   /** Types of the challenges that validate a name; undefined: names are valid without a challenge. */
   challenges: readonly string[] | undefined
+  /** What the directory says about itself. */
+  meta: object | undefined
   /** Paths and payloads of the requests, in order. */
   readonly requests: { readonly path: string; readonly payload: object }[]
   close(): Promise<void>
@@ -54,7 +57,7 @@ export const faultyAuthority = async (host: string, port: number): Promise<Fault
   }
   const authorization = (i: number) => ({
     status: statusOf(i),
-    identifier: { type: 'dns', value: names[i]?.replace('*.', '') },
+    identifier: { type: isIP(names[i] ?? '') === 0 ? 'dns' : 'ip', value: names[i]?.replace('*.', '') },
     ...(names[i]?.startsWith('*.') && { wildcard: true }),
     challenges: (liar.challenges ?? []).map((type) => ({
       ...{ type, url: url(`challenge/${i}/${type}`), status: statusOf(i), token: `token-${i}` },
@@ -71,7 +74,14 @@ export const faultyAuthority = async (host: string, port: number): Promise<Fault
   const answer = async (path: string, payload: Payload): Promise<{ status?: number; headers?: Record<string, string>; body?: unknown }> => {
     switch (path.split('?')[0]) {
       case '/dir':
-        return { body: { newNonce: url('nonce'), newAccount: url('account'), newOrder: url('new-order') } }
+        return {
+          body: {
+            newNonce: url('nonce'),
+            newAccount: url('account'),
+            newOrder: url('new-order'),
+            ...(liar.meta !== undefined && { meta: liar.meta }),
+          },
+        }
       case '/account':
         return { status: 201, headers: { location: url('account/1') }, body: { status: 'valid' } }
       case '/new-order': {
@@ -119,6 +129,7 @@ export const faultyAuthority = async (host: string, port: number): Promise<Fault
     ca: tls.cert,
     lie: 'names',
     challenges: undefined,
+    meta: undefined,
     requests: [],
     close: () => {
       server.closeAllConnections()
@@ -156,7 +167,7 @@ const issue = async (lie: Lie, names: readonly string[], csr: string): Promise<s
     publicKey: lie === 'key' ? signer.publicKey : new x509.Pkcs10CertificateRequest(Buffer.from(csr, 'base64url')).publicKey,
     signingKey: signer.privateKey,
     signingAlgorithm: EC,
-    extensions: [new x509.SubjectAlternativeNameExtension(given.map((value) => ({ type: 'dns', value })))],
+    extensions: [new x509.SubjectAlternativeNameExtension(given.map((value) => ({ type: isIP(value) === 0 ? 'dns' : 'ip', value })))],
   })
   return leaf.toString('pem')
 }

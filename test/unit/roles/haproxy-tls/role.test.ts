@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import haproxy from '../../../../roles/haproxy-tls/role.ts'
 import { type Content, shownText } from '../../../../src/resource/kind/content.ts'
 import { keyOf, type Resource } from '../../../../src/resource/kind/kind.ts'
+import { Secret } from '../../../../src/secret/secret.ts'
 import { host } from '../context.ts'
 import { declaredBy, textOf } from './balancer.ts'
 
@@ -132,6 +133,36 @@ describe('identities', () => {
       keyType: 'ecdsa',
       account: 'acme-account:test',
     })
+  })
+
+  it('bind the account to one that the authority gave, and order profiles', () => {
+    const asked: object[] = []
+    const external_account = { kid: 'kid-1', hmac_key: new Secret('hmac') }
+    const certificates = [{ names: ['a.test'] }, { names: ['b.test'], profile: 'shortlived' }]
+    const acme = { external_account, profile: 'tlsserver' }
+    const declared = declaredBy({ certificates, acme }, undefined, {}, undefined, (options) => void asked.push(options))
+    expect(asked).toMatchObject([{ externalAccount: { kid: 'kid-1', hmacKey: external_account.hmac_key } }])
+    const profiles = declared.flatMap(({ spec }) =>
+      (spec as { stage?: string }).stage === 'issued' ? [(spec as { profile?: string }).profile] : [],
+    )
+    expect(profiles).toEqual(['tlsserver', 'shortlived'])
+  })
+
+  it('are for addresses too, in the first certificate', () => {
+    const certificates = [{ names: ['2001:db8::1', '192.0.2.1'] }, { names: ['a.test'] }]
+    const declared = declaredBy({ certificates })
+    expect(textOf(declared, '/etc/haproxy/certificates.list')).toBe('/etc/ssl/haproxy/2001-db8--1.pem\n/etc/ssl/haproxy/a.test.pem\n')
+    expect(textOf(declared, '/etc/haproxy/haproxy.cfg')).toContain('hdr Host 192.0.2.1\n')
+    const faults = (all: object) => haproxy.check?.(context({ certificates: all })).map(({ what }) => what)
+    expect(faults(certificates)).toEqual([])
+    expect(faults(certificates.toReversed())).toEqual([
+      '2001:db8::1 is in a certificate that visitors of an address do not get',
+      '192.0.2.1 is in a certificate that visitors of an address do not get',
+    ])
+    const check = haproxy.verify?.(context({ certificates })).find(({ name }) => name.startsWith('2001:db8::1'))
+    expect(String(check?.script)).toContain('-noservername')
+    expect(String(check?.script)).toContain("'-checkip 2001:db8::1'")
+    expect(String(check?.script)).toContain('Host: [2001:db8::1]')
   })
 
   it('serve former certificates until the new ones are issued', () => {
