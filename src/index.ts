@@ -89,6 +89,7 @@ export { tree } from './resource/tree/tree.ts'
 export { METRICS } from './role/metrics.ts'
 export { overlap } from './role/networks.ts'
 export { projectFile } from './role/project-file.ts'
+export { listensOf } from './role/published.ts'
 export type {
   Check,
   Drain,

@@ -1,5 +1,5 @@
 import type { Flow } from '../role/role.ts'
-import { portText } from '../role/way.ts'
+import { wayText } from '../role/way.ts'
 import { list } from '../site/source/suggest.ts'
 import { table, tableWidth } from './table.ts'
 import { count } from './text.ts'
@@ -31,16 +31,21 @@ const flowRows = (flows: readonly Flow[], groups: Groups, { paint, columns }: Vi
       }
     }),
   )
+  // Most sites need no reasons.
+  const head = flows.some(({ why }) => why !== undefined) ? [...HEAD, 'why'] : HEAD
   const rows = merged.map(({ from, to, cells }) => [from.join(', '), to.join(', '), ...cells])
-  if (tableWidth(HEAD, rows) <= columns) return table(HEAD, rows, paint)
+  if (tableWidth(head, rows) <= columns) return table(head, rows, paint)
   // Too wide for the screen: one name per line.
   const narrow = merged.flatMap(({ from, to, cells }) =>
     Array.from({ length: Math.max(from.length, to.length) }, (_, i) => [from[i] ?? '', to[i] ?? '', ...(i === 0 ? cells : [])]),
   )
-  return table(HEAD, narrow, paint)
+  return table(head, narrow, paint)
 }
 
-const cellsOf = (flow: Flow): readonly string[] => [portText(flow), flow.service, flow.role, flow.encrypted ? 'yes' : 'no']
+const cellsOf = (flow: Flow): readonly string[] => [
+  ...[wayText(flow), flow.service, flow.role, flow.encrypted ? 'yes' : 'no'],
+  ...(flow.why === undefined ? [] : [flow.why]),
+]
 
 const namesOf = ({ from }: Flow): readonly string[] => (from === 'anyone' ? ['anyone'] : from.map(({ name }) => name))
 

@@ -1,5 +1,6 @@
 import type { z } from 'zod'
 import type { Resource } from './kind/kind.ts'
+import type { AnyPublishes } from './kind/published.ts'
 import { refuseAccidents } from './kind/unusable.ts'
 
 /** Several resources that are declared together, by one name and one set of options. */
@@ -9,6 +10,8 @@ export interface Composite<Input, Spec> {
   readonly schema: z.ZodType<Spec, Input>
   /** Returns the resources in the order in which they are applied. */
   resources(spec: Spec): readonly Resource[]
+  /** How its options tell the firewall what it publishes. */
+  readonly publishes?: AnyPublishes
 }
 
 /** Any composite: the type that YAML works with. */

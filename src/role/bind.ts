@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import { distinctProblems, type Problem, Problem as ProblemClass, Problems, placeOf, type Where } from '../problem.ts'
+import { distinctProblems, type Problem, Problem as ProblemClass, Problems, placeOf, problemsIn, type Where } from '../problem.ts'
 import type { Host } from '../site/inventory/host.ts'
 import { shortSecretWarnings } from '../site/reference/short-secret.ts'
 import { zodProblems } from '../site/schema/zod.ts'
@@ -8,6 +8,7 @@ import { inFileOrder } from '../site/source/input-problem.ts'
 import type { LocatedValue } from '../site/source/source-map.ts'
 import { resolveFlows } from './flows.ts'
 import type { Exposed, Exposes, Flow, HostView, Role, SiteContext, SiteView } from './role.ts'
+import { setsByHost, withSets } from './sets.ts'
 import { pathsTo, secretsAt, valueAt } from './written.ts'
 
 /** A role bound to a host with its checked options: everything that is known without contacting the host. */
@@ -65,9 +66,16 @@ export const bindRoles = (site: Site, roles: ReadonlyMap<string, Role>, found: r
         if (before !== undefined && !isDeepStrictEqual(before.context.options, checked.data))
           problems.push(boundTwice(name, role, use.where, before))
         bound.push({ play, host: name, role, context, written, where: use.where })
-        listening.push({ host, role: role.name, listens: role.listens?.(context) ?? [], where: use.where, optionWith: optionIn(written) })
+        try {
+          listening.push({ host, role: role.name, listens: role.listens?.(context) ?? [], where: use.where, optionWith: optionIn(written) })
+        } catch (error) {
+          const faulty = problemsIn(error)
+          if (faulty === undefined) throw error
+          problems.push(...faulty)
+        }
       }
-  const { flows, problems: flowProblems } = resolveFlows(listening, view, (name) => site.hosts.get(name)?.where)
+  const named = withSets(listening, setsByHost(bound), view)
+  const { flows, problems: flowProblems } = resolveFlows(named, view, (name) => site.hosts.get(name)?.where)
   const { exposed, problems: twice } = exposedBy(bound, flows)
   const all = distinctProblems([...problems, ...flowProblems, ...twice])
   if (all.length > 0) throw new Problems(inFileOrder(all))

@@ -2,7 +2,7 @@ import { Problem, placeOf, type Where } from '../problem.ts'
 import { list } from '../site/source/suggest.ts'
 import { type Cause, joined, type Report, resolvePeers } from './peers.ts'
 import type { Flow, HostView, Listen, SiteView } from './role.ts'
-import { portText } from './way.ts'
+import { portText, wayText } from './way.ts'
 
 /** The ports of one role on one host, and the place in the playbook that binds the role. */
 export interface Declared {
@@ -35,14 +35,13 @@ export const resolveFlows = (
     for (const listen of mergedListens(one.listens)) {
       const from = resolvePeers(host, listen, site, report)
       if (from === undefined) continue
-      const { service, port, protocol, encrypted = false, responseSeconds, sites } = listen
-      const more = { ...(responseSeconds !== undefined && { responseSeconds }), ...(sites !== undefined && { sites }) }
-      const flow: Flow = { host: host.name, role, service, port, protocol, encrypted, ...more, from }
-      const where = placeOfCause(one, placeOfHost, { written: port })
-      const key = `${host.name} ${portText(listen)}`
+      const { from: _, encrypted = false, ...rest } = listen
+      const flow: Flow = { host: host.name, role, ...rest, encrypted, from }
+      const where = placeOfCause(one, placeOfHost, { written: listen.port })
+      const key = `${host.name} ${wayText(listen)}`
       const first = claims.get(key)
       if (first === undefined) claims.set(key, { flow, where })
-      else if (first.flow.role === role && first.flow.service === service)
+      else if (first.flow.role === role && first.flow.service === listen.service)
         claims.set(key, {
           flow: { ...flow, ...slowest([first.flow, flow]), from: joined(first.flow.from, from) },
           where: first.where,
@@ -66,7 +65,7 @@ const slowest = (all: readonly Pick<Listen, 'responseSeconds'>[]): Pick<Flow, 'r
 
 /** Merges a role's entries for the same service and port. The merged entry is encrypted if all of them are. */
 const mergedListens = (listens: readonly Listen[]): readonly Listen[] => {
-  const same = Map.groupBy(listens, (listen) => `${portText(listen)} ${listen.service}`)
+  const same = Map.groupBy(listens, (listen) => `${wayText(listen)} ${listen.service}`)
   return [...same.values()].flatMap((entries) =>
     entries.slice(0, 1).map((first) => ({
       ...first,

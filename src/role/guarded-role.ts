@@ -43,9 +43,15 @@ export const guardedRole = (role: Role, path: string, shown = path, home?: strin
 }
 
 const peer = z.union(
-  [z.enum(['anyone', 'administrators']), z.object({ group: z.string() }), z.object({ host: z.string() }), z.object({ network })],
+  [
+    z.enum(['anyone', 'administrators']),
+    z.object({ group: z.string() }),
+    z.object({ host: z.string() }),
+    z.object({ network }),
+    z.object({ set: z.string(), networks: z.array(network).min(1) }),
+  ],
   {
-    error: "must be 'anyone', 'administrators', { group }, { host } or { network }",
+    error: "must be 'anyone', 'administrators', { group }, { host }, { network } or { set, networks }",
   },
 )
 const listen = z.object({
@@ -54,6 +60,10 @@ const listen = z.object({
   protocol: z.enum(['tcp', 'udp', 'vrrp']),
   from: z.array(peer),
   encrypted: z.boolean().optional(),
+  why: z.string().optional(),
+  forwarded: z.literal(true).optional(),
+  interface: z.string().optional(),
+  rate: z.object({ perMinute: z.int().positive(), burst: z.int().positive() }).optional(),
   sites: z.array(z.object({ names: z.array(z.string()), probe: z.object({ path: z.string(), status: z.number() }).optional() })).optional(),
 })
 

@@ -46,15 +46,24 @@ const isPlain = (from: readonly Peer[], entry: string, report: Report): boolean 
   return twice === undefined && !redundant
 }
 
-type Named = Exclude<Peer, string | { readonly network: string }>
+type Named = Exclude<Peer, string | { readonly network: string } | { readonly set: string }>
 const wordOf = (peer: Named): string => ('group' in peer ? peer.group : peer.host)
 const nameOf = (peer: Peer): string =>
-  typeof peer === 'string' ? peer : 'network' in peer ? peer.network : 'group' in peer ? `the group ${peer.group}` : `the host ${peer.host}`
+  typeof peer === 'string'
+    ? peer
+    : 'network' in peer
+      ? peer.network
+      : 'set' in peer
+        ? `the set ${peer.set}`
+        : 'group' in peer
+          ? `the group ${peer.group}`
+          : `the host ${peer.host}`
 
 const resolvePeer = (peer: Peer, entry: string, site: SiteView, report: Report): From | undefined => {
   if (peer === 'anyone') return 'anyone'
   if (peer === 'administrators') return [{ name: ADMINISTRATORS, addresses: [] }]
   if ('network' in peer) return [{ name: peer.network, addresses: [peer.network] }]
+  if ('set' in peer) return [{ name: peer.set, addresses: peer.networks }]
   const found = 'group' in peer ? membersOf(peer.group, site) : site.hosts.filter(({ name }) => name === peer.host)
   if (found.length === 0) {
     const known = 'group' in peer ? groupsOf(site) : site.hosts.map(({ name }) => name)

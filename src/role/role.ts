@@ -35,8 +35,34 @@ export interface Network {
   readonly network: string
 }
 
-/** A permitted peer of a port: anyone, the administrators' networks, a group of hosts, one host, or a network outside the inventory. */
-export type Peer = 'anyone' | 'administrators' | { readonly group: string } | { readonly host: string } | { readonly network: string }
+/**
+ * A permitted peer of a port: anyone, the administrators' networks, a group of hosts, one host, a network outside the inventory, or a named
+ * set of such networks. A group that the inventory does not have can be a set of the host's firewall.
+ */
+export type Peer =
+  | 'anyone'
+  | 'administrators'
+  | { readonly group: string }
+  | { readonly host: string }
+  | { readonly network: string }
+  | { readonly set: string; readonly networks: readonly string[] }
+
+/** A limit of new connections from one address. */
+export interface ConnectionRate {
+  readonly perMinute: number
+  readonly burst: number
+}
+
+/** What a firewall needs to know about a port beside its peers. */
+interface PortRules {
+  /** The reason for opening it, for people. */
+  readonly why?: string
+  /** Packets to the port are forwarded, to a container or to another host. The rules for incoming packets then do not apply. */
+  readonly forwarded?: true
+  /** The only network interface on which the port is open. */
+  readonly interface?: string
+  readonly rate?: ConnectionRate
+}
 
 /** The protocol of a flow. TCP and UDP have ports; VRRP, by which load balancers monitor each other, has none. */
 export type Protocol = 'tcp' | 'udp' | 'vrrp'
@@ -55,7 +81,7 @@ export interface ServedSite {
 }
 
 /** A port that a role listens on. The firewall opens exactly these ports. */
-export interface Listen {
+export interface Listen extends PortRules {
   /** The service name that other roles look for: `site`, `https`. */
   readonly service: string
   /** 0 where the protocol has no ports. */
@@ -71,7 +97,7 @@ export interface Listen {
 }
 
 /** One permitted flow: a listen entry of a role on a host, with its peers resolved to hosts and addresses. */
-export interface Flow {
+export interface Flow extends PortRules {
   readonly host: string
   readonly role: string
   readonly service: string
@@ -217,6 +243,8 @@ export interface Role<Input = unknown, Options = unknown, Own = unknown> {
    */
   readonly repeatable?: boolean
   listens?(context: SiteContext<Options>): readonly Listen[]
+  /** Networks by name, which the peers of all ports of this host can name as they name groups. */
+  networks?(context: SiteContext<Options>): Readonly<Record<string, readonly string[]>>
   /** Metrics and health probes for monitoring. */
   exposes?(context: FlowContext<Options>): readonly Exposes[]
   /** What this role asks the host; the answer is `facts.own` of `resources`. */

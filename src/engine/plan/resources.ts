@@ -12,6 +12,7 @@ import type { Listener } from '../events.ts'
 import { type DeclaredResource, mergeDeclared, withTriggers } from './declared.ts'
 import type { Declaring } from './identities.ts'
 import { ownedBy } from './owned.ts'
+import { refuseUndeclared } from './published.ts'
 
 /** The input of roles apart from the host's facts. */
 export interface Surroundings {
@@ -120,7 +121,9 @@ const contextOf = (
 const declared = (bound: Bound, context: HostContext<unknown>): readonly Resource[] => {
   const { role, host } = bound
   try {
-    return role.resources(context)
+    const resources = role.resources(context)
+    refuseUndeclared(bound, resources, context.flows)
+    return resources
   } catch (error) {
     if (readsFact(error)) return []
     if (error instanceof Problem) throw atOption(error, bound)

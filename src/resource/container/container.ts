@@ -9,10 +9,10 @@ import { settingLines, type UnitSettings } from '../service/sandbox.ts'
 import { service } from '../service/service.ts'
 import { commandText, commandWord, unitLine } from '../service/unit-words.ts'
 import { hasDigest, imageName } from './image.ts'
+import { containerPorts, published, publishedPorts, publishText } from './ports.ts'
 import { quadlet } from './quadlet.ts'
 
 const span = z.string().regex(/^\d+(ms|s|m|h)$/, 'must be a time span such as 30s')
-const port = z.int().min(1).max(65_535)
 
 /** A value of the environment: podman reads a file of them line by line, and knows no quotes. */
 const value = z.union(
@@ -34,16 +34,6 @@ const volume = z.strictObject({
     }),
   target: absolutePath.meta({ description: 'the path in the container', examples: ['/data'] }),
   readOnly: z.boolean().default(false).meta({ description: 'whether the container can only read it' }),
-})
-
-const published = z.strictObject({
-  port: port.meta({ description: 'port of the host', examples: [8080] }),
-  to: port.optional().meta({ description: 'port in the container. Default: the same', examples: [80] }),
-  address: z.union([z.ipv4(), z.ipv6()]).default('127.0.0.1').meta({
-    description:
-      'address of the host; 0.0.0.0 for all. Packets to another address than a loopback one do not pass the rules for incoming packets',
-  }),
-  protocol: z.enum(['tcp', 'udp']).default('tcp').meta({ description: 'protocol' }),
 })
 
 const health = z.strictObject({
@@ -91,7 +81,10 @@ const schema = z
     ports: z
       .array(published)
       .default([])
-      .meta({ description: 'published ports', examples: [[{ port: 8080, to: 80 }]] }),
+      .meta({
+        description: 'published ports, and who may connect from other hosts',
+        examples: [[{ port: 8080, to: 80, from: ['load_balancers'] }]],
+      }),
     network: z
       .string()
       .regex(/^(host|none|bridge|[a-z0-9][a-z0-9_-]*(\.network)?)$/, 'must be host, none, bridge, or the name of a network')
@@ -177,9 +170,10 @@ export const container = defineComposite({
     const content = Object.entries(sections)
       .map(([section, settings]) => `[${section}]\n${settingLines(settings)}`)
       .join('\n')
-    const unit = quadlet({ name: `${name}.container`, content, images: [image] })
+    const unit = quadlet({ name: `${name}.container`, content, images: [image], ports: publishedPorts(spec.ports) })
     return [...environment, unit, service({ unit: `${name}.service`, restarts: [unit, ...environment] })]
   },
+  publishes: containerPorts,
 })
 
 const linesOf = ([key, secret]: readonly [string, Secret]): readonly TextPart[] => [`${key}=`, secret, '\n']
@@ -193,7 +187,7 @@ const containerSettings = (spec: z.output<typeof schema>): UnitSettings => ({
   ...(spec.volumes.length > 0 && {
     Volume: spec.volumes.map(({ source, target, readOnly }) => commandText(`${source}:${target}${readOnly ? ':ro' : ''}`)),
   }),
-  ...(spec.ports.length > 0 && { PublishPort: spec.ports.map(portOf) }),
+  ...(spec.ports.length > 0 && { PublishPort: spec.ports.map(publishText) }),
   ...(spec.network !== undefined && { Network: spec.network }),
   ...(spec.health !== undefined && {
     HealthCmd: commandText(spec.health.command),
@@ -212,9 +206,6 @@ const containerSettings = (spec: z.output<typeof schema>): UnitSettings => ({
 
 const plainOf = ({ environment }: z.output<typeof schema>): readonly string[] =>
   Object.entries(environment).flatMap(([key, given]) => (isSecret(given) ? [] : [commandWord(`${key}=${given}`)]))
-
-const portOf = ({ address, port: from, to = from, protocol }: z.output<typeof published>): string =>
-  `${address.includes(':') ? `[${address}]` : address}:${from}:${to}/${protocol}`
 
 const userOf = (given: string): UnitSettings => {
   const [user = '', group] = given.split(':')

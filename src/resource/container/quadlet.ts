@@ -11,6 +11,7 @@ import { inodeAt } from '../kind/queries.ts'
 import { HostRefusal, requireSuccess, type Steps } from '../kind/step.ts'
 import { emptyStep, withDaemonReload } from '../service/unit.ts'
 import { imageName } from './image.ts'
+import { portOption, quadletPorts } from './ports.ts'
 
 const DIRECTORY = '/etc/containers/systemd'
 const [GENERATOR, PODMAN, RELEASE] = [
@@ -42,6 +43,13 @@ const schema = z
       .meta({ description: `name of the file in ${DIRECTORY}`, examples: ['shop.container', 'shop.network'] }),
     content: contentOption.default('').meta({ description: 'text of the file (podman-systemd.unit(5)), without secrets' }),
     images: z.array(imageName).default([]).meta({ description: 'images that the host pulls before the file changes' }),
+    ports: z
+      .array(portOption)
+      .default([])
+      .meta({
+        description: 'ports that the content publishes, and that the role firewall opens; others stay closed',
+        examples: [[{ port: 8080, from: ['load_balancers'] }]],
+      }),
     state: z.enum(['present', 'absent']).default('present'),
   })
   .refine(({ content }) => !hasSecret(asContent(content)), {
@@ -49,10 +57,10 @@ const schema = z
       'must not have a secret, because every account can read units; write it to a file of mode 600 and load that (EnvironmentFile=)',
     path: ['content'],
   })
-  .transform(({ name, content, images, state }) => {
+  .transform(({ name, content, images, ports, state }) => {
     const [stem = '', suffix = ''] = name.split('.')
     return {
-      ...{ name, images: state === 'present' ? images : [], unit: `${stem}${SUFFIXES[suffix] ?? ''}.service` },
+      ...{ name, state, ports, images: state === 'present' ? images : [], unit: `${stem}${SUFFIXES[suffix] ?? ''}.service` },
       file: file({ path: `${DIRECTORY}/${name}`, content, state }).spec,
     }
   })
@@ -197,6 +205,8 @@ export const quadlet = defineKind({
   },
   content: (spec) => spec.file.content,
   files: (spec) => file.kind.files?.(spec.file) ?? [],
+
+  publishes: quadletPorts,
 })
 
 const mayAppear = ({ packagesPending, anyPackagesPending, opaquePending }: PlanContext): boolean =>

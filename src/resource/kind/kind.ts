@@ -3,6 +3,7 @@ import type { Authority } from '../../keystore/identities.ts'
 import type { Change, FileEdit, ShownDiff } from './change.ts'
 import type { Content } from './content.ts'
 import { type OrphanPolicy, registerOrphanPolicy } from './orphan-policy.ts'
+import type { AnyPublishes } from './published.ts'
 import type { KindQuery, Query } from './queries.ts'
 import type { Aspect } from './stamp.ts'
 import type { HostRefusal, Steps } from './step.ts'
@@ -204,6 +205,8 @@ export interface Kind<Input = unknown, Spec = unknown, State = unknown> {
   readonly bookkeeping?: true
   /** Returns the files of a resource, for the host's record and for services that load them. */
   files?(spec: Spec): readonly ManagedFile[]
+  /** How the resources tell the firewall what they publish. */
+  readonly publishes?: AnyPublishes
   /** Returns what a service depends on, for a kind without `files`. */
   aspect?(spec: Spec): Aspect
 }

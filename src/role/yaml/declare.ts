@@ -91,7 +91,7 @@ const places = new WeakMap<Resource, Place>()
 export const whereNamed = (resource: Resource): Place | undefined => places.get(resource)
 
 /** Returns the items of `each`; one undefined item without it. An item of a map has `key` and `value`. */
-const itemsOf = ({ each }: Entry, scope: Scope): readonly (SourceNode | undefined)[] => {
+export const itemsOf = ({ each }: Entry, scope: Scope): readonly (SourceNode | undefined)[] => {
   if (each === undefined) return [undefined]
   const node = resolve(each, scope)
   const items =

@@ -1,9 +1,11 @@
 import { z } from 'zod'
 import type { Problem } from '../../problem.ts'
 import type { RoleUse, Site } from '../../site/site.ts'
+import { withoutFacts } from '../no-facts.ts'
 import type { Role } from '../role.ts'
 import { declare, misspeltIn } from './declare.ts'
 import { entriesIn, type Kinds } from './entries.ts'
+import { publishedBy } from './published.ts'
 import { KNOWN, scopeOf } from './scopes.ts'
 
 /** Returns the resources that a play lists as a role with the name of the play. Adds problems that are visible without a host. */
@@ -20,6 +22,7 @@ export const playRole = (
     name: use.name,
     summary: 'resources of a play',
     options: z.unknown(),
+    listens: (context) => publishedBy(entries, scopeOf(withoutFacts(context), site)),
     resources: (context) => declare(entries, scopeOf(context, site), { files: context.files }),
   }
 }

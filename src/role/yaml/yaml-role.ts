@@ -5,12 +5,14 @@ import { isNothing, keepValid } from '../../site/schema/keep-valid.ts'
 import type { Place } from '../../site/source/input-problem.ts'
 import { emptyNode, entriesOf, entryOf, locatedValue, type SourceNode, type SourceScalar } from '../../site/source/source-map.ts'
 import { parseYaml } from '../../site/yaml/yaml.ts'
+import { withoutFacts } from '../no-facts.ts'
 import { type PackagedRole, packageFiles } from '../package/packaged-role.ts'
-import type { HostContext, Role } from '../role.ts'
+import type { HostContext, Role, SiteContext } from '../role.ts'
 import { declare, misspeltIn } from './declare.ts'
 import { entriesIn, type Kinds } from './entries.ts'
 import { optionsSchema } from './options-schema.ts'
-import { plainMap } from './scope.ts'
+import { publishedBy } from './published.ts'
+import { plainMap, type Scope } from './scope.ts'
 import { KNOWN, type SiteValues, scopeOf } from './scopes.ts'
 
 /** A role in YAML: its name, its content, and its folder, relative to the project or to its package. */
@@ -57,22 +59,23 @@ export const yamlRole = (
   if (problems.length > before) problems.push(...misspeltIn(entries))
   const summary = entryOf(valid, 'summary')?.node
   const repeatable = entryOf(valid, 'repeatable')?.node
+  const scope = (context: SiteContext<unknown> & Pick<HostContext<unknown>, 'facts'>): Scope => ({
+    ...scopeOf(context, site),
+    options: () => placed(context.options, [], placesOf(context, { name, site, declared })),
+    role: () => plainMap({ name: context.as ?? packaged?.name ?? name }),
+  })
   return {
     name,
     summary: summary?.is === 'scalar' && !isNothing(summary) ? String(summary.value) : name,
     // Wrong options would be a consequence of a mistake in the role.
     options: problems.length > before ? z.unknown() : schemaOfOptions,
     repeatable: repeatable?.is === 'scalar' && repeatable.value === true,
+    listens: (context) => publishedBy(entries, scope(withoutFacts(context))),
     resources: (context) =>
-      declare(
-        entries,
-        {
-          ...scopeOf(context, site),
-          options: () => placed(context.options, [], placesOf(context, { name, site, declared })),
-          role: () => plainMap({ name: context.as ?? packaged?.name ?? name }),
-        },
-        { files: packaged === undefined ? context.files : packageFiles(packaged.of, context.files), folder },
-      ),
+      declare(entries, scope(context), {
+        files: packaged === undefined ? context.files : packageFiles(packaged.of, context.files),
+        folder,
+      }),
   }
 }
 
@@ -92,7 +95,7 @@ type WhereOf = (path: readonly PropertyKey[]) => Where
 
 /** The places of the role's options on a host, so that an invalid one is reported where it is set: a default in the role. */
 const placesOf = (
-  { host, as }: HostContext<unknown>,
+  { host, as }: SiteContext<unknown>,
   { name, site, declared }: { readonly name: string; readonly site: SiteValues; readonly declared: SourceNode },
 ): WhereOf => {
   const use = site.plays

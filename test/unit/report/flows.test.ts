@@ -38,6 +38,16 @@ test('flows that are the same on many hosts share a row, with groups in place of
   ])
 })
 
+test('a reason and an interface are shown where there are some', () => {
+  const vpn: Flow = { ...flow('lb-01', 'dns', 53, 'anyone'), protocol: 'udp', interface: 'wg0', why: 'names in the VPN' }
+  expect(lines([vpn, flow('lb-01', 'https', 443, 'anyone', true)])).toEqual([
+    'from    to     port           service  role  encrypted  why',
+    'anyone  lb-01  53/udp on wg0  dns      role  no         names in the VPN',
+    'anyone  lb-01  443/tcp        https    role  yes',
+    '',
+  ])
+})
+
 test('up to three names are written out, and of more of them two', () => {
   const to = (...hosts: readonly string[]): string | undefined =>
     lines(hosts.map((host) => flow(host, 'site', 80, 'anyone')))[1]?.split(/ {2,}/)[1]

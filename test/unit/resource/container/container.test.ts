@@ -12,6 +12,26 @@ const textOf = (options: Partial<ContainerOptions> = {}): string => {
 }
 const linesOf = (options: Partial<ContainerOptions> = {}): readonly string[] => textOf(options).split('\n')
 
+describe('ports', () => {
+  const published = (port: object) => linesOf({ ports: [port as never] }).find((line) => line.startsWith('PublishPort='))
+
+  it('are published on all addresses only if they have peers', () => {
+    expect(published({ port: 8080 })).toBe('PublishPort=127.0.0.1:8080:8080/tcp')
+    expect(published({ port: 8080, to: 80, from: ['anyone'] })).toBe('PublishPort=0.0.0.0:8080:80/tcp')
+    expect(published({ port: 8080, from: ['web'], address: '192.0.2.7' })).toBe('PublishPort=192.0.2.7:8080:8080/tcp')
+  })
+
+  it.each([
+    [{ port: 80, from: ['anyone'], address: '127.0.0.1' }, 'must not be set with 127.0.0.1, to which other hosts cannot connect'],
+    [{ port: 80, from: ['anyone'], address: '::1' }, 'must not be set with ::1, to which other hosts cannot connect'],
+    [{ port: 80, why: 'x' }, 'must not be set without `from`'],
+    [{ port: 80, from: [] }, 'Too small'],
+    [{ port: 80, from: ['anyone'], why: 'a "quoted" reason' }, 'without quotation marks'],
+  ])('%j is refused', (port, message) => {
+    expect(() => made({ ports: [port] })).toThrow(message)
+  })
+})
+
 describe('a container', () => {
   it('is a file for podman, and a service that restarts if it changes', () => {
     expect(made().map(({ kind, id }) => `${kind.name}:${id}`)).toEqual(['quadlet:shop.container', 'service:shop.service'])

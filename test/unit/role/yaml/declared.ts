@@ -7,7 +7,7 @@ import { findRoles, yamlRolesIn } from '../../../../src/role/discover.ts'
 import { projectFiles } from '../../../../src/role/files.ts'
 import { namedRoles } from '../../../../src/role/named-roles.ts'
 import { noFacts } from '../../../../src/role/no-facts.ts'
-import type { Facts, HostContext, Role } from '../../../../src/role/role.ts'
+import type { Facts, Flow, HostContext, Role } from '../../../../src/role/role.ts'
 import { buildSite } from '../../../../src/site/build.ts'
 import { readProject } from '../../../../src/site/read.ts'
 import { project } from '../../site/project.ts'
@@ -61,6 +61,9 @@ export const declaredBy = async (playbook: string, given: Given = {}): Promise<r
     role.resources({ ...context, flows, facts: given.facts ?? facts, files } as unknown as HostContext<unknown>),
   )
 }
+
+/** The permitted flows of a playbook. */
+export const flowsOf = async (playbook: string, given: Given = {}): Promise<readonly Flow[]> => (await bind(playbook, given)).flows
 
 /** The names of what a playbook binds, in order. */
 export const boundNames = async (playbook: string, ...roles: readonly Role[]): Promise<readonly string[]> =>

@@ -1,0 +1,29 @@
+import { Problem, throwProblems } from '../../problem.ts'
+import { keyOf, type Resource } from '../../resource/kind/kind.ts'
+import type { Bound } from '../../role/bind.ts'
+import { listensOf } from '../../role/published.ts'
+import type { Flow } from '../../role/role.ts'
+import { portText } from '../../role/way.ts'
+
+/**
+ * Refuses resources that publish a port which their role does not declare in `listens`: the firewall would keep it closed. Roles in YAML and
+ * plays declare theirs themselves.
+ */
+export const refuseUndeclared = ({ host, role }: Bound, resources: readonly Resource[], flows: readonly Flow[]): void => {
+  const open = flows.filter((flow) => flow.host === host)
+  throwProblems(
+    resources.flatMap((resource) =>
+      listensOf([resource])
+        .filter((listen) => !open.some((flow) => flow.forwarded === true && portText(flow) === portText(listen)))
+        .map(
+          (listen) =>
+            new Problem({
+              class: 'input',
+              where: { host, role: role.name, resource: keyOf(resource) },
+              what: `${portText(listen)} is published with \`from\`, but \`listens\` of the role does not declare it`,
+              fix: 'return listensOf(…) of the same resources from `listens` of the role',
+            }),
+        ),
+    ),
+  )
+}

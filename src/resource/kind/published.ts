@@ -1,0 +1,40 @@
+import { z } from 'zod'
+
+/** A port that a resource publishes on its host for others: packets to it are forwarded to a container. */
+export interface PublishedPort {
+  readonly service: string
+  readonly port: number
+  readonly protocol: 'tcp' | 'udp'
+  /** Its permitted peers: `anyone`, `administrators`, networks, groups of the inventory and sets of the firewall. */
+  readonly from: readonly string[]
+  readonly why?: string | undefined
+}
+
+/**
+ * How a kind tells the firewall what its resources publish. Ports must be known before a host is contacted, so they are read from few
+ * options alone.
+ */
+export interface Publishes<Picked> {
+  /** Reads those options, and ignores all others. */
+  readonly schema: z.ZodType<Picked>
+  /** The names of those options. */
+  readonly options: readonly string[]
+  ports(picked: Picked): readonly PublishedPort[]
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: the options that it reads are those of its own kind
+export type AnyPublishes = Publishes<any>
+
+export const fromOption = z
+  .array(z.string().min(1))
+  .min(1)
+  .meta({
+    description:
+      'those who may connect, for the role firewall: `anyone`, `administrators`, networks, groups of the inventory, or sets of the firewall',
+    examples: [['load_balancers', '192.0.2.0/24']],
+  })
+
+export const whyOption = z
+  .string()
+  .regex(/^[^\p{Cc}"]{1,80}$/u, 'must be one line of at most 80 characters, without quotation marks')
+  .meta({ description: 'the reason for opening the port; the table of flows and the rule show it', examples: ['partner API, ticket 4711'] })
