@@ -86,10 +86,10 @@ export type { TimerOptions } from './resource/system/timer.ts'
 export { timer } from './resource/system/timer.ts'
 export { timezone } from './resource/system/timezone.ts'
 export { tree } from './resource/tree/tree.ts'
+export { listensOf } from './role/flow/published.ts'
 export { METRICS } from './role/metrics.ts'
 export { overlap } from './role/networks.ts'
 export { projectFile } from './role/project-file.ts'
-export { listensOf } from './role/published.ts'
 export type {
   Check,
   Drain,

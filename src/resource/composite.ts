@@ -1,7 +1,7 @@
 import type { z } from 'zod'
 import type { Resource } from './kind/kind.ts'
-import type { AnyPublishes } from './kind/published.ts'
 import { refuseAccidents } from './kind/unusable.ts'
+import type { AnyPublishes } from './published/published.ts'
 
 /** Several resources that are declared together, by one name and one set of options. */
 export interface Composite<Input, Spec> {

@@ -6,9 +6,9 @@ import { zodProblems } from '../site/schema/zod.ts'
 import type { RoleUse, Site } from '../site/site.ts'
 import { inFileOrder } from '../site/source/input-problem.ts'
 import type { LocatedValue } from '../site/source/source-map.ts'
+import { setsByHost, withSets } from './flow/sets.ts'
 import { resolveFlows } from './flows.ts'
 import type { Exposed, Exposes, Flow, HostView, Role, SiteContext, SiteView } from './role.ts'
-import { setsByHost, withSets } from './sets.ts'
 import { pathsTo, secretsAt, valueAt } from './written.ts'
 
 /** A role bound to a host with its checked options: everything that is known without contacting the host. */

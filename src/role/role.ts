@@ -3,6 +3,7 @@ import type { AcmeAccount, AcmeOptions, Authority, AuthorityOptions } from '../k
 import type { LocalFile } from '../resource/kind/content.ts'
 import type { Resource } from '../resource/kind/kind.ts'
 import type { Script, ShellText } from '../shell/script.ts'
+import type { PortRules } from './flow/port-rules.ts'
 
 /** The facts of a host, as it reports them. */
 export interface Facts {
@@ -35,10 +36,7 @@ export interface Network {
   readonly network: string
 }
 
-/**
- * A permitted peer of a port: anyone, the administrators' networks, a group of hosts, one host, a network outside the inventory, or a named
- * set of such networks. A group that the inventory does not have can be a set of the host's firewall.
- */
+/** A permitted peer of a port. A group that the inventory does not have can be a set of the host's firewall. */
 export type Peer =
   | 'anyone'
   | 'administrators'
@@ -46,23 +44,6 @@ export type Peer =
   | { readonly host: string }
   | { readonly network: string }
   | { readonly set: string; readonly networks: readonly string[] }
-
-/** A limit of new connections from one address. */
-export interface ConnectionRate {
-  readonly perMinute: number
-  readonly burst: number
-}
-
-/** What a firewall needs to know about a port beside its peers. */
-interface PortRules {
-  /** The reason for opening it, for people. */
-  readonly why?: string
-  /** Packets to the port are forwarded, to a container or to another host. The rules for incoming packets then do not apply. */
-  readonly forwarded?: true
-  /** The only network interface on which the port is open. */
-  readonly interface?: string
-  readonly rate?: ConnectionRate
-}
 
 /** The protocol of a flow. TCP and UDP have ports; VRRP, by which load balancers monitor each other, has none. */
 export type Protocol = 'tcp' | 'udp' | 'vrrp'

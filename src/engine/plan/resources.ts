@@ -4,6 +4,7 @@ import type { Resource } from '../../resource/kind/kind.ts'
 import { drained } from '../../resource/ownership/drained.ts'
 import type { Bindings, Bound } from '../../role/bind.ts'
 import type { projectFiles } from '../../role/files.ts'
+import { refuseUndeclared } from '../../role/flow/undeclared.ts'
 import { placeIn } from '../../role/guarded-role.ts'
 import { noFacts, readsFact } from '../../role/no-facts.ts'
 import type { Facts, HostContext } from '../../role/role.ts'
@@ -12,7 +13,6 @@ import type { Listener } from '../events.ts'
 import { type DeclaredResource, mergeDeclared, withTriggers } from './declared.ts'
 import type { Declaring } from './identities.ts'
 import { ownedBy } from './owned.ts'
-import { refuseUndeclared } from './published.ts'
 
 /** The input of roles apart from the host's facts. */
 export interface Surroundings {

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { fromOption, type Publishes, whyOption } from '../kind/published.ts'
+import { fromOption, type Publishes, whyOption } from '../published/published.ts'
 
 const port = z.int().min(1).max(65_535)
 

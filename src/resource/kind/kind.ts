@@ -1,9 +1,9 @@
 import type { z } from 'zod'
 import type { Authority } from '../../keystore/identities.ts'
+import type { AnyPublishes } from '../published/published.ts'
 import type { Change, FileEdit, ShownDiff } from './change.ts'
 import type { Content } from './content.ts'
 import { type OrphanPolicy, registerOrphanPolicy } from './orphan-policy.ts'
-import type { AnyPublishes } from './published.ts'
 import type { KindQuery, Query } from './queries.ts'
 import type { Aspect } from './stamp.ts'
 import type { HostRefusal, Steps } from './step.ts'
@@ -143,10 +143,7 @@ export interface Kind<Input = unknown, Spec = unknown, State = unknown> {
   notices?(spec: Spec, state: State, context: PlanContext): readonly string[]
   /** Returns a reason why the host must not be changed at all. The run, or the dry run, skips the host and continues with the others. */
   forbids?(spec: Spec, state: State, context: PlanContext): HostRefusal | undefined
-  /**
-   * Returns the accounts that the resource needs. The run leaves the host out if it does not have one of them, and no earlier resource
-   * creates it.
-   */
+  /** Returns the accounts that the resource needs. The run skips the host if one is missing, and no earlier resource creates it. */
   accounts?(spec: Spec): NeededAccounts
   /**
    * Returns the directories that must exist before the resource changes. The run leaves the host out if one of them does not, and nothing

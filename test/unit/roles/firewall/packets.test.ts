@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import firewall from '../../../../roles/firewall/role.ts'
-import { type Policy, rulesOf } from '../../../../roles/firewall/rules.ts'
+import type { Policy } from '../../../../roles/firewall/rules/policy.ts'
+import { rulesOf } from '../../../../roles/firewall/rules/rules.ts'
 import type { Flow } from '../../../../src/role/role.ts'
 
 const flow = (service: string, port: number, from: Flow['from']): Flow => ({

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import firewall from '../../../../roles/firewall/role.ts'
-import { type Policy, rulesOf } from '../../../../roles/firewall/rules.ts'
+import type { Policy } from '../../../../roles/firewall/rules/policy.ts'
+import { rulesOf } from '../../../../roles/firewall/rules/rules.ts'
 import { shadowedRules } from '../../../../roles/firewall/shadowed.ts'
 import { nftablesDropin, unitText } from '../../../../roles/firewall/unit.ts'
 import type { Flow } from '../../../../src/role/role.ts'

@@ -1,15 +1,18 @@
 import { Problem, throwProblems } from '../../problem.ts'
 import { keyOf, type Resource } from '../../resource/kind/kind.ts'
-import type { Bound } from '../../role/bind.ts'
-import { listensOf } from '../../role/published.ts'
-import type { Flow } from '../../role/role.ts'
-import { portText } from '../../role/way.ts'
+import type { Flow } from '../role.ts'
+import { portText } from '../way.ts'
+import { listensOf } from './published.ts'
 
 /**
  * Refuses resources that publish a port which their role does not declare in `listens`: the firewall would keep it closed. Roles in YAML and
  * plays declare theirs themselves.
  */
-export const refuseUndeclared = ({ host, role }: Bound, resources: readonly Resource[], flows: readonly Flow[]): void => {
+export const refuseUndeclared = (
+  { host, role }: { readonly host: string; readonly role: { readonly name: string } },
+  resources: readonly Resource[],
+  flows: readonly Flow[],
+): void => {
   const open = flows.filter((flow) => flow.host === host)
   throwProblems(
     resources.flatMap((resource) =>

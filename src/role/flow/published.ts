@@ -1,7 +1,7 @@
-import type { Resource } from '../resource/kind/kind.ts'
-import type { PublishedPort } from '../resource/kind/published.ts'
-import { network } from '../resource/option/network.ts'
-import type { Listen, Peer } from './role.ts'
+import type { Resource } from '../../resource/kind/kind.ts'
+import { network } from '../../resource/option/network.ts'
+import type { PublishedPort } from '../../resource/published/published.ts'
+import type { Listen, Peer } from '../role.ts'
 
 /** Returns what these resources publish, for `listens` of a role in TypeScript: ports of containers with `from`. */
 export const listensOf = (resources: readonly Resource[]): readonly Listen[] =>

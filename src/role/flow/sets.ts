@@ -1,5 +1,5 @@
-import type { Declared } from './flows.ts'
-import type { Peer, Role, SiteContext, SiteView } from './role.ts'
+import type { Declared } from '../flows.ts'
+import type { Peer, Role, SiteContext, SiteView } from '../role.ts'
 
 /** Networks by the name of their set. */
 type Sets = Readonly<Record<string, readonly string[]>>

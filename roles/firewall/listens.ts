@@ -1,0 +1,29 @@
+import { type Listen, network, type Peer } from 'provision'
+import type { Options } from './options.ts'
+
+type Opened = Options['open'][string]
+
+/** The ports that the options open: those of sshd, of programs that no role installs, and those that are passed on. */
+export const listensOf = (options: Options, sshPort: number): readonly Listen[] => [
+  {
+    service: 'ssh',
+    port: sshPort,
+    protocol: 'tcp',
+    from: [options.administrators.length > 0 ? 'administrators' : 'anyone'],
+    encrypted: true,
+  },
+  ...Object.entries(options.open).map(([name, one]) => listenOf(name, one)),
+  ...Object.entries(options.interfaces).flatMap(([device, { open }]) =>
+    Object.entries(open).map(([name, one]) => ({ ...listenOf(name, one), interface: device })),
+  ),
+  ...Object.entries(options.forwards).map(([name, one]) => ({ ...listenOf(name, one), forwarded: true as const })),
+]
+
+const listenOf = (service: string, { port, protocol, from, why, rate }: Opened): Listen => ({
+  ...{ service, port, protocol, from: from.map(peerOf) },
+  ...(why !== undefined && { why }),
+  ...(rate !== undefined && { rate: { perMinute: rate.per_minute, burst: rate.burst } }),
+})
+
+const peerOf = (word: string): Peer =>
+  word === 'anyone' || word === 'administrators' ? word : network.safeParse(word).success ? { network: word } : { group: word }

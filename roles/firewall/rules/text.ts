@@ -1,0 +1,71 @@
+import { overlap } from 'provision'
+import type { Peers, Rate } from './policy.ts'
+
+export const indent =
+  (depth: number) =>
+  (line: string): string =>
+    line === '' ? '\n' : `${'  '.repeat(depth)}${line}\n`
+
+// The kernel stores the comment of a rule, so that listings and plans show its purpose.
+export const rule = (what: string, comment: string): string =>
+  `${what} comment "${shortened(comment.replaceAll('"', "'").replaceAll(/\p{Cc}/gu, ' '))}"`
+
+/** Shortens a comment to the 128 bytes that the kernel stores. */
+const shortened = (comment: string): string => {
+  const bytes = Buffer.from(comment)
+  return bytes.length <= 128
+    ? comment
+    : `${bytes
+        .subarray(0, 125)
+        .toString()
+        .replace(/\uFFFD$/, '')}...`
+}
+
+/** Sets of both address families, so that every set that a rule names exists. The comment of each address names its owner. */
+export const setsOf = (name: string, peers: Peers, flags = ''): readonly string[] =>
+  ([4, 6] as const).map((family) => {
+    const owners = new Map<string, readonly string[]>()
+    for (const peer of peers)
+      for (const address of peer.addresses.filter((one) => one.includes(':') === (family === 6)))
+        owners.set(address, [...new Set([...(owners.get(address) ?? []), peer.name])])
+    const elements = [...owners].map(([address, owner]) => rule(address, owner.join(' and '))).join(', ')
+    return `set ${name}${family} { type ipv${family}_addr;${flags}${elements === '' ? '' : ` elements = { ${elements} }`} }`
+  })
+
+// Names in nft consist of letters, digits and _. The prefixes avoid its keywords, such as `monitor`.
+export const plain = (name: string): string => name.replaceAll(/[^A-Za-z0-9]/g, '_')
+
+export const hasNetwork = (peers: Peers): boolean => peers.some(({ addresses }) => addresses.some((one) => one.includes('/')))
+
+/** The peers without addresses that a network among them contains: the elements of a set of networks must not overlap. */
+export const distinct = (peers: Peers): Peers => {
+  const all = peers.flatMap(({ addresses }) => addresses)
+  const isWithin = (one: string): boolean => all.some((other) => prefixOf(other) < prefixOf(one) && overlap(other, one))
+  return hasNetwork(peers) ? peers.map((peer) => ({ ...peer, addresses: peer.addresses.filter((one) => !isWithin(one)) })) : peers
+}
+
+const prefixOf = (address: string): number => Number(address.split('/')[1] ?? (address.includes(':') ? 128 : 32))
+
+/** A rule for each address family that matches the elements of a set. */
+export const fromSets = (match: string, set: string, counter: string, comment: string): readonly string[] => [
+  rule(`${match} ip saddr @${set}4 counter name ${counter} accept`, comment),
+  rule(`${match} ip6 saddr @${set}6 counter name ${counter} accept`, comment),
+]
+
+// An IPv6 client can use a whole /64.
+const SOURCES = ['ip saddr', 'ip6 saddr & ffff:ffff:ffff:ffff::']
+
+/** A limit of new connections per source: a set for each address family, and rules that drop what exceeds it. */
+export const limitRules = (
+  match: string,
+  { perMinute, burst }: Rate,
+  names: { readonly set: string; readonly counter: string; readonly comment: string },
+): { readonly sets: readonly string[]; readonly rules: readonly string[] } => ({
+  sets: ([4, 6] as const).map(
+    (family) => `set ${names.set}${family} { type ipv${family}_addr; size 65535; flags dynamic,timeout; timeout 2m; }`,
+  ),
+  rules: SOURCES.map((source, i) => {
+    const limit = `update @${names.set}${i === 0 ? 4 : 6} { ${source} limit rate over ${perMinute}/minute burst ${burst} packets }`
+    return rule(`${match} ct state new ${limit} counter name ${names.counter} drop`, names.comment)
+  }),
+})
