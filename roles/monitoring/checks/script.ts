@@ -23,6 +23,8 @@ ${sh`PORTS=${ports.join(' ')} USERS=${users.join(' ')} BALANCER=${balancer ? 'ye
 S=$STATE_DIRECTORY OWNED=/var/lib/provision/owned READ=${reader}
 rm -rf "$S"/.w.*; w=$(mktemp -d "$S/.w.XXXXXX") || exit 1; trap 'rm -rf "$w"' EXIT; export TMPDIR="$w"
 now=$(date +%s)
+# A host that never counted its logins is checked for the first time.
+fresh=yes; [ ! -e "$S/ssh.count" ] || fresh=no
 # Runs a program without the rights of this job.
 plainly() { setpriv --inh-caps=-all --ambient-caps=-all "$@"; }
 plainly true || exit 1
@@ -118,7 +120,8 @@ ports() {
       printf "provision_port_unknown{port=\"%s/%s\",program=\"%s\"} 1\n", port, proto, who }'
 }
 
-# Accounts that may log in with a shell or become root, and that no role declares. Role base records those that it adopts.
+# Accounts that may log in with a shell or become root, and that no role declares. Role base records those that it adopts. Those of the
+# first check, other than root's, belong to the image of the host, and have the value 0.
 accounts() {
   known=" $USERS $(given | sed -n 's#^user:\([^ ]*\).*#\1#p; s#^foreign-accounts:[^ ]* ##p' | tr '\n' ' ') "
   gauge provision_account_unknown
@@ -126,7 +129,12 @@ accounts() {
     for group in sudo admin wheel; do timeout 10 getent group "$group" | cut -d: -f 4 | tr ',' '\n' | sed '/^$/d; s/$/ sudo/'; done
     # A backslash continues a line.
     cat /etc/sudoers /etc/sudoers.d/* 2>/dev/null | awk '!/^[ \t]*#/ { while (sub(/\\$/, "") && (getline more) > 0) $0 = $0 more } $1 ~ /^[a-z_][a-z0-9_-]*$/ && /=/ { print $1, "sudo" }'
-  } | sort -u | while read -r user what; do case $known in *" $user "*) ;; *) printf 'provision_account_unknown{user="%s",may="%s"} 1\n' "$user" "$what" ;; esac; done
+  } | sort -u | while read -r user what; do case $known in *" $user "*) ;; *) echo "$user $what" ;; esac; done >"$w/accounts"
+  [ -e "$S/image" ] || { [ $fresh = no ] || grep -v ' root$' "$w/accounts"; } >"$S/image"
+  while read -r user what; do
+    grep -qxF "$user $what" "$S/image" && new=0 || new=1
+    printf 'provision_account_unknown{user="%s",may="%s"} %s\n' "$user" "$what" "$new"
+  done <"$w/accounts"
 }
 
 # Response times of all requests, from the log of the balancer; counted from the last position in the journal.

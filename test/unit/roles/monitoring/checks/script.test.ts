@@ -53,6 +53,8 @@ beforeEach(() => {
     'user:ann\nsysctl:net.no.such disk\ncertificate:/x /etc/ssl/site.pem disk\ncertificate:/x /etc/ssl/site.pem.key disk\n',
   )
   write('ssh/sshd_config', 'Port 22\n')
+  // The host was checked before.
+  write('state/ssh.count', '0\n')
   write('ephemeral', '32768\t60999\n')
 })
 afterEach(() => rmSync(root, { recursive: true, force: true }))
@@ -420,6 +422,21 @@ describe('the checks of a host', { timeout: 20_000 }, () => {
         .map((one) => `provision_account_unknown{user="${one.split(' ')[0]}",may="${one.split(' ')[1]}"}`)
         .toSorted(),
     )
+  })
+
+  it('report accounts of the image with 0, but not those of root, nor what they gain later', () => {
+    rmSync(at('state/ssh.count'))
+    const unknown = () =>
+      [...run().metrics]
+        .filter(([name]) => name.startsWith('provision_account_unknown'))
+        .map((one) => one.join(' '))
+        .toSorted()
+    const of = (user: string, may: string, value: number) => `provision_account_unknown{user="${user}",may="${may}"} ${value}`
+    const image = [of('carl', 'sudo', 0), of('dora', 'sudo', 0), of('eve', 'sudo', 0), of('mallory', 'shell', 0), of('toor', 'root', 1)]
+    expect(unknown()).toEqual(image)
+    write('passwd', `${readFileSync(at('passwd'), 'utf8')}frank:x:1002:1002::/:/bin/sh\n`)
+    write('sudoers.d/new', 'mallory ALL=(ALL) ALL\n')
+    expect(unknown()).toEqual([...image, of('frank', 'shell', 1), of('mallory', 'sudo', 1)].toSorted())
   })
 
   it('add response times up, in every bucket', () => {
