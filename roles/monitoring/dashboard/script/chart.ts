@@ -10,10 +10,10 @@ const CURVES = [
   ['Response time, web servers', [['', 'server:response_seconds']], 'seconds'],
   ['Error ratio', [['', 'site:error_ratio']], 'part'],
   ['CPU busy', [['', 'host:cpu_busy']], 'part'],
-  ['CPU cores by component', [['', 'topk(6, sum by (host, unit) (unit:cpu_cores))']], 'plain'],
+  ['CPU cores by component', [['', 'unit:cpu_cores', 'most']], 'plain'],
   ['Memory in use', [['', '1 - host:memory_free']], 'part'],
-  ['Memory by component', [['', 'topk(6, provision_unit_memory_bytes)']], 'memory'],
-  ['Disk reads and writes by component', [['', 'topk(6, unit:io_bytes)']], 'bytes'],
+  ['Memory by component', [['', 'provision_unit_memory_bytes', 'most']], 'memory'],
+  ['Disk reads and writes by component', [['', 'unit:io_bytes', 'most']], 'bytes'],
   ['Network traffic', [['in', 'host:network_receive_bytes'], ['out', 'host:network_transmit_bytes']], 'bytes'],
   ['Connections, share of the limit', [['', 'frontend:saturation'], ['', 'database:saturation']], 'part'],
   ['Failed logins in 5 minutes', [['', 'increase(provision_ssh_failures_total[5m])']], 'plain'],
@@ -26,6 +26,15 @@ const nameOf = (given, metric) =>
     .filter(Boolean).join(' ')
 const stepOf = (from, to) => Math.max(10, Math.round((to - from) / 150))
 
+/** The units of hosts that use most at the end of the period. A query for the greatest at each time would return pieces of lines. */
+const unitsOf = async (query) => (await instant('topk(6, avg_over_time(' + query + '[5m]))')).map(({ metric: { host, unit } }) => ({ host, unit }))
+const quoted = (values) => JSON.stringify(listOf(values).map(escaped).join('|'))
+const askMost = async (query, from, to) => {
+  const units = await unitsOf(query)
+  const among = query + '{host=~' + quoted(units.map(({ host }) => host)) + ',unit=~' + quoted(units.map(({ unit }) => unit)) + '}'
+  const found = units.length === 0 ? [] : await ask(among, from, to)
+  return found.filter(({ metric }) => units.some(({ host, unit }) => host === metric.host && unit === metric.unit))
+}
 const ask = async (query, from, to) =>
   (await json('/api/v1/query_range?query=' + encodeURIComponent(query) + '&start=' + from + '&end=' + to + '&step=' + stepOf(from, to))).data.result
 
@@ -125,7 +134,7 @@ const drawAll = async () => {
   await Promise.all(CURVES.map(async ([title, queries, words], i) => {
     const chart = charts[i]
     try {
-      const found = await Promise.all(queries.map(async ([given, query]) => (await ask(query, from, to)).map(({ metric, values }) => ({ name: nameOf(given, metric), values }))))
+      const found = await Promise.all(queries.map(async ([given, query, which]) => (await (which === 'most' ? askMost : ask)(query, from, to)).map(({ metric, values }) => ({ name: nameOf(given, metric), values }))))
       const last = ({ values }) => Number(values.at(-1)[1]) || 0
       draw(chart, found.flat().sort((one, other) => (queries.length > 1 ? 0 : last(other) - last(one))).slice(0, 8), words, from, to)
     } catch (error) { chart.show = null; chart.box.textContent = String(error) }

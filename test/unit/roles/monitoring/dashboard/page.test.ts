@@ -107,6 +107,10 @@ const ILL: Measurements = {
   'mysql_global_status_wsrep_ready{host="db-02"}': 0,
   'mysql_global_status_wsrep_cluster_size{host="db-02"}': 1,
   'mysql_up{host="db-03"}': 0,
+  'up{job="mysql",host="db-03"}': 0,
+  // The host does not answer.
+  'up{job="mysql",host="db-04"}': 0,
+  'up{job="nginx",host="web-04"}': 0,
   'up{job="node",host="web-01"}': 0,
   'provision_checks_done_seconds{host="web-01"}': -7200,
   'provision_files_watched{host="web-01"}': 212,
@@ -235,11 +239,12 @@ describe.skipIf(!hasPromtool)('the page of the dashboard', () => {
     expect(stages(ill)).toEqual({
       'site, as visitors see it': ['down | www | does not answer'],
       'load balancers': ['down | lb-01 | down'],
-      'web servers': ['down | web-01 | down | in rotation | no'],
+      'web servers': ['down | web-01 | down | in rotation | no', 'down | web-04 | down'],
       databases: [
         'up | db-01 | up, read-only | replication lag | 1 min',
         'up | db-02 | up, refuses queries | cluster members | 1',
         'down | db-03 | down',
+        'down | db-04 | down',
       ],
     })
     expect(stages(empty)).toEqual({ 'site, as visitors see it': [], 'load balancers': [], 'web servers': [], databases: [] })
