@@ -7,8 +7,8 @@ const done = `provision_backup_done_seconds{host="${host}"}`
 
 const durationOf = (seconds: number): string => {
   const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor((seconds % 3600) / 60)]
-  const parts = [`${Math.floor(hours / 24)}d`, `${hours % 24}h`, `${minutes}m`, `${seconds % 60}s`]
-  return parts.slice(parts.findIndex((part) => !part.startsWith('0'))).join(' ')
+  if (hours >= 24) return `${Math.floor(hours / 24)} d ${hours % 24} h`
+  return hours > 0 ? `${hours} h ${minutes} min` : `${minutes} min`
 }
 
 /** `BackupMissing` waits for a limit of the options, so its cases depend on them. */

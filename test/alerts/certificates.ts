@@ -13,7 +13,7 @@ export const certificateCases: AlertCases = {
       silentAt: '30s',
       firingAt: '35s',
       labels,
-      summary: 'the certificate /etc/ssl/a.pem on lb-01 was not renewed: 14.65% of its lifetime is left',
+      summary: 'the certificate /etc/ssl/a.pem on lb-01 was not renewed: 14.6% of its lifetime is left',
     },
   ],
   CertificateExpired: [

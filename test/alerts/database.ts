@@ -52,7 +52,7 @@ export const databaseCases: AlertCases = {
       silentAt: '105s',
       firingAt: '110s',
       labels: { host },
-      summary: 'the database on web-01 is 31s behind its primary',
+      summary: 'the database on web-01 is 31 s behind its primary',
     },
   ],
   WritersWrong: [

@@ -99,7 +99,7 @@ export const loadCases: AlertCases = {
       silentAt: '55s',
       firingAt: '60s',
       labels: { job: 'node', host: 'web-01' },
-      summary: 'the clock of web-01 is off by 2s',
+      summary: 'the clock of web-01 is off by 2 s',
     },
     { interval: '10s', series: { 'node_time_seconds{job="node",host="web-01"}': '1+10x30' }, silentAt: '120s' },
   ],

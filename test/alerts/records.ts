@@ -58,7 +58,7 @@ export const recordCases: RecordCases = {
     // One of two balancers answers half of the probes.
     series: {
       'probe_success{job="site",instance="www",host="lb-01"}': '1x90',
-      'probe_success{job="site",instance="www",host="lb-02"}': '1x44 0x14 1x15 0x15',
+      'probe_success{job="site",instance="www",host="lb-02"}': '0.5x90',
       'probe_success{job="direct",instance="web-01",host="web-01"}': '0x90',
     },
     at: '10m',

@@ -11,7 +11,7 @@ export const securityCases: AlertCases = {
       silentAt: '180s',
       firingAt: '185s',
       labels: { host },
-      summary: 'web-01 last checked its files, ports and logins 3m 1s ago',
+      summary: 'web-01 last checked its files, ports and logins 3 min ago',
     },
   ],
   ManagedFileWrong: [
@@ -38,7 +38,7 @@ export const securityCases: AlertCases = {
       silentAt: '25s',
       firingAt: '30s',
       labels: { host },
-      summary: 'a security update has been pending on web-01 for 2d 0h 0m 1s',
+      summary: 'a security update has been pending on web-01 for 2 d 0 h',
     },
   ],
   FailedLogins: [

@@ -7,7 +7,7 @@ export const trafficCases: AlertCases = {
       silentAt: '55s',
       firingAt: '60s',
       labels: { job: 'site', host: 'lb-01', instance: 'www' },
-      summary: 'www is slow: 5% of probes take 2s or longer',
+      summary: 'www is slow: 5% of probes take 2 s or longer',
     },
     { series: { 'probe_duration_seconds{job="site",host="lb-01",instance="www"}': '1x60' }, silentAt: '120s' },
   ],
@@ -22,7 +22,7 @@ export const trafficCases: AlertCases = {
       },
       silentAt: '125s',
       firingAt: '130s',
-      summary: 'visitors wait: 5% of responses take 2.417s or longer',
+      summary: 'visitors wait: 5% of responses take 2.41 s or longer',
     },
   ],
   ServersSlow: [
@@ -36,7 +36,7 @@ export const trafficCases: AlertCases = {
       silentAt: '65s',
       firingAt: '70s',
       labels: { backend: 'web', server: 'web-02', host: 'web-02' },
-      summary: 'web-02 is slow: its responses in web take 3s on average',
+      summary: 'web-02 is slow: its responses in web take 3 s on average',
     },
   ],
   ErrorRatio: [

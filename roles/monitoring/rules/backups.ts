@@ -1,3 +1,4 @@
+import { AGE } from './format.ts'
 import type { Alert, Numbers } from './rule.ts'
 
 const TIMER = 'node_systemd_unit_state{name="provision-database-backup.timer",state="active"}'
@@ -11,7 +12,7 @@ export const backupAlerts = ({ limits }: Numbers): readonly Alert[] => {
       expr: `time() - (provision_backup_done_seconds != 0) > ${longest}`,
       for: 60,
       severity: 'critical',
-      summary: 'the last good backup of {{ $labels.host }} is {{ $value | humanizeDuration }} old',
+      summary: `the last good backup of {{ $labels.host }} is {{ $value | ${AGE} }} old`,
     },
     {
       alert: 'BackupMissing',

@@ -1,3 +1,4 @@
+import { PERCENT } from './format.ts'
 import type { Alert, Numbers } from './rule.ts'
 
 const LEFT = '(provision_certificate_ends_seconds - time()) / (provision_certificate_ends_seconds - provision_certificate_begins_seconds)'
@@ -9,8 +10,7 @@ export const certificateAlerts = ({ limits, checks }: Numbers): readonly Alert[]
     expr: `${LEFT} < ${limits.certificate_life}`,
     for: checks,
     severity: 'warning',
-    summary:
-      'the certificate {{ $labels.path }} on {{ $labels.host }} was not renewed: {{ $value | humanizePercentage }} of its lifetime is left',
+    summary: `the certificate {{ $labels.path }} on {{ $labels.host }} was not renewed: {{ $value | ${PERCENT} }} of its lifetime is left`,
   },
   {
     alert: 'CertificateExpired',

@@ -1,3 +1,4 @@
+import { PERCENT, SECONDS } from './format.ts'
 import { type Alert, KEEP, type Numbers, type Recorded } from './rule.ts'
 
 const commands = (names: string, window: string): string =>
@@ -48,7 +49,7 @@ export const databaseAlerts = ({ limits, members }: Numbers): readonly Alert[] =
     expr: `max by (host) (mysql_slave_status_seconds_behind_master or mysql_slave_status_seconds_behind_source) > ${limits.replica_lag_seconds}`,
     for: 60,
     severity: 'warning',
-    summary: 'the database on {{ $labels.host }} is {{ $value | humanizeDuration }} behind its primary',
+    summary: `the database on {{ $labels.host }} is {{ $value | ${SECONDS} }} behind its primary`,
   },
   {
     alert: 'WritersWrong',
@@ -86,6 +87,6 @@ export const databaseAlerts = ({ limits, members }: Numbers): readonly Alert[] =
     expr: `database:saturation > ${limits.database_connections}`,
     for: 60,
     severity: 'warning',
-    summary: 'the database on {{ $labels.host }} uses {{ $value | humanizePercentage }} of its connection limit',
+    summary: `the database on {{ $labels.host }} uses {{ $value | ${PERCENT} }} of its connection limit`,
   },
 ]

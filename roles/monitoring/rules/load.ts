@@ -1,3 +1,4 @@
+import { PERCENT, SECONDS } from './format.ts'
 import { type Alert, KEEP, type Numbers, type Recorded } from './rule.ts'
 
 /** Use of CPU, memory and disk, per host and per unit. */
@@ -21,7 +22,7 @@ export const loadAlerts = ({ limits }: Numbers): readonly Alert[] => [
     for: 20,
     keep: KEEP,
     severity: 'critical',
-    summary: '{{ $labels.mountpoint }} on {{ $labels.host }} has only {{ $value | humanizePercentage }} free',
+    summary: `{{ $labels.mountpoint }} on {{ $labels.host }} has only {{ $value | ${PERCENT} }} free`,
   },
   {
     alert: 'DiskFillsUp',
@@ -36,7 +37,7 @@ export const loadAlerts = ({ limits }: Numbers): readonly Alert[] => [
     expr: `host:memory_free < ${limits.memory_free}`,
     for: 60,
     severity: 'critical',
-    summary: '{{ $labels.host }} has only {{ $value | humanizePercentage }} of its memory available',
+    summary: `{{ $labels.host }} has only {{ $value | ${PERCENT} }} of its memory available`,
   },
   {
     alert: 'OomKill',
@@ -49,14 +50,14 @@ export const loadAlerts = ({ limits }: Numbers): readonly Alert[] => [
     expr: `avg by (host) (rate(node_cpu_seconds_total{mode="steal"}[5m])) > ${limits.cpu_steal}`,
     for: 600,
     severity: 'warning',
-    summary: 'the hypervisor withholds {{ $value | humanizePercentage }} of the CPU time of {{ $labels.host }}',
+    summary: `the hypervisor withholds {{ $value | ${PERCENT} }} of the CPU time of {{ $labels.host }}`,
   },
   {
     alert: 'ClockWrong',
     expr: `abs(node_time_seconds - timestamp(node_time_seconds)) > ${limits.clock_seconds}`,
     for: 60,
     severity: 'warning',
-    summary: 'the clock of {{ $labels.host }} is off by {{ $value | humanizeDuration }}',
+    summary: `the clock of {{ $labels.host }} is off by {{ $value | ${SECONDS} }}`,
   },
   {
     alert: 'UnitFailed',

@@ -1,3 +1,4 @@
+import { AGE } from './format.ts'
 import type { Alert, Numbers } from './rule.ts'
 
 /** Alerts about the findings of the checks that hosts make of themselves. A second check must confirm a finding before its alert fires. */
@@ -6,7 +7,7 @@ export const securityAlerts = ({ limits, checks }: Numbers): readonly Alert[] =>
     alert: 'ChecksStale',
     expr: `time() - provision_checks_done_seconds > ${Math.max(180, 4 * checks)}`,
     severity: 'warning',
-    summary: '{{ $labels.host }} last checked its files, ports and logins {{ $value | humanizeDuration }} ago',
+    summary: `{{ $labels.host }} last checked its files, ports and logins {{ $value | ${AGE} }} ago`,
   },
   {
     alert: 'ManagedFileWrong',
@@ -26,7 +27,7 @@ export const securityAlerts = ({ limits, checks }: Numbers): readonly Alert[] =>
     alert: 'SecurityUpdateWaits',
     expr: `provision_security_update_waiting_seconds > ${limits.security_update_days * 86_400}`,
     severity: 'warning',
-    summary: 'a security update has been pending on {{ $labels.host }} for {{ $value | humanizeDuration }}',
+    summary: `a security update has been pending on {{ $labels.host }} for {{ $value | ${AGE} }}`,
   },
   {
     alert: 'FailedLogins',

@@ -1,3 +1,4 @@
+import { PERCENT, SECONDS } from './format.ts'
 import type { Alert, Numbers, Recorded } from './rule.ts'
 
 /** Response times by percentile, and the usual traffic: the same hour a week ago, else a day ago, else the last hour. */
@@ -18,28 +19,28 @@ export const trafficAlerts = ({ limits }: Numbers): readonly Alert[] => [
     expr: `probe:seconds:p95 > ${limits.slow_seconds}`,
     for: 60,
     severity: 'warning',
-    summary: '{{ $labels.instance }} is slow: 5% of probes take {{ $value | humanizeDuration }} or longer',
+    summary: `{{ $labels.instance }} is slow: 5% of probes take {{ $value | ${SECONDS} }} or longer`,
   },
   {
     alert: 'VisitorsWait',
     expr: `site:response_seconds:p95 > ${limits.slow_seconds} and site:qps > ${limits.least_qps}`,
     for: 120,
     severity: 'warning',
-    summary: 'visitors wait: 5% of responses take {{ $value | humanizeDuration }} or longer',
+    summary: `visitors wait: 5% of responses take {{ $value | ${SECONDS} }} or longer`,
   },
   {
     alert: 'ServersSlow',
     expr: `server:response_seconds > ${limits.slow_seconds}`,
     for: 60,
     severity: 'warning',
-    summary: '{{ $labels.host }} is slow: its responses in {{ $labels.backend }} take {{ $value | humanizeDuration }} on average',
+    summary: `{{ $labels.host }} is slow: its responses in {{ $labels.backend }} take {{ $value | ${SECONDS} }} on average`,
   },
   {
     alert: 'ErrorRatio',
     expr: `site:error_ratio > ${limits.error_ratio} and site:qps > ${limits.least_qps}`,
     for: 30,
     severity: 'critical',
-    summary: '{{ $value | humanizePercentage }} of all responses are server errors',
+    summary: `{{ $value | ${PERCENT} }} of all responses are server errors`,
   },
   {
     alert: 'QpsCollapse',
@@ -60,6 +61,6 @@ export const trafficAlerts = ({ limits }: Numbers): readonly Alert[] => [
     expr: `frontend:saturation > ${limits.balancer_connections}`,
     for: 30,
     severity: 'critical',
-    summary: '{{ $labels.host }} uses {{ $value | humanizePercentage }} of its connection limit ({{ $labels.proxy }})',
+    summary: `{{ $labels.host }} uses {{ $value | ${PERCENT} }} of its connection limit ({{ $labels.proxy }})`,
   },
 ]

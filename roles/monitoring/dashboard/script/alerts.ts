@@ -1,5 +1,5 @@
 /** Alerts by cause, with their effects, and what silences them. `CAUSES` are lists of names, which script.ts inserts. */
-export const ALERTS = String.raw`
+export const ALERTS = `
 // Alertmanager knows what an alert follows from, and what is silenced. Without it, Prometheus knows what fires.
 const firing = async () => {
   try {
@@ -50,7 +50,7 @@ const groupsOf = (all) => {
 }
 
 /** Text in which words between backticks are code. */
-const withCode = (text) => String(text || '').split(/${'`'}([^${'`'}]+)${'`'}/).map((part, i) => (i % 2 === 1 ? make('code', {}, part) : part))
+const withCode = (text) => String(text || '').split(/\`([^\`]+)\`/).map((part, i) => (i % 2 === 1 ? make('code', {}, part) : part))
 const listing = (title, alerts) => {
   if (alerts.length === 0) return []
   const words = listOf(alerts.map(({ annotations, labels }) => annotations.summary || labels.alertname))

@@ -1,5 +1,5 @@
 /** Elements, numbers and times of the page. */
-export const FORMAT = String.raw`'use strict'
+export const FORMAT = `'use strict'
 const SVG = 'http://www.w3.org/2000/svg'
 const make = (name, attributes, ...children) => {
   const node = SHAPES.includes(name) ? document.createElementNS(SVG, name) : document.createElement(name)

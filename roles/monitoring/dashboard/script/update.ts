@@ -1,5 +1,5 @@
 /** Updates the page in place, so that a cursor, a form and the scroll position stay. */
-export const UPDATE = String.raw`
+export const UPDATE = `
 let seen = now()
 // The template renders the state of the parts and hosts.
 const showState = async () => {
