@@ -34,7 +34,7 @@ const OPTIONS = `  monitoring:
     receivers:
       - { name: phone, type: webhook, url: 'http://${SUBNET}.1:5990/' }
       - { name: chat, type: slack, url: 'https://${SUBNET}.1:5992${CHAT.path}', channel: '${CHAT.channel}', ca_file: ${AUTHORITY} }
-    dashboard: { users: { ann: 'open "sesame"' } }
+    dashboard: { users: { ann: 'open "sesame"', bob: only for reading }, may_silence: [ann] }
 `
 
 beforeAll(async () => {
@@ -68,19 +68,25 @@ const seen = async () => {
   return [...(await answering({ from, addresses: [LB, WEB], ports: '3306,4444,9000-10000', protocol: 'tcp' }))]
 }
 
+interface Sent {
+  readonly method: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly body?: string
+}
+
 /** The page as an administrator gets it, verified with the site's own authority. */
-const page = (path: string, auth?: string): Promise<{ readonly status: number | undefined; readonly body: string }> =>
+const page = (path: string, auth?: string, sent?: Sent): Promise<{ readonly status: number | undefined; readonly body: string }> =>
   new Promise((resolve, reject) => {
     const ca = readFileSync(join(project.root, 'identities/authority-metrics-1.pem'))
     const servername = 'lb-01.metrics.provision.internal'
     const asked = request(
-      { host: LB, port: 9443, path, ca, servername, agent: false, ...(auth === undefined ? {} : { auth }) },
+      { host: LB, port: 9443, path, ca, servername, agent: false, ...(auth === undefined ? {} : { auth }), ...sent },
       (response) => {
         let body = ''
         response.on('data', (bytes: Buffer) => (body += bytes.toString())).on('end', () => resolve({ status: response.statusCode, body }))
       },
     )
-    asked.on('error', reject).end()
+    asked.on('error', reject).end(sent?.body)
   })
 
 describe('the monitoring of three hosts', () => {
@@ -206,6 +212,30 @@ describe('administrators', () => {
     // The heartbeat continues meanwhile.
     expect(alerts).toContain('Watchdog')
     await expect.poll(() => chat.posted.map(({ title }) => title), { timeout: 30_000 }).toContain(`RESOLVED: ${nginx}`)
+  })
+
+  it('silence alerts on the dashboard if they may, from its own page', async () => {
+    const own = { origin: `https://${LB}:9443`, host: `${LB}:9443`, 'content-type': 'application/json' }
+    const time = (minutes: number) => new Date(Date.now() + minutes * 60_000).toISOString()
+    const body = JSON.stringify({
+      matchers: [{ name: 'alertname', value: 'RebootNeeded', isRegex: false, isEqual: true }],
+      ...{ startsAt: time(0), endsAt: time(60), createdBy: 'ann', comment: 'on Sunday' },
+    })
+    const add = (as: string, headers: Readonly<Record<string, string>>) => page('/silence/add', as, { method: 'POST', headers, body })
+    expect((await add('bob:only for reading', own)).status).toBe(403)
+    expect((await add('ann:open "sesame"', { ...own, origin: 'https://evil.test' })).status).toBe(403)
+    const { status, body: made } = await add('ann:open "sesame"', own)
+    expect(status).toBe(200)
+    const seen = async () =>
+      JSON.parse((await page('/silences', 'bob:only for reading')).body) as { comment: string; status: { state: string } }[]
+    expect(await seen()).toMatchObject([{ comment: 'on Sunday', status: { state: 'active' } }])
+    const { silenceID } = JSON.parse(made) as { silenceID: string }
+    const end = (as: string) => page(`/silence/end/${silenceID}`, as, { method: 'DELETE', headers: own })
+    expect([(await end('bob:only for reading')).status, (await end('ann:open "sesame"')).status]).toEqual([403, 200])
+    expect(await seen()).toMatchObject([{ status: { state: 'expired' } }])
+    expect(on('lb-01', 'journalctl -q -t provision_dashboard --no-pager -o cat')).toMatch(
+      /^ann \(.*\) POST \/silence\/add 200 .*on Sunday/m,
+    )
   })
 
   it('can open the dashboard to all addresses with a password, and no other port', async () => {
