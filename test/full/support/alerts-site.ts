@@ -14,8 +14,8 @@ export interface WatchedSite {
   readonly spec: ReturnType<typeof referenceLab>
   /** Address for visitors. */
   readonly address: string
-  /** Writes the inventory with the maximum age of a backup in hours. */
-  configure(backupHours: number): void
+  /** Writes the inventory with the maximum age of a backup in hours, and more receivers than the webhook. */
+  configure(backupHours: number, receivers?: readonly string[]): void
   listen(): Promise<Receiver>
   /** Runs as root on a host, without SSH. */
   on(host: string, command: string): Promise<string>
@@ -62,15 +62,15 @@ export const watchedSite = (lab: string, subnet: string, port: number, recipient
     project,
     spec,
     address,
-    configure: (hours) =>
+    configure: (hours, more = []) =>
       project.write(
         'inventory/site.yaml',
         adapted.replace(
           '  firewall:\n',
           `  mysql: { backups: { recipients: [${recipient}] } }
   monitoring:
-    receivers: [{ name: test, type: webhook, url: 'http://${subnet}.1:${port}/' }]
-    dashboard: { users: { ann: sesame } }
+    receivers:
+${[`{ name: test, type: webhook, url: 'http://${subnet}.1:${port}/' }`, ...more].map((one) => `      - ${one}\n`).join('')}    dashboard: { users: { ann: sesame } }
     limits: { backup_hours: ${hours} }
   firewall:\n`,
         ),
