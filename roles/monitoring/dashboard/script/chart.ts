@@ -78,7 +78,7 @@ const draw = (chart, lines, words, from, to) => {
   const series = lines.map(({ name, values }) => ({ name, points: values.map(([at, value]) => [at, Number(value)]).filter(([, value]) => Number.isFinite(value)) }))
   const ticks = ticksTo(Math.max(...series.flatMap(({ points }) => points.map(([, value]) => value)), 0) || 1)
   const x = (at) => LEFT + ((at - from) / (to - from)) * (width - LEFT - 4)
-  const y = (value) => HEIGHT - BOTTOM - (value / ticks.at(-1)) * (HEIGHT - BOTTOM - TOP)
+  const y = (value) => HEIGHT - BOTTOM - (Math.max(0, value) / ticks.at(-1)) * (HEIGHT - BOTTOM - TOP)
   const svg = make('svg', { viewBox: '0 0 ' + width + ' ' + HEIGHT, role: 'img', tabindex: '0', 'aria-label': title + '. Arrow keys move the cursor.' })
   for (const value of ticks) svg.append(
     make('line', { x1: LEFT, x2: width - 4, y1: y(value).toFixed(1), y2: y(value).toFixed(1), class: 'grid' }),
