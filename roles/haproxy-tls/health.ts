@@ -7,9 +7,8 @@ export const EDGE = '/etc/ssl/haproxy/edge'
 /** The health check of one section of HAProxy. */
 export interface HealthCheck {
   readonly section: string
-  readonly path: string
-  readonly host: string
-  readonly status: number
+  /** Undefined if HAProxy's own check is enough, as for TCP. */
+  readonly request?: { readonly path: string; readonly host: string; readonly status: number }
 }
 
 /** Shell functions that ask HAProxy. A script that begins with them ends at once with success if HAProxy does not run. */
@@ -30,7 +29,7 @@ described() { stat | awk -F, -v section="$1" -v name="$2" 'NR == 1 { sub(/^# /, 
 export const healthCheckFunction = (checks: readonly HealthCheck[]): Script => sh`
 answers() {
   case $1 in
-${checks.map(({ section, path, host, status }) => sh`  ${section}) set -- "$1" "$2" ${path} ${host} ${status};;`)}
+${checks.flatMap(({ section, request }) => (request === undefined ? [] : [sh`  ${section}) set -- "$1" "$2" ${request.path} ${request.host} ${request.status};;`]))}
   *) return 0;;
   esac
   at=$(ask 'show servers state' | awk -v place="$1/$2" '$2 "/" $4 == place { print ($5 ~ /:/ ? "[" $5 "]" : $5) ":" $19 }')

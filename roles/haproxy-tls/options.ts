@@ -2,6 +2,7 @@ import { network, secret, z } from 'provision'
 import { ownOption } from './certificates/own.ts'
 import { trustedProxies } from './config/proxies.ts'
 import { partOptions, redirectOption } from './sites/parts.ts'
+import { tcpOption } from './tcp/options.ts'
 import { virtualOptions } from './virtual-address/virtual-address.ts'
 
 const label = '[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?'
@@ -207,6 +208,7 @@ export const options = z.strictObject({
     })
     .prefault({})
     .meta({ description: 'share of a host that HAProxy shares with other services, which have the weight 100' }),
+  tcp: tcpOption,
   ipv6: z.boolean().default(true).meta({ description: 'listen on IPv6 too' }),
   ...virtualOptions,
 })

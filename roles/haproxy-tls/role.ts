@@ -26,6 +26,8 @@ import { expectedFor } from './sites/expected.ts'
 import { faultsOf } from './sites/faults.ts'
 import { nameWarnings, probedNames, servedBy } from './sites/served.ts'
 import { backendsOf, checksIn, isServer, servedToAny, usersIn } from './sites/sites.ts'
+import { tcpBackendsOf, tcpWarnings } from './tcp/backends.ts'
+import { tcpFaults, tcpListens } from './tcp/options.ts'
 import { virtualChecks, virtualFaults, virtualListens, virtualResources } from './virtual-address/virtual-address.ts'
 
 /** HAProxy in front of the web servers, with HTTPS certificates that are ordered and renewed automatically. */
@@ -37,6 +39,7 @@ export default defineRole({
   listens: (context) => [
     { service: 'http', port: 80, protocol: 'tcp', from: ['anyone'] },
     { service: 'https', port: 443, protocol: 'tcp', from: ['anyone'], encrypted: true },
+    ...tcpListens(context.options),
     ...virtualListens(context),
   ],
 
@@ -60,13 +63,14 @@ export default defineRole({
     ]
   },
 
-  check: (context) => [...faultsOf(context.options, context.site), ...virtualFaults(context)],
+  check: (context) => [...faultsOf(context.options, context.site), ...tcpFaults(context.options, context.site), ...virtualFaults(context)],
 
   resources: (context) => {
     const { options: given, host, site, flows, files, acmeAccount, authority } = context
     const { acme } = given
     const served = servedBy(given.backend, site, flows)
-    for (const what of nameWarnings(given, servedToAny(given, site, flows))) context.warn(what)
+    for (const what of [...nameWarnings(given, servedToAny(given, site, flows)), ...tcpWarnings(given, host, site, flows)])
+      context.warn(what)
     const edge = authority({ domain: 'edge' })
     const client = leaf({ path: `${EDGE}/client.pem`, names: [edge.nameOf(host.name)], authority: edge, usages: ['client'] })
     const trusted = file({ path: `${EDGE}/authority.pem`, content: text`${edge.certificate}` })
@@ -99,6 +103,7 @@ export default defineRole({
         thumbprint: account?.thumbprint,
         certificates: [formers.id, list.id],
         backends: backendsOf(given, host, site, flows),
+        tcp: tcpBackendsOf(given, host, site),
         users,
         edge: { certificate: client.id, trusted: trusted.id, nameOf: edge.nameOf },
         pages,

@@ -1,8 +1,10 @@
 import { type Later, type Text, text } from 'provision'
 import type { Options } from '../options.ts'
 import { SOCKET } from '../share.ts'
+import { behindLine, sharesHttps, type TcpBackend, tcpSections } from '../tcp/config.ts'
 import { alivePath } from '../virtual-address/virtual-address.ts'
 import { type Backend, backendLines, backendName, type Edge, onceLines, onceName } from './backends.ts'
+import { binds } from './binds.ts'
 import { choiceLines, maintenanceSections, pathLines, redirectingLines } from './choice.ts'
 import { headerLines } from './headers.ts'
 import { lines, section } from './lines.ts'
@@ -20,6 +22,7 @@ export interface Balancer {
   readonly certificates: readonly string[]
   /** Without `sites`, the first backend serves all names. */
   readonly backends: readonly Backend[]
+  readonly tcp: readonly TcpBackend[]
   /** Sections with the users of sites. */
   readonly users: Text
   readonly edge: Edge
@@ -38,7 +41,7 @@ const challenges = (thumbprint: Later | undefined): Text =>
 `
 
 /** Content of haproxy.cfg. */
-export const haproxyConfig = ({ options, thumbprint, certificates, backends, users, edge, pages }: Balancer): Text => {
+export const haproxyConfig = ({ options, thumbprint, certificates, backends, tcp, users, edge, pages }: Balancer): Text => {
   const { timeouts, extra, rate_limit: limit } = options
   const alive = alivePath(options)
   const ssl = ` ssl ${certificates.map((path) => `crt-list ${path}`).join(' ')} alpn h2,http/1.1`
@@ -79,8 +82,7 @@ ${lines(extra.http)}    http-request redirect scheme https code 301
 `
   const rest = [
     section('frontend https', [
-      ...binds(443, ssl, options.ipv6),
-      ...acceptLines(options.trusted_proxies),
+      ...(sharesHttps(options) ? [behindLine(ssl)] : [...binds(443, ssl, options.ipv6), ...acceptLines(options.trusted_proxies)]),
       ...sourceLines(options.trusted_proxies),
       ...(limit === false ? [] : limitLines(limit)),
       ...FROM_VISITORS,
@@ -123,16 +125,13 @@ ${lines(extra.http)}    http-request redirect scheme https code 301
       'stats enable',
       'stats uri /',
     ]),
+    ...tcpSections(tcp, options),
   ].join('\n')
   return text`# Written by provision.
 ${top}${answer}
 ${rest}${users}`
 }
 
-const binds = (port: number, rest: string, ipv6: boolean): readonly string[] => [
-  `bind :${port}${rest}`,
-  ...(ipv6 ? [`bind :::${port} v6only${rest}`] : []),
-]
 const bindLines = (port: number, rest: string, ipv6: boolean): string => lines(binds(port, rest, ipv6))
 
 const COMPRESSION = [

@@ -3,6 +3,7 @@ import { type Backend, backendName } from '../config/backends.ts'
 import { userLists } from '../config/rules.ts'
 import type { HealthCheck } from '../health.ts'
 import type { Options } from '../options.ts'
+import { tcpName } from '../tcp/config.ts'
 import { someName } from './names.ts'
 import { partsOf, type SiteParts } from './parts.ts'
 import { servedBy, serves, siteFor } from './served.ts'
@@ -106,9 +107,13 @@ export const servedToAny = (options: Options, site: SiteView, flows: readonly Fl
   [...new Set(sitesOf(options).map(({ group }) => group))].flatMap((group) => servedBy(group, site, flows))
 
 /** The health check of every section. */
-export const checksIn = (options: Options, site: SiteView, flows: readonly Flow[]): readonly HealthCheck[] =>
-  sitesOf(options, servedBy(options.backend, site, flows)).map((one) => ({ section: backendName(one), ...one.health }))
+export const checksIn = (options: Options, site: SiteView, flows: readonly Flow[]): readonly HealthCheck[] => [
+  ...sitesOf(options, servedBy(options.backend, site, flows)).map((one) => ({ section: backendName(one), request: one.health })),
+  ...options.tcp.map((one) => ({ section: tcpName(one) })),
+]
 
-/** Whether a host is a web server of some site. */
+/** Whether a host is a server of some site or service. */
 export const isServer = (name: string, options: Options, view: SiteView): boolean =>
-  sitesOf(options).some(({ group }) => view.group(group).some((member) => member.name === name))
+  [...sitesOf(options).map(({ group }) => group), ...options.tcp.map(({ backend }) => backend)].some((group) =>
+    view.group(group).some((member) => member.name === name),
+  )

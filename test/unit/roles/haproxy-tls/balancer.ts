@@ -179,11 +179,15 @@ export const startBalancer = async ({ options, answer, names = SERVERS, newest =
     text
       .replace(/^ {4}(chroot .*|user haproxy|group haproxy)\n/gm, '')
       .replace('log /dev/log ', `log 127.0.0.1:${journal.address().port} `)
-      .replaceAll(/unix@\/(var\/lib\/haproxy\/)?once\.sock( accept-proxy)?( user haproxy mode 600)?/g, `unix@${files}/once.sock$2`)
+      .replaceAll(
+        /unix@\/(?:var\/lib\/haproxy\/)?(once|https)\.sock( accept-proxy)?(?: user haproxy mode 600)?/g,
+        `unix@${files}/$1.sock$2`,
+      )
       .replaceAll(/\/run\/provision-haproxy\//g, `${files}/`)
       .replaceAll('/etc/haproxy/', `${files}/etc/`)
       .replaceAll('/etc/ssl/haproxy/', `${files}/ssl/`)
       .replace(/bind :80$/m, `bind 127.0.0.1:${http}`)
+      .replace(/bind :443$/m, `bind 127.0.0.1:${https} accept-proxy\n    bind 127.0.0.1:${direct}`)
       .replace(/bind :443 (.*)/, `bind 127.0.0.1:${https} accept-proxy $1\n    bind 127.0.0.1:${direct} $1`)
       .replaceAll(/127\.0\.0\.1:443\b/g, `127.0.0.1:${direct}`)
       .replaceAll('/dev/tcp/127.0.0.1/80', `/dev/tcp/127.0.0.1/${http}`)

@@ -12,7 +12,7 @@ import { servesScript } from '../../../../roles/haproxy-tls/health.ts'
 import { SOCKET } from '../../../../roles/haproxy-tls/share.ts'
 
 const HAPROXY = '/usr/sbin/haproxy'
-const CHECK = { section: 'web', path: '/alive', host: 'www.test', status: 200 }
+const CHECK = { section: 'web', request: { path: '/alive', host: 'www.test', status: 200 } }
 
 /** A real HAProxy on loopback in front of two HTTPS servers, whose health the test decides. */
 describe.runIf([HAPROXY, '/usr/bin/socat'].every((path) => existsSync(path)))('the scripts of a balancer', { timeout: 60_000 }, () => {
@@ -92,8 +92,8 @@ frontend visitors
   default_backend web
 backend web
   option httpchk
-  http-check send meth GET uri ${CHECK.path} ver HTTP/1.1 hdr Host ${CHECK.host}
-  http-check expect status ${CHECK.status}
+  http-check send meth GET uri ${CHECK.request.path} ver HTTP/1.1 hdr Host ${CHECK.request.host}
+  http-check expect status ${CHECK.request.status}
   ${lines.join('\n  ')}
 backend web.once
   ${once_.join('\n  ')}
