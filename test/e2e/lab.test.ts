@@ -9,6 +9,7 @@ import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import * as lab from '../../src/lab/index.ts'
 import { refreshLists } from '../../src/lab/machine/machine.ts'
+import { RELEASE } from './support/lab.ts'
 
 const run = promisify(execFile)
 const root = await mkdtemp(join(tmpdir(), 'provision-lab-'))
@@ -68,11 +69,11 @@ describe('a lab host', () => {
     await expect(ssh(spec, 'one', allocate('30M'))).rejects.toThrow()
   })
 
-  it('is a running Debian 13 with systemd, its name, its addresses, and sudo', async () => {
+  it('is a running system of its release with systemd, its name, its addresses, and sudo', async () => {
     const script =
       '. /etc/os-release; sudo systemctl is-system-running --wait; echo $ID $VERSION_ID; hostname; cat /proc/1/comm; sudo id -u; ip -o address show eth0'
     const [state, release, name, init, uid, ...addresses] = (await ssh(spec, 'two', script)).split('\n')
-    expect([state, release, name, init, uid]).toEqual(['running', 'debian 13', 'two', 'systemd', '0'])
+    expect([state, release, name, init, uid]).toEqual(['running', RELEASE.title.toLowerCase(), 'two', 'systemd', '0'])
     expect(addresses.join('\n')).toContain('inet 10.79.9.12/24')
     expect(addresses.join('\n')).toContain('inet6 fd79:9::12/64')
   })

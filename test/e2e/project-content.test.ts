@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { LabSpec } from '../../src/lab/index.ts'
 import { inside } from './support/interrupt.ts'
-import { down, up } from './support/lab.ts'
+import { down, RELEASE, up } from './support/lab.ts'
 import { changes, referenceProject } from './support/project.ts'
 
 // Content of the project on one host: trees and templates, in YAML.
@@ -56,7 +56,7 @@ const applied = async (): Promise<readonly string[]> => {
 
 it('is made as planned, and the second run changes nothing', async () => {
   await applied()
-  expect(await onHost('cat /etc/shop.conf; stat -c %a /etc/shop.conf')).toBe('# web-01 trixie\nport = 80\nword = first\n600')
+  expect(await onHost('cat /etc/shop.conf; stat -c %a /etc/shop.conf')).toBe(`# web-01 ${RELEASE.codename}\nport = 80\nword = first\n600`)
   expect(await onHost("cd /srv/app && find . -printf '%p %y %m %u:%g\\n' | sort")).toBe(
     ['. d 755', './bin d 755', './bin/run f 755', './etc d 755', './etc/a.conf f 644', './etc/old.conf f 644']
       .map((line) => `${line} root:root`)

@@ -4,6 +4,7 @@ import { connect } from 'node:net'
 import { join, relative } from 'node:path'
 import { overlayOf } from '../../../src/lab/host.ts'
 import { boot, cutOff, end, type LabSpec, labDown, labUp, reconnect } from '../../../src/lab/index.ts'
+import { releaseOf } from '../../../src/lab/machine/release.ts'
 import type { Project } from './project.ts'
 
 // The packages of the roles of the reference project, and of database replicas.
@@ -13,6 +14,9 @@ const PACKAGES = [
   ...['prometheus', 'prometheus-alertmanager', 'prometheus-blackbox-exporter', 'prometheus-exporter-exporter'],
   ...['prometheus-node-exporter', 'prometheus-mysqld-exporter', 'prometheus-nginx-exporter'],
 ]
+
+/** The release of the lab hosts for which a test names none. */
+export const RELEASE = releaseOf(process.env.PROVISION_LAB_RELEASE ?? 'trixie')
 
 /** The same lab with hosts on which the packages of the roles are installed. Their first run takes half as long as on bare hosts. */
 export const installed = <S extends LabSpec>(spec: S): S => ({ ...spec, packages: PACKAGES })

@@ -1,3 +1,8 @@
+import { RELEASE } from '../lab.ts'
+
+/** Whether podman of the tested release has Quadlets. Where it has none, the run refuses them (unit tests of `quadlet`). */
+export const HAS_QUADLETS = !['bookworm', 'jammy'].includes(RELEASE.codename)
+
 /** Packages of podman, and files with which it runs on a lab host: its file system is an overlay, and it may not create keyrings. */
 export const PODMAN_PACKAGES = ['podman', 'netavark', 'aardvark-dns', 'crun', 'nftables']
 export const PODMAN_FILES: Readonly<Record<string, string>> = {
