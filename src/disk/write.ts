@@ -57,24 +57,65 @@ export const writeWhole = (path: string, contents: Uint8Array | string, writing:
 
 /** Like `writeWhole`, in an open directory. Replaces a link with that name instead of following it. */
 export const writeIn = (folder: Folder, name: string, contents: Uint8Array | string, writing: Writing): boolean => {
-  const before = lstatSync(folder.at(name), { throwIfNoEntry: false })
-  if (writing.onlyNew && before !== undefined) return false
+  if (writing.onlyNew && lstatSync(folder.at(name), { throwIfNoEntry: false }) !== undefined) return false
+  const part = openPart(folder)
+  try {
+    part.write(contents)
+    return part.finish(name, writing)
+  } finally {
+    part.close()
+  }
+}
+
+/** A file that is written in pieces. It gets its name when it is finished. */
+export interface PartialFile {
+  /** Adds bytes. Throws a `Problem` if the system refuses. */
+  write(chunk: Uint8Array): void
+  /** Gives the file its name. Throws a `Problem` if the system refuses; the old file then stays. */
+  finish(): void
+  /** Removes the file if it was not finished. */
+  close(): void
+}
+
+/** Like `writeWhole`, for content that arrives in pieces and need not fit into memory. */
+export const writeInPieces = (path: string, writing: Omit<Writing, 'onlyNew'>): PartialFile => {
+  const { shown = path } = writing
+  return reporting(shown, () => {
+    const target = targetOf(path, shown)
+    if (writing.directory !== undefined) makeDirectory(dirname(target), writing.directory)
+    const folder = openFolder(dirname(target))
+    const part = openPart(folder)
+    return {
+      write: (chunk) => reporting(shown, () => part.write(chunk)),
+      finish: () => {
+        reporting(shown, () => part.finish(basename(target), writing))
+      },
+      close: () => {
+        part.close()
+        folder.close()
+      },
+    }
+  })
+}
+
+/** A new file with a random name in a directory. */
+const openPart = (folder: Folder) => {
   const temporary = `${OURS}${randomBytes(8).toString('hex')}.tmp`
   const fd = openSync(folder.at(temporary), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600)
-  try {
-    try {
-      writeFileSync(fd, contents)
-      own(fd, before, writing)
+  return {
+    write: (contents: Uint8Array | string): void => writeFileSync(fd, contents),
+    finish: (name: string, writing: Writing): boolean => {
+      own(fd, lstatSync(folder.at(name), { throwIfNoEntry: false }), writing)
       fsyncSync(fd)
-    } finally {
+      if (writing.onlyNew) return putNew(folder, temporary, name)
+      renameSync(folder.at(temporary), folder.at(name))
+      return true
+    },
+    close: (): void => {
       closeSync(fd)
-    }
-    if (writing.onlyNew) return putNew(folder, temporary, name)
-    renameSync(folder.at(temporary), folder.at(name))
-    return true
-  } finally {
-    removeTemporary(folder, temporary)
-    folder.sync()
+      removeTemporary(folder, temporary)
+      folder.sync()
+    },
   }
 }
 

@@ -1,11 +1,11 @@
+import { createHash } from 'node:crypto'
 import { join } from 'node:path'
-import { writeWhole } from '../../disk/write.ts'
+import { type PartialFile, writeInPieces } from '../../disk/write.ts'
 import { execOn } from '../../host/shell/exec.ts'
 import { resolveTarget } from '../../host/target/target.ts'
 import { Problem, problemsIn } from '../../problem.ts'
 import { jsonLine } from '../../report/json-line.ts'
 import { count } from '../../report/text.ts'
-import { sha256Hex } from '../../resource/kind/content.ts'
 import { outputExcerpt } from '../../resource/kind/step.ts'
 import { guardScript } from '../../resource/kind/walk.ts'
 import { sh } from '../../shell/sh.ts'
@@ -63,15 +63,35 @@ interface Fetching {
 const fetch = async (host: Host, { path, into, sudo, json }: Fetching, context: CommandContext): Promise<readonly Problem[]> => {
   const { directory, out, raw, signal } = context
   try {
-    const bytes = await read(host, path, { sudo, signal })
     if (into === undefined) {
-      if (raw === undefined) out(bytes.toString())
-      else raw(bytes)
+      const bytes = new Collected(MAX_BYTES)
+      await read(host, path, { sudo, signal, keep: (chunk) => bytes.push(chunk) })
+      if (raw === undefined) out(bytes.bytes().toString())
+      else raw(bytes.bytes())
       return []
     }
     const file = join(into, host.name, path)
-    writeWhole(join(directory, file), bytes, { mode: 0o600, directory: 0o700, shown: file })
-    out(json ? jsonLine({ host: host.name, path, file, bytes: bytes.length, sha256: sha256Hex(bytes) }) : `${file}\n`)
+    let written: PartialFile | undefined
+    const open = (): PartialFile => {
+      written ??= writeInPieces(join(directory, file), { mode: 0o600, directory: 0o700, shown: file })
+      return written
+    }
+    const digest = createHash('sha256')
+    let bytes = 0
+    try {
+      await read(host, path, {
+        ...{ sudo, signal },
+        keep: (chunk) => {
+          bytes += chunk.length
+          digest.update(chunk)
+          open().write(chunk)
+        },
+      })
+      open().finish()
+    } finally {
+      written?.close()
+    }
+    out(json ? jsonLine({ host: host.name, path, file, bytes, sha256: digest.digest('hex') }) : `${file}\n`)
     return []
   } catch (error) {
     const problems = problemsIn(error)
@@ -80,28 +100,38 @@ const fetch = async (host: Host, { path, into, sudo, json }: Fetching, context: 
   }
 }
 
-/** Reads a regular file. Root reads none that another account could replace by a link. */
-const read = async (
-  host: Host,
-  path: string,
-  { sudo, signal }: { readonly sudo: boolean; readonly signal: AbortSignal },
-): Promise<Buffer> => {
+interface Reading {
+  readonly sudo: boolean
+  readonly signal: AbortSignal
+  /** Called with each piece of the file. What it throws ends the transfer. */
+  keep(chunk: Buffer): void
+}
+
+/** Reads a regular file up to the limit. Root reads none that another account could replace by a link. */
+const read = async (host: Host, path: string, { sudo, signal, keep }: Reading): Promise<void> => {
   const refused = (what: string, fix: string, why?: string): Problem =>
     new Problem({ class: 'task', where: { host: host.name }, what, why, fix })
-  const tooMuch = new AbortController()
-  const [stdout, stderr] = [new Collected(MAX_BYTES), new Collected(MAX_ERROR_BYTES)]
-  const collect =
-    (output: Collected) =>
-    (chunk: Buffer): void => {
-      if (!output.push(chunk)) tooMuch.abort(refused(`${path} is larger than 256 MB`, 'copy it with scp or rsync'))
+  const stopped = new AbortController()
+  const stderr = new Collected(MAX_ERROR_BYTES)
+  let left = MAX_BYTES
+  const onStdout = (chunk: Buffer): void => {
+    if (stopped.signal.aborted) return
+    left -= chunk.length
+    try {
+      if (left < 0) throw refused(`${path} is larger than 256 MB`, 'copy it with scp or rsync')
+      keep(chunk)
+    } catch (error) {
+      stopped.abort(error)
     }
+  }
   try {
     const target = await resolveTarget(host.name, host.connection)
-    const options = { sudo, signal: AbortSignal.any([signal, tooMuch.signal]), onStdout: collect(stdout) }
+    const options = { sudo, signal: AbortSignal.any([signal, stopped.signal]), onStdout }
     const code = await execOn(target, readScript(path, sudo), { ...options, onStderr: (chunk) => stderr.push(chunk) })
-    if (code === 0) return stdout.bytes()
+    stopped.signal.throwIfAborted()
+    if (code === 0) return
   } catch (error) {
-    throw tooMuch.signal.aborted ? tooMuch.signal.reason : error
+    throw stopped.signal.aborted ? stopped.signal.reason : error
   }
   throw refused(
     `${path} cannot be read`,
@@ -110,7 +140,7 @@ const read = async (
   )
 }
 
-/** Output up to a limit: a host can send without end. */
+/** Output up to a limit: a host can send without end. The rest is dropped. */
 class Collected {
   readonly #chunks: Buffer[] = []
   #left: number
@@ -119,12 +149,9 @@ class Collected {
     this.#left = limit
   }
 
-  /** Keeps a chunk. Returns false, and drops it, if the limit is exceeded. */
-  push(chunk: Buffer): boolean {
+  push(chunk: Buffer): void {
     this.#left -= chunk.length
-    if (this.#left < 0) return false
-    this.#chunks.push(chunk)
-    return true
+    if (this.#left >= 0) this.#chunks.push(chunk)
   }
 
   bytes(): Buffer {

@@ -1,4 +1,6 @@
 import { spawnSync } from 'node:child_process'
+import { createHash, randomBytes } from 'node:crypto'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { command, readScript } from '../../../src/cli/ad-hoc/fetch.ts'
@@ -43,6 +45,25 @@ test.each([
   [['all', '/etc/motd'], {}, 'all selects 2 hosts'],
 ])('the command line %s %s is refused', async (positionals, values, what) => {
   expect(await given(positionals, values)).toMatchObject({ class: 'input', what })
+})
+
+test.runIf(process.getuid?.() === 0)('a file is written below a directory, whole or not at all', async () => {
+  const bytes = randomBytes(3_000_000)
+  const source = join(project({ bytes }), 'bytes')
+  const directory = project({ 'inventory/hosts.yaml': 'hosts: { a1: { address: local } }\n' })
+  const printed: string[] = []
+  const context = testContext({ directory, env: { HOME: '/nowhere', USER: 'root' }, out: (line: string) => printed.push(line) })
+  const into = (path: string) =>
+    command.run(
+      { positionals: ['a1', path], rest: [], values: { into: 'out', json: true, inventory: 'inventory/hosts.yaml' } as never },
+      context,
+    )
+  expect(await into(`${source}x`)).toMatchObject({ status: 1, problems: [{ what: `${source}x cannot be read` }] })
+  expect(existsSync(join(directory, 'out'))).toBe(false)
+  expect(await into(source)).toMatchObject({ status: 0, problems: [] })
+  const file = join('out/a1', source)
+  expect(readFileSync(join(directory, file)).equals(bytes)).toBe(true)
+  expect(JSON.parse(printed.join(''))).toMatchObject({ file, bytes: 3_000_000, sha256: createHash('sha256').update(bytes).digest('hex') })
 })
 
 test('output is passed on byte for byte, with secrets masked wherever it is split', () => {

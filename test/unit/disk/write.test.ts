@@ -24,7 +24,7 @@ import { storePlan } from '../../../src/cli/plan-file.ts'
 import { append } from '../../../src/disk/append.ts'
 import { openFolderBelow } from '../../../src/disk/folder.ts'
 import { readPlain } from '../../../src/disk/read.ts'
-import { writeIn, writeWhole } from '../../../src/disk/write.ts'
+import { writeIn, writeInPieces, writeWhole } from '../../../src/disk/write.ts'
 import { problemOf } from '../problem-of.ts'
 
 const scratch = realpathSync(mkdtempSync(join(tmpdir(), 'provision-t-disk-')))
@@ -52,6 +52,20 @@ describe('a file that provision writes', () => {
       process.umask(before)
     }
     expect([modeOf('keys/secret'), modeOf('keys'), modeOf('public')]).toEqual(['600', '700', '644'])
+  })
+
+  test('can arrive in pieces, and has its name when the last one is there', () => {
+    writeFileSync(at('fetched'), 'old')
+    const part = writeInPieces(at('fetched'), { mode: 0o600 })
+    for (const piece of ['a', '', 'bc']) part.write(Buffer.from(piece))
+    expect(text('fetched')).toBe('old')
+    part.finish()
+    part.close()
+    expect([text('fetched'), modeOf('fetched'), readdirSync(root)]).toEqual(['abc', '600', ['fetched']])
+    const broken = writeInPieces(at('fetched'), { mode: 0o600 })
+    broken.write(Buffer.from('half'))
+    broken.close()
+    expect([text('fetched'), readdirSync(root)]).toEqual(['abc', ['fetched']])
   })
 
   test('is not written through links at predictable names', () => {
