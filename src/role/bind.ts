@@ -35,15 +35,17 @@ export interface Bindings {
 /** Binds roles, by their names in the site, to hosts. Throws the problems that were `found` before and those of all options together, before any host is contacted. */
 export const bindRoles = (site: Site, roles: ReadonlyMap<string, Role>, found: readonly Problem[] = []): Bindings => {
   const view = viewOf(site)
+  const views = new Map(view.hosts.map((host) => [host.name, host]))
   const problems: Problem[] = [...found]
   const bound: Bound[] = []
+  const firsts = new Map<Role, Map<string, Bound>>()
   const listening: Parameters<typeof resolveFlows>[0][number][] = []
   const warnings: Problem[] = []
   for (const [play, { hosts, roles: uses }] of site.plays.entries())
     for (const use of uses)
       for (const name of hosts) {
         const role = roles.get(use.name)
-        const host = view.hosts.find((one) => one.name === name)
+        const host = views.get(name)
         if (role === undefined || host === undefined) continue
         const written = site.roleOptions(name, use)
         const checked = role.options.safeParse(written.value ?? {})
@@ -62,10 +64,12 @@ export const bindRoles = (site: Site, roles: ReadonlyMap<string, Role>, found: r
         )
         // Invalid options would cause a second problem in the ports.
         if (faults.length > 0) continue
-        const before = bound.find((one) => one.host === name && one.role === role)
+        const before = firsts.get(role)?.get(name)
         if (before !== undefined && !isDeepStrictEqual(before.context.options, checked.data))
           problems.push(boundTwice(name, role, use.where, before))
-        bound.push({ play, host: name, role, context, written, where: use.where })
+        const one: Bound = { play, host: name, role, context, written, where: use.where }
+        bound.push(one)
+        if (before === undefined) firsts.set(role, (firsts.get(role) ?? new Map<string, Bound>()).set(name, one))
         try {
           listening.push({ host, role: role.name, listens: role.listens?.(context) ?? [], where: use.where, optionWith: optionIn(written) })
         } catch (error) {
@@ -96,13 +100,24 @@ const exposedBy = (
   flows: readonly Flow[],
 ): { readonly exposed: readonly Exposed[]; readonly problems: readonly Problem[] } => {
   const exposed: Exposed[] = []
+  const byHost = new Map<string, Exposed[]>()
   const problems: Problem[] = []
-  for (const [i, { host, role, context, where }] of bound.entries()) {
-    if (bound.findIndex((one) => one.host === host && one.role === role) < i) continue
+  const done = new Map<Role, Set<string>>()
+  for (const { host, role, context, where } of bound) {
+    const hosts = done.get(role) ?? new Set()
+    if (hosts.has(host)) continue
+    done.set(role, hosts.add(host))
+    const ofHost = byHost.get(host) ?? []
+    byHost.set(host, ofHost)
     for (const one of role.exposes?.({ ...context, flows }) ?? []) {
-      const first = exposed.find((other) => other.host === host && isSameMetrics(one, other))
-      if (first === undefined) exposed.push({ ...one, host, role: role.name })
-      else problems.push(exposedTwice(host, role, where, first))
+      const first = ofHost.find((other) => isSameMetrics(one, other))
+      if (first !== undefined) {
+        problems.push(exposedTwice(host, role, where, first))
+        continue
+      }
+      const added = { ...one, host, role: role.name }
+      ofHost.push(added)
+      exposed.push(added)
     }
   }
   return { exposed, problems }
@@ -145,14 +160,14 @@ const exposedTwice = (host: string, role: Role, where: Where, first: Exposed): P
 /** The site as roles see it: names and addresses, no connection settings. */
 const viewOf = (site: Site): SiteView => {
   const hosts = [...site.hosts.values()].map(hostView)
+  const byName = new Map(hosts.map((host) => [host.name, host]))
   return {
     hosts,
-    group: (name) => {
-      const members = name === 'all' ? hosts.map((host) => host.name) : (site.groups.get(name) ?? [])
-      return members.flatMap((member) => hosts.filter((host) => host.name === member))
+    group: (name) => (name === 'all' ? hosts : (site.groups.get(name) ?? []).flatMap((member) => byName.get(member) ?? [])),
+    withRole: (role) => {
+      const names = new Set(site.plays.flatMap((play) => (play.roles.some((use) => isOf(use, role)) ? play.hosts : [])))
+      return hosts.filter(({ name }) => names.has(name))
     },
-    withRole: (role) =>
-      hosts.filter(({ name }) => site.plays.some((play) => play.hosts.includes(name) && play.roles.some((use) => isOf(use, role)))),
   }
 }
 

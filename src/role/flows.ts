@@ -1,6 +1,6 @@
 import { Problem, placeOf, type Where } from '../problem.ts'
 import { list } from '../site/source/suggest.ts'
-import { type Cause, joined, type Report, resolvePeers } from './peers.ts'
+import { type Cause, joined, type PeerResolver, type Report, resolvePeers } from './peers.ts'
 import type { Flow, HostView, Listen, SiteView } from './role.ts'
 import { portText, wayText } from './way.ts'
 
@@ -28,12 +28,13 @@ export const resolveFlows = (
 ): { readonly flows: readonly Flow[]; readonly problems: readonly Problem[] } => {
   const found: FlowProblem[] = []
   const claims = new Map<string, Claim>()
+  const resolver: PeerResolver = { site, known: new Map() }
   for (const one of declared) {
     const { host, role } = one
     const report: Report = (what, fix, cause) =>
       void found.push({ where: placeOfCause(one, placeOfHost, cause), role, host: host.name, what, fix })
     for (const listen of mergedListens(one.listens)) {
-      const from = resolvePeers(host, listen, site, report)
+      const from = resolvePeers(host, listen, resolver, report)
       if (from === undefined) continue
       const { from: _, encrypted = false, ...rest } = listen
       const flow: Flow = { host: host.name, role, ...rest, encrypted, from }

@@ -13,8 +13,15 @@ type From = Flow['from']
 export type Report = (what: string, fix: string, cause?: Cause) => void
 export type Cause = { readonly written: unknown } | { readonly host: string } | { readonly where: Where }
 
+/** Resolves the peers of one site. Each group is resolved once, and shared by all hosts that permit it. */
+export interface PeerResolver {
+  readonly site: SiteView
+  /** Peers without a problem, by their name. */
+  readonly known: Map<string, From>
+}
+
 /** The peers of a listen entry as hosts with addresses; undefined if it has a problem, which was added. */
-export const resolvePeers = (host: HostView, listen: Listen, site: SiteView, report: Report): From | undefined => {
+export const resolvePeers = (host: HostView, listen: Listen, resolver: PeerResolver, report: Report): From | undefined => {
   const { service, port, protocol, from } = listen
   const entry = `${service} on ${portText(listen)}`
   if (hasPorts(protocol) && (!Number.isInteger(port) || port < 1 || port > 65535)) {
@@ -25,15 +32,18 @@ export const resolvePeers = (host: HostView, listen: Listen, site: SiteView, rep
     report(`${entry} has no permitted peers`, 'name a group, a host, administrators or anyone, or remove the entry', { written: from })
     return undefined
   }
-  const peers = from.map((peer) => resolvePeer(peer, entry, site, report))
+  const peers = from.map((peer) => resolvedOnce(peer, entry, resolver, report))
   if (!isPlain(from, entry, report) || peers.some((one) => one === undefined)) return undefined
   const all = peers.reduce<From>((sum, one) => joined(sum, one ?? []), [])
   return isReachable(host, all, entry, report) ? all : undefined
 }
 
 /** The union of both; `anyone` includes all others. */
-export const joined = (one: From, other: From): From =>
-  one === 'anyone' || other === 'anyone' ? 'anyone' : [...new Map([...one, ...other].map((peer) => [peer.name, peer])).values()]
+export const joined = (one: From, other: From): From => {
+  if (one === 'anyone' || other === 'anyone') return 'anyone'
+  if (one.length === 0) return other
+  return [...new Map([...one, ...other].map((peer) => [peer.name, peer])).values()]
+}
 
 // Two groups may share a host: the inventory decides that, not the role.
 const isPlain = (from: readonly Peer[], entry: string, report: Report): boolean => {
@@ -58,6 +68,15 @@ const nameOf = (peer: Peer): string =>
         : 'group' in peer
           ? `the group ${peer.group}`
           : `the host ${peer.host}`
+
+const resolvedOnce = (peer: Peer, entry: string, { site, known }: PeerResolver, report: Report): From | undefined => {
+  const name = nameOf(peer)
+  const before = known.get(name)
+  if (before !== undefined) return before
+  const found = resolvePeer(peer, entry, site, report)
+  if (found !== undefined) known.set(name, found)
+  return found
+}
 
 const resolvePeer = (peer: Peer, entry: string, site: SiteView, report: Report): From | undefined => {
   if (peer === 'anyone') return 'anyone'
@@ -90,14 +109,27 @@ const isReachable = (host: HostView, from: From, entry: string, report: Report):
   const own = [...host.addresses, ...host.publicAddresses]
   if (from === 'anyone' || own.some((one) => isIP(one) === 0)) return true
   const families = new Set(own.map(isIP))
-  const cut = from.filter(({ name, addresses }) => name !== ADMINISTRATORS && !addresses.some((one) => families.has(familyOf(one))))
+  const cut = [...families].map((family) => namesWithout(from, family)).reduce((some, others) => some.filter((one) => others.includes(one)))
   if (cut.length === 0) return true
   report(
-    `${entry} permits ${list(cut.map(({ name }) => name))} without an IPv${[...families].join(' or IPv')} address, and ${host.name} has no other`,
+    `${entry} permits ${list(cut)} without an IPv${[...families].join(' or IPv')} address, and ${host.name} has no other`,
     `set internal: of ${host.name} and of its peers in the inventory to IP addresses of one family`,
     { host: host.name },
   )
   return false
+}
+
+const without = new WeakMap<Exclude<From, 'anyone'>, Map<number, readonly string[]>>()
+
+/** The names of the peers without an address of this family. Computed once for peers that several hosts permit. */
+const namesWithout = (from: Exclude<From, 'anyone'>, family: number): readonly string[] => {
+  const known = without.get(from) ?? new Map<number, readonly string[]>()
+  without.set(from, known)
+  const names =
+    known.get(family) ??
+    from.flatMap(({ name, addresses }) => (name === ADMINISTRATORS || addresses.some((one) => familyOf(one) === family) ? [] : [name]))
+  known.set(family, names)
+  return names
 }
 
 /** 4 or 6, also of a network. */
@@ -105,5 +137,4 @@ const familyOf = (address: string): number => isIP(address.split('/', 1)[0] ?? '
 
 const groupsOf = (site: SiteView): readonly string[] => ['all', ...new Set(site.hosts.flatMap(({ groups }) => groups))]
 
-const membersOf = (group: string, site: SiteView): readonly HostView[] =>
-  group === 'all' ? site.hosts : site.hosts.filter(({ groups }) => groups.includes(group))
+const membersOf = (group: string, site: SiteView): readonly HostView[] => (group === 'all' ? site.hosts : site.group(group))

@@ -193,3 +193,29 @@ describe('flows', () => {
     expect(problems[0]?.fix).toContain(fix)
   })
 })
+
+describe('the work for flows', () => {
+  /** Reads of addresses to resolve one port on each of n hosts, which permits a group of n hosts. */
+  const readsFor = (n: number): number => {
+    let reads = 0
+    const many = Array.from({ length: n }, (_, i): HostView => {
+      const one = host(`web${i}`, ['web'], [`10.0.${i >> 8}.${i & 255}`])
+      return Object.defineProperty(one, 'addresses', {
+        get: () => {
+          reads += 1
+          return [`10.0.${i >> 8}.${i & 255}`]
+        },
+      })
+    })
+    const all: SiteView = { hosts: many, group: () => many, withRole: () => [] }
+    const where = { file: 'playbooks/site.yaml', line: 1 }
+    const declared = many.map((one): Declared => ({ host: one, role: 'nginx', listens: [listen('site', 8080, { group: 'web' })], where }))
+    expect(resolveFlows(declared, all).flows).toHaveLength(n)
+    return reads
+  }
+
+  it('grows with the hosts, and not faster', () => {
+    const [few, many] = [readsFor(20), readsFor(200)]
+    expect(many).toBeLessThanOrEqual(10 * few)
+  })
+})
