@@ -73,9 +73,10 @@ export const withOrphans = (recorded: Recorded): readonly DeclaredResource[] => 
   const isDeclared = ({ key, path }: OwnedResource): boolean =>
     keys.has(key) || (path !== undefined && ('undo' in orphanPolicyOf(key) ? whole : paths).has(path))
   const isUndeclared = (one: OwnedResource): boolean => one.key.includes(':') && !isDeclared(one)
+  const pruning = declared.filter(({ resource: { kind } }) => kind.prunes !== undefined)
   const prunes = ({ key }: OwnedResource): boolean =>
     'delete' in orphanPolicyOf(key) &&
-    declared.some(({ resource: { kind, spec } }) => kind.prunes?.(spec, key.slice(key.indexOf(':') + 1)) === true)
+    pruning.some(({ resource: { kind, spec } }) => kind.prunes?.(spec, key.slice(key.indexOf(':') + 1)) === true)
   const orphansOf = (role: string, play: number): readonly DeclaredResource[] => {
     const resources = (records.get(role)?.lines ?? []).filter(isUndeclared)
     // Deletion runs in reverse order of creation, so that a directory goes after its content.
@@ -132,6 +133,9 @@ export const withheldOn = (host: string, orphans: readonly Orphan[]): readonly W
     return { host, role, resource, action, reason }
   })
 
+/** A warning names this many orphans. `--prune --dry-run` lists all. */
+const MAX_NAMES = 20
+
 /**
  * The orphans as warnings: for each role one sentence about those that `--prune` deletes, and one for each reason to keep others. `missing`
  * returns the playbooks that bound the role and do not exist any more.
@@ -141,7 +145,11 @@ export const orphanNotices = (
   missing: (role: string) => readonly string[],
 ): readonly { readonly role: string; readonly what: string }[] =>
   [...Map.groupBy(orphans, ({ role }) => role)].flatMap(([role, ofRole]) => {
-    const named = (some: typeof ofRole): string => some.map(({ resource }) => resource.replace(':', ' ')).join(', ')
+    const named = (some: typeof ofRole): string =>
+      firstNames(
+        some.map(({ resource }) => resource.replace(':', ' ')),
+        MAX_NAMES,
+      )
     const deletable = ofRole.filter(({ outcome }) => outcome.is === 'delete')
     const kept = Map.groupBy(ofRole, ({ outcome }) => (outcome.is === 'stays' ? outcome.why : ''))
     const gone = goneText(missing(role))

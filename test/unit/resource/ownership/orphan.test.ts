@@ -414,6 +414,17 @@ describe('a host with orphans', () => {
     })
   })
 
+  it('names the first of many orphans in a warning', () => {
+    const many = Array.from({ length: 10_000 }, (_, i) => ({
+      ...{ role: 'app', resource: `file:/srv/${i}` },
+      outcome: { is: i < 5000 ? ('delete' as const) : ('stays' as const), why: 'somebody else changed it' },
+    }))
+    const notices = orphanNotices(many as never, () => []).map(({ what }) => what)
+    expect(notices).toHaveLength(2)
+    expect(notices[0]).toMatch(/^no longer declares file \/srv\/0, .*file \/srv\/19 and 4980 more; --prune deletes them$/)
+    expect(notices[1]).toMatch(/file \/srv\/5019 and 4980 more; kept: somebody else changed it/)
+  })
+
   const state = new Map<string, unknown>([
     ['owned:app', { inode: inode('f'), record: record(['site.yaml'], ...all).get('app') }],
     ['file:/d/a', { ...inode('f'), sha256: 'ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb' }],
