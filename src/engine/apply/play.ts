@@ -3,6 +3,7 @@ import { type AnyKind, keyOf, type Work } from '../../resource/kind/kind.ts'
 import { ControllerFailure, HostRefusal } from '../../resource/kind/step.ts'
 import { isOrphan } from '../../resource/ownership/orphan.ts'
 import { masked, secretsIn } from '../../secret/secret.ts'
+import { changeWithKey } from '../by-key.ts'
 import { isInterruption, problemsOn } from '../failure.ts'
 import { CONTROLLER, type PlannedChange } from '../plan/plan.ts'
 import { type PendingChange, planHost, statesOf } from '../plan/plan-host.ts'
@@ -88,7 +89,7 @@ export const hasWork = ({ pending }: RunHost, play: number): boolean => pending.
 /** The shown changes with their present pending changes. Throws a `Problem` if the newest observation needs a change that was not shown. */
 const shownChanges = (run: Run, runHost: RunHost, shown: readonly PendingChange[], play: number): readonly ShownChange[] => {
   const changeOf = (pending: PendingChange): PlannedChange => {
-    const change = runHost.changes.find(({ resource }) => resource === keyOf(pending.resource))
+    const change = changeWithKey(runHost.changes, keyOf(pending.resource))
     if (change === undefined) throw new Error(`${keyOf(pending.resource)} is pending and was never planned`)
     return change
   }

@@ -1,5 +1,6 @@
 import { Problem } from '../../problem.ts'
 import { keyOf } from '../../resource/kind/kind.ts'
+import { changeWithKey } from '../by-key.ts'
 import { problemsOn } from '../failure.ts'
 import { type PendingChange, planHost } from '../plan/plan-host.ts'
 import type { Run, RunHost } from '../run-state.ts'
@@ -34,7 +35,7 @@ const stillPending = ({ selected, observations, allowDataLoss }: Run, { session,
   planHost({ resources, observation: observations.get(session.host) ?? new Map(), observations, selected, allowDataLoss, now: new Date() })
 
 const report = (run: Run, { session: { host }, changes }: RunHost, pending: PendingChange): void => {
-  const change = changes.find(({ resource }) => resource === keyOf(pending.resource))
+  const change = changeWithKey(changes, keyOf(pending.resource))
   // A deferred change, or one that the run did not reach, is expected to be pending.
   if (change !== undefined && (run.progress.isDeferred(change) || !run.progress.isApplied(change))) return
   if (change === undefined) {

@@ -38,7 +38,7 @@ const sharedFiles = (host: string, resources: readonly DeclaredResource[]): read
   const parts = resources.filter(({ resource }) => resource.kind.family !== undefined)
   if (parts.length === 0) return []
   const whole = new Map(
-    resources.filter((one) => !parts.includes(one)).flatMap((one) => filesOf(one.resource).map((path) => [path, one] as const)),
+    resources.flatMap((one) => (one.resource.kind.family === undefined ? filesOf(one.resource).map((path) => [path, one] as const) : [])),
   )
   return parts.flatMap((part) =>
     filesOf(part.resource).flatMap((path) => {
@@ -52,12 +52,12 @@ const sharedFiles = (host: string, resources: readonly DeclaredResource[]): read
 const sharedPermissions = (host: string, resources: readonly DeclaredResource[]): readonly Problem[] => {
   const effects = resources.flatMap((one) => permissionsOf(one.resource).map((effect) => ({ ...effect, one })))
   const alone = effects.filter(({ becomes: { type } }) => type === undefined)
+  const byPath = Map.groupBy(effects, ({ path }) => path)
   return alone.flatMap(({ path, becomes, one }) => {
     const isOther = (key: 'mode' | 'owner' | 'group', value: unknown): boolean => value !== undefined && value !== becomes[key]
-    const conflict = effects.find(
-      (other) =>
-        other.one !== one && other.path === path && KEYS.some((key) => becomes[key] !== undefined && isOther(key, other.becomes[key])),
-    )
+    const conflict = byPath
+      .get(path)
+      ?.find((other) => other.one !== one && KEYS.some((key) => becomes[key] !== undefined && isOther(key, other.becomes[key])))
     return conflict === undefined ? [] : [otherPermissions(host, one, { path, other: conflict.one })]
   })
 }

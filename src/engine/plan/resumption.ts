@@ -1,4 +1,4 @@
-import { keyOf } from '../../resource/kind/kind.ts'
+import { withKey } from '../by-key.ts'
 import type { Run } from '../run-state.ts'
 import { differingFields } from './digest.ts'
 import { CONTROLLER } from './plan.ts'
@@ -28,7 +28,7 @@ export const resumptionOf = (saved: SavedPlan, { plan, hosts }: Pick<Run, 'plan'
     const { host, resource } = change
     if (isRemaining(change)) return false
     if (host === CONTROLLER) return true
-    const declared = hosts.get(host)?.resources.find((one) => keyOf(one.resource) === resource)
+    const declared = withKey(hosts.get(host)?.resources ?? [], resource)
     if (declared !== undefined) return isWanted(change, declared.resource.spec, saved.salt)
     // An orphan that was deleted is not recorded any more.
     return hosts.has(host) && saved.scope.prune
@@ -36,8 +36,7 @@ export const resumptionOf = (saved: SavedPlan, { plan, hosts }: Pick<Run, 'plan'
   const applied = saved.changes.some(isRemaining) ? saved.changes.filter(isDone) : []
   const resumed = new Set(applied.map(({ host }) => host))
   const done = new Set(applied.map(nameOf))
-  const pendingOf = ({ host, resource }: SavedChange): PendingChange | undefined =>
-    hosts.get(host)?.pending.find((one) => keyOf(one.resource) === resource)
+  const pendingOf = ({ host, resource }: SavedChange): PendingChange | undefined => withKey(hosts.get(host)?.pending ?? [], resource)
   // A record is corrected after a failed run.
   const isBookkeeping = (change: SavedChange): boolean => pendingOf(change)?.resource.kind.bookkeeping === true
   const isNext = (change: SavedChange): boolean => {

@@ -3,8 +3,8 @@ import { z } from 'zod'
 import packageJson from '../../../package.json' with { type: 'json' }
 import { escapeHidden } from '../../hidden.ts'
 import { Problem } from '../../problem.ts'
-import { keyOf } from '../../resource/kind/kind.ts'
 import { shownName, shownText } from '../../shown-name.ts'
+import { withKey } from '../by-key.ts'
 import type { Run } from '../run-state.ts'
 import { type Digests, differingFields, digestsOf, isGuarded } from './digest.ts'
 import type { PlannedChange } from './plan.ts'
@@ -92,7 +92,7 @@ export const savedOf = (
   { hosts }: Pick<Run, 'hosts'>,
   salt: string,
 ): SavedChange => {
-  const pending = hosts.get(host)?.pending.find((one) => keyOf(one.resource) === resource)
+  const pending = withKey(hosts.get(host)?.pending ?? [], resource)
   const shown = { differences, diff: fullDiff ?? diff }
   const digests = pending === undefined ? {} : stateOf({ wanted: pending.resource.spec, seen: pending.state, shown }, salt)
   return { host, role, resource, action, certainty, play, ...digests }
