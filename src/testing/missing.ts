@@ -46,6 +46,10 @@ const STATES: Readonly<Record<string, unknown>> = {
     ...{ account: 'absent', isRunAccount: false, grants: [], busy: undefined, uidOwner: undefined, isShellMissing: false },
     newHome: { fault: undefined, owner: undefined },
   },
+  wireguard: {
+    ...{ key: 'absent', publicKeyFile: 'absent', keyDigest: undefined, publicKeyDigest: undefined, publicKey: undefined },
+    ...{ peers: undefined, peersDigest: 'absent', loaded: undefined },
+  },
   swap: { inode: 'absent', bytes: 0, freeMB: 100, live: undefined, entries: [], isSwap: false, isContainer: false },
   'user-password': { nonce: 'n', entry: undefined, isRunAccount: false },
 }

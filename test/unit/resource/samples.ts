@@ -352,6 +352,16 @@ export const SAMPLES: Readonly<Record<string, Sample>> = {
       },
     }),
   },
+  wireguard: {
+    options: (i) => ({
+      ...{ interface: `sample${i}`, me: 'a', unit: 'mesh.service' },
+      members: [{ host: 'a', endpoint: '192.0.2.1:51820', addresses: ['10.80.0.1/32'] }],
+    }),
+    asWanted: () => ({
+      ...{ key: inode('f', '600'), publicKeyFile: inode('f', '600'), keyDigest: 'k', publicKeyDigest: 'p' },
+      ...{ publicKey: `${'A'.repeat(43)}=`, peers: '# Written by provision.\n', peersDigest: 'd', loaded: 'd' },
+    }),
+  },
   drained: { options: (i) => ({ role: `sample${i}` }), asWanted: () => [] },
   owned: {
     options: (i) => ({ role: `sample${i}`, playbooks: ['site.yaml'], lines: [{ key: `link:/sample${i}`, parts: [`link:/sample${i}`] }] }),

@@ -74,6 +74,7 @@ export const EXEMPT: Readonly<Record<string, string>> = {
   logrotate: `${ROOTS}: /etc/logrotate.d`,
   reboot: `${ROOTS}: /run/provision, and the marks of packages in /run and /boot`,
   wait: 'it changes nothing; it reads only whether a path exists',
+  wireguard: `${ROOTS}: /etc/wireguard, and /run/provision-wireguard`,
   sysctl: `${ROOTS}: /etc/sysctl.d and /proc/sys`,
   nftables: `${ROOTS}: /etc/provision/nftables and /var/lib/provision`,
   sshd: `${ROOTS}: /etc/ssh/sshd_config.d and /var/lib/provision`,
