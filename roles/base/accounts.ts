@@ -1,5 +1,7 @@
-import { authorizedKeys, type Check, file, type HostView, pkg, type Resource, user, z } from 'provision'
+import { authorizedKeys, file, type HostView, pkg, type Resource, secret, user, userPassword, z } from 'provision'
+import { principalsOf } from './certificates.ts'
 import { type Fault, faultsIn } from './part.ts'
+import { rights, rightsFaults, sudoOption } from './rights.ts'
 
 const entry = z
   .strictObject({
@@ -18,15 +20,17 @@ const entry = z
     exclusive: z.boolean().default(false).meta({ description: 'remove keys of the account that are not listed' }),
     groups: z.array(z.string()).default([]).meta({ description: 'supplementary groups' }),
     shell: z.string().default('/bin/bash').meta({ description: 'login shell' }),
-    sudo: z
-      .enum(['nopasswd', 'none'])
-      .default('nopasswd')
-      .meta({ description: '`nopasswd`: may run everything as root, which provision needs; `none`: may not' }),
+    sudo: sudoOption,
+    password: secret()
+      .optional()
+      .meta({ description: 'password for sudo and the console; sshd accepts keys only. Default: none is accepted' }),
     state: z
       .enum(['present', 'absent'])
       .default('present')
-      .meta({ description: '`absent` removes rights and keys, ends sessions, and deletes the account; its home directory stays' }),
+      .meta({ description: '`absent` removes rights and keys, ends sessions, and deletes the account with its jobs' }),
+    home: z.enum(['keep', 'delete']).default('keep').meta({ description: 'with `state: absent`: whether the home directory stays' }),
   })
+  .refine(({ home, state }) => home === 'keep' || state === 'absent', { path: ['home'], error: 'must be used with state: absent' })
   .refine(({ keys, state }) => state === 'absent' || keys.length > 0, { path: ['keys'], error: 'must have at least one key' })
 
 export const accountsOption = z.array(entry).default([]).meta({ description: 'accounts of the people who administer the hosts' })
@@ -60,9 +64,10 @@ export type Account = z.output<typeof entry>
 export const departures = (people: readonly Account[]): readonly Resource[] => {
   const leaving = people.filter(({ state }) => state === 'absent')
   return [
-    ...people.filter((one) => !mayBecomeRoot(one)).map(rights),
+    ...people.filter((one) => !hasRights(one)).map(rights),
     ...leaving.map(({ name }) => authorizedKeys({ user: name, keys: [], exclusive: true })),
-    ...leaving.map(({ name, state }) => user({ name, state, endSessions: true })),
+    ...leaving.map(({ name }) => file({ path: principalsOf(name), state: 'absent' })),
+    ...leaving.map(({ name, state, home }) => user({ name, state, endSessions: true, removeHome: home === 'delete' })),
   ]
 }
 
@@ -70,23 +75,19 @@ export const departures = (people: readonly Account[]): readonly Resource[] => {
 export const accounts = (people: readonly Account[]): readonly Resource[] => {
   const staying = people.filter(({ state }) => state === 'present')
   return [
-    ...staying.map(({ name, groups, shell }) => user({ name, groups, shell, password: 'locked' })),
+    ...staying.map(({ name, groups, shell, password }) =>
+      user({ name, groups, shell, ...(password === undefined && { password: 'locked' as const }) }),
+    ),
+    ...staying.flatMap(({ name, password }) => (password === undefined ? [] : [userPassword({ user: name, password })])),
     ...staying.map(({ name, keys, exclusive }) => authorizedKeys({ user: name, keys, exclusive })),
-    ...people.filter(mayBecomeRoot).map(rights),
+    ...people.filter(hasRights).map(rights),
   ]
 }
 
 /** Packages that the accounts need: few bare hosts have sudo. */
 export const accountPackages = (people: readonly Account[]): readonly Resource[] => (people.length === 0 ? [] : [pkg({ name: 'sudo' })])
 
-const mayBecomeRoot = ({ sudo, state }: Account): boolean => sudo === 'nopasswd' && state === 'present'
-
-const rights = (one: Account): Resource => {
-  const path = `/etc/sudoers.d/provision-${one.name}`
-  return mayBecomeRoot(one)
-    ? file({ path, mode: '440', content: `# Written by provision (role base).\n${one.name} ALL=(ALL:ALL) NOPASSWD: ALL\n` })
-    : file({ path, state: 'absent' })
-}
+const hasRights = ({ sudo, state }: Account): boolean => sudo !== 'none' && state === 'present'
 
 /** Invalid keys, repeated names, and changes that would lock out the account of the run. */
 export const accountFaults = (lists: Lists, host: HostView): readonly Fault[] => {
@@ -105,7 +106,7 @@ export const accountFaults = (lists: Lists, host: HostView): readonly Fault[] =>
 
 const faultsOfList = (option: keyof Lists, people: readonly Account[], host: HostView): readonly Fault[] =>
   people.flatMap((one, i) => {
-    const { name, state, sudo, keys } = one
+    const { name, state, keys } = one
     const fault = (key: string, what: string, fix: string): Fault => ({ path: [option, i, key], what, fix })
     return [
       ...faultsIn(authorizedKeys.kind.schema, { user: name, keys }, (path) => [option, i, ...path], 'copy the whole line of the .pub file'),
@@ -115,24 +116,6 @@ const faultsOfList = (option: keyof Lists, people: readonly Account[], host: Hos
       ...(name === host.user && state === 'absent'
         ? [fault('state', `${name} is the account that this run uses`, 'set `user` in the inventory to another account first')]
         : []),
-      ...(name === host.user && state === 'present' && sudo === 'none'
-        ? [
-            fault(
-              'sudo',
-              `${name} is the account that this run uses, and the run needs sudo`,
-              'set `sudo: nopasswd`, or set `user` in the inventory to another account first',
-            ),
-          ]
-        : []),
+      ...rightsFaults(one, host, [option, i]),
     ]
-  })
-
-export const accountChecks = (people: readonly Account[]): readonly Check[] =>
-  people.map((one) => {
-    const { name, state } = one
-    const root = `setpriv --reuid ${name} --clear-groups sudo -n true`
-    if (state === 'absent') return { name: `account ${name} does not exist`, script: `! getent passwd ${name}` }
-    return mayBecomeRoot(one)
-      ? { name: `${name} may become root`, script: root }
-      : { name: `${name} may not become root`, script: `! ${root} 2>/dev/null` }
   })

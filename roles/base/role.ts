@@ -1,21 +1,16 @@
 import { defineRole, z } from 'provision'
-import {
-  accountChecks,
-  accountFaults,
-  accountPackages,
-  accounts,
-  accountsOf,
-  accountsOption,
-  departures,
-  moreAccountsOption,
-} from './accounts.ts'
+import { accountFaults, accountPackages, accounts, accountsOf, accountsOption, departures, moreAccountsOption } from './accounts.ts'
 import { adoptedOption, foreignAccounts } from './foreign.ts'
 import { journal, journalOptions } from './journal.ts'
 import { kernel, kernelCheck, kernelOption } from './kernel.ts'
+import { motd, motdOption } from './motd.ts'
 import { assembled } from './part.ts'
 import { coreDumps, coreDumpsOption, modules, modulesOption } from './reduce.ts'
+import { accountChecks } from './rights.ts'
 import { sessions, sessionsOptions } from './sessions.ts'
+import { sftp, sftpChecks, sftpDepartures, sftpFaults, sftpMatches, sftpOption } from './sftp.ts'
 import { ssh, sshChecks, sshFaults, sshOptions } from './ssh.ts'
+import { systemFaults, systemOptions, systemResources } from './system.ts'
 import { time, timeChecks, timeOptions } from './time.ts'
 import { updates, updatesChecks, updatesOptions } from './updates.ts'
 
@@ -23,7 +18,10 @@ const options = z.strictObject({
   administrators: accountsOption,
   more_administrators: moreAccountsOption,
   adopted_accounts: adoptedOption,
+  sftp_accounts: sftpOption,
   ssh: sshOptions,
+  ...systemOptions,
+  motd: motdOption,
   updates: updatesOptions,
   time: timeOptions,
   kernel: kernelOption,
@@ -39,7 +37,12 @@ export default defineRole({
   summary: 'SSH keys only, security updates, time synchronisation, a hardened kernel, administrator accounts',
   options,
 
-  check: ({ options, host }) => [...accountFaults(options, host), ...sshFaults(options.ssh, host)],
+  check: ({ options, host }) => [
+    ...accountFaults(options, host),
+    ...sshFaults(options.ssh, host, accountsOf(options)),
+    ...sftpFaults(options, host),
+    ...systemFaults(options),
+  ],
 
   resources: ({ options, facts, host, site, warn }) => {
     if (facts.container) warn('container: clock and non-network kernel settings are managed by the machine it runs on, skipped here')
@@ -47,7 +50,12 @@ export default defineRole({
     return [
       // First, because these rights must be removed even if a later change fails.
       ...departures(people),
-      foreignAccounts({ declared: [host.user, ...people.map(({ name }) => name)], adopted: options.adopted_accounts }),
+      ...sftpDepartures(options.sftp_accounts),
+      foreignAccounts({
+        declared: [host.user, ...[...people, ...options.sftp_accounts].map(({ name }) => name)],
+        adopted: options.adopted_accounts,
+      }),
+      ...systemResources(options, host),
       ...assembled([
         { packages: accountPackages(people) },
         updates(options.updates, { facts, host, site }),
@@ -56,11 +64,13 @@ export default defineRole({
         coreDumps(options.core_dumps),
         modules(options.blocked_modules),
         journal(options.journal),
+        motd(options.motd),
       ]),
       ...kernel(options.kernel, options.core_dumps, facts),
       ...accounts(people),
+      ...sftp(options.sftp_accounts),
       // Last, because the new accounts must exist before sshd is restricted.
-      ...ssh(options.ssh, facts),
+      ...ssh(options.ssh, facts, { people, match: sftpMatches(options.sftp_accounts) }),
     ]
   },
 
@@ -70,5 +80,6 @@ export default defineRole({
     ...timeChecks(options.time),
     kernelCheck(options.kernel, options.core_dumps),
     ...accountChecks(accountsOf(options)),
+    ...sftpChecks(options.sftp_accounts),
   ],
 })

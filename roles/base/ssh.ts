@@ -1,4 +1,12 @@
 import { type Check, type Facts, type HostView, type Resource, sh, sshd, z } from 'provision'
+import {
+  certificateFaults,
+  certificateFiles,
+  certificateLeftovers,
+  certificateSettings,
+  certificatesOption,
+  type Person,
+} from './certificates.ts'
 import { type Fault, faultsIn } from './part.ts'
 
 export const sshOptions = z
@@ -15,6 +23,7 @@ export const sshOptions = z
         description: 'settings of sshd_config(5) to add or replace; `null` removes one of the role',
         examples: [{ MaxAuthTries: 6, AllowGroups: ['admins'] }],
       }),
+    certificates: certificatesOption,
     confirm_seconds: z
       .int()
       .min(5)
@@ -71,9 +80,9 @@ const keyExchanges = ({ distribution, release }: Pick<Facts, 'distribution' | 'r
   ].join(',')
 
 /** All settings. Keywords are case-insensitive, so a setting of the user replaces the role's own in any spelling. */
-const settingsOf = ({ root_login, settings }: Ssh, KexAlgorithms: string): Readonly<Record<string, Value>> => {
+const settingsOf = ({ root_login, settings, certificates }: Ssh, KexAlgorithms: string): Readonly<Record<string, Value>> => {
   const own = new Set(Object.keys(settings).map((keyword) => keyword.toLowerCase()))
-  const ours = Object.entries({ PermitRootLogin: root_login, ...SETTINGS, KexAlgorithms }).filter(
+  const ours = Object.entries({ PermitRootLogin: root_login, ...SETTINGS, KexAlgorithms, ...certificateSettings(certificates) }).filter(
     ([keyword]) => !own.has(keyword.toLowerCase()),
   )
   return Object.fromEntries(
@@ -82,15 +91,40 @@ const settingsOf = ({ root_login, settings }: Ssh, KexAlgorithms: string): Reado
 }
 
 /** sshd with keys only and modern algorithms. A new connection must confirm a change. */
-export const ssh = (options: Ssh, facts: Facts): readonly Resource[] =>
-  options.enabled ? [sshd({ settings: settingsOf(options, keyExchanges(facts)), confirmSeconds: options.confirm_seconds })] : []
+export const ssh = (options: Ssh, facts: Facts, { people, match }: Accounts): readonly Resource[] =>
+  options.enabled
+    ? [
+        ...certificateFiles(options.certificates, people),
+        sshd({
+          settings: settingsOf(options, keyExchanges(facts)),
+          match: match.map((one) => ({ users: [...one.users], settings: one.settings })),
+          confirmSeconds: options.confirm_seconds,
+        }),
+        ...certificateLeftovers(options.certificates),
+      ]
+    : []
+
+interface Accounts {
+  readonly people: readonly Person[]
+  readonly match: readonly { readonly users: readonly string[]; readonly settings: Readonly<Record<string, string>> }[]
+}
 
 /** Invalid settings, and settings that would lock out the run as root. */
-export const sshFaults = (options: Ssh, { user }: HostView): readonly Fault[] => {
-  if (!options.enabled) return []
+export const sshFaults = (options: Ssh, { user }: HostView, people: readonly Person[]): readonly Fault[] => {
+  if (!options.enabled)
+    return options.certificates === undefined
+      ? []
+      : [
+          {
+            path: ['ssh', 'certificates'],
+            what: 'certificates need settings of sshd, which are not managed',
+            fix: 'set `ssh.enabled: true`',
+          },
+        ]
   const keyword = Object.keys(options.settings).find((one) => one.toLowerCase() === 'permitrootlogin')
   const rootLogin = keyword === undefined ? options.root_login : options.settings[keyword]
   return [
+    ...certificateFaults(options.certificates, people),
     ...faultsIn(
       sshd.kind.schema,
       { settings: settingsOf(options, '-') },

@@ -1,6 +1,7 @@
 import { type Check, file, type HostContext, pkg, service, z } from 'provision'
 import { check, type Part } from './part.ts'
 import { rebootTime } from './reboot.ts'
+import { reportFiles, reportOptions } from './report.ts'
 
 const PATH = '/etc/apt/apt.conf.d/52provision-updates'
 const TIMERS = ['apt-daily.timer', 'apt-daily-upgrade.timer']
@@ -36,6 +37,7 @@ export const updatesOptions = z
       .union([z.literal(false), z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$/, 'must be a time of day such as 04:30')])
       .default(false)
       .meta({ description: 'time of an automatic reboot after an update that needs one; false: never' }),
+    ...reportOptions,
     reboot_spread: z
       .int()
       .min(0)
@@ -65,13 +67,20 @@ const ORIGINS = {
 type RoleContext = Pick<HostContext<never>, 'facts' | 'host' | 'site'>
 
 /** Automatic security updates. The package's own configuration stays in force, except for its list of archives. */
-export const updates = ({ enabled, except, reboot, reboot_spread }: Updates, { facts, host, site }: RoleContext): Part => {
-  if (!enabled) return { files: [file({ path: PATH, state: 'absent' })] }
+export const updates = (options: Updates, { facts, host, site }: RoleContext): Part => {
+  const { enabled, except, reboot, reboot_spread, report, mail, mail_when } = options
+  if (!enabled) return { files: [file({ path: PATH, state: 'absent' }), ...reportFiles(false)] }
   const hosts = site.withRole('base').map(({ name }) => name)
   const at = reboot === false ? false : rebootTime(reboot, reboot_spread, host.name, hosts)
   return {
     packages: [pkg({ name: 'unattended-upgrades' })],
-    files: [file({ path: PATH, content: configuration(ORIGINS[facts.distribution], [...CLUSTERED, ...except], at) })],
+    files: [
+      file({
+        path: PATH,
+        content: `${configuration(ORIGINS[facts.distribution], [...CLUSTERED, ...except], at)}${mailLines(mail, mail_when)}`,
+      }),
+      ...reportFiles(report),
+    ],
     services: [...TIMERS, 'unattended-upgrades.service'].map((unit) => service({ unit })),
   }
 }
@@ -95,6 +104,9 @@ ${except.map((one) => `  "${one}";\n`).join('')}};
 Unattended-Upgrade::Remove-Unused-Kernel-Packages "true";
 Unattended-Upgrade::Automatic-Reboot "${reboot !== false}";
 ${reboot === false ? '' : `Unattended-Upgrade::Automatic-Reboot-Time "${reboot}";\n`}`
+
+const mailLines = (mail: string | undefined, when: Updates['mail_when']): string =>
+  mail === undefined ? '' : `Unattended-Upgrade::Mail "${mail}";\nUnattended-Upgrade::MailReport "${when}";\n`
 
 export const updatesChecks = ({ enabled }: Updates): readonly Check[] =>
   enabled

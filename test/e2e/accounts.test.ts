@@ -1,6 +1,7 @@
 import { authorizedKeys, command, file, group, type Resource, sysctl, user } from 'provision'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { accountChecks, accountPackages, accounts, accountsOption, departures } from '../../roles/base/accounts.ts'
+import { accountPackages, accounts, accountsOption, departures } from '../../roles/base/accounts.ts'
+import { accountChecks } from '../../roles/base/rights.ts'
 import { Secret } from '../../src/secret/secret.ts'
 import { type TestHost, testHost } from './support/test-host.ts'
 

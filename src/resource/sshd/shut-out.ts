@@ -29,6 +29,8 @@ export const shutOut = (spec: SshdSpec, { login, others }: Present): HostRefusal
       why,
       'change the setting, or set `user` in the inventory to another account first',
     )
+  const matched = spec.match.find(({ users }) => users.includes(account))
+  if (matched !== undefined) return refusal('match', `it names ${account}`)
   const [allowUsers, denyUsers, allowGroups, denyGroups] = ['allowusers', 'denyusers', 'allowgroups', 'denygroups'].map(words)
   if (denyUsers?.some((pattern) => matches(pattern, account)) === true) return refusal('DenyUsers', `it lists ${account}`)
   // sshd combines the lists of all files.

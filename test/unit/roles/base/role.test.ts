@@ -54,19 +54,21 @@ describe('administrators', () => {
         { name: 'ann', state: 'absent' },
       ],
     })
-    expect(keys(found).slice(0, 4)).toEqual([
+    expect(keys(found).slice(0, 5)).toEqual([
       'file:/etc/sudoers.d/provision-bob',
       'file:/etc/sudoers.d/provision-ann',
       'authorized-keys:ann',
+      'file:/etc/ssh/provision-principals/ann',
       'user:ann',
     ])
-    expect(found.slice(0, 4).map(({ spec }) => spec)).toMatchObject([
+    expect(found.slice(0, 5).map(({ spec }) => spec)).toMatchObject([
       { state: 'absent' },
       { state: 'absent' },
       { keys: [], exclusive: true },
-      { state: 'absent', endSessions: true },
+      { state: 'absent' },
+      { state: 'absent', endSessions: true, removeHome: false },
     ])
-    expect(keys(found).filter((key) => key.endsWith(':ann') || key.endsWith('-ann'))).toHaveLength(3)
+    expect(keys(found).filter((key) => /[:/-]ann$/.test(key))).toHaveLength(4)
   })
 
   it.each([
@@ -116,7 +118,9 @@ describe('administrators', () => {
     expect(shown(resources(lists))).toEqual(shown(resources(together)))
     expect(shown(resources({ ...lists, administrators: [] }))).toEqual(shown(resources({ administrators: lists.more_administrators })))
     const leaving = { ...lists, more_administrators: [{ name: 'job', state: 'absent' }] }
-    expect(keys(resources(leaving)).slice(0, 3)).toEqual(['file:/etc/sudoers.d/provision-job', 'authorized-keys:job', 'user:job'])
+    expect(keys(resources(leaving)).slice(0, 4)).toEqual([
+      ...['file:/etc/sudoers.d/provision-job', 'authorized-keys:job', 'file:/etc/ssh/provision-principals/job', 'user:job'],
+    ])
     const checks = (options: object) => base.verify?.({ options: base.options.parse(options) } as never)
     expect(checks(lists)).toEqual(checks(together))
     expect(base.options.parse({}).more_administrators).toEqual([])
@@ -157,10 +161,13 @@ describe('the resources of the role', () => {
     ]
     const found = resources({ administrators, adopted_accounts: ['debian'] })
     expect([...new Set(keys(found).map((key) => key.replace(/^sysctl:.*/, 'kernel settings')))]).toEqual([
-      ...['file:/etc/sudoers.d/provision-bob', 'authorized-keys:bob', 'user:bob', 'foreign-accounts:base'],
+      ...['file:/etc/sudoers.d/provision-bob', 'authorized-keys:bob', 'file:/etc/ssh/provision-principals/bob', 'user:bob'],
+      'foreign-accounts:base',
       ...['package:sudo', 'package:unattended-upgrades'],
       ...['clock-keeper:systemd-timesyncd.service', 'package:systemd-timesyncd', 'package:libpam-pwquality'],
-      'file:/etc/apt/apt.conf.d/52provision-updates',
+      ...['file:/etc/apt/apt.conf.d/52provision-updates', 'directory:/var/lib/provision-metrics'],
+      ...['directory:/var/lib/provision-metrics/upgrades', 'file:/usr/local/lib/provision-upgrade-report'],
+      'unit:apt-daily-upgrade.service.d/provision-report.conf',
       ...['directory:/etc/systemd/timesyncd.conf.d', 'file:/etc/systemd/timesyncd.conf.d/50-provision.conf'],
       ...['file:/etc/profile.d/provision-base.sh', 'directory:/etc/systemd/coredump.conf.d'],
       ...['file:/etc/security/limits.d/50-provision.conf', 'file:/etc/systemd/coredump.conf.d/50-provision.conf'],
@@ -169,6 +176,7 @@ describe('the resources of the role', () => {
       ...['service:apt-daily.timer', 'service:apt-daily-upgrade.timer', 'service:unattended-upgrades.service'],
       ...['service:systemd-timesyncd.service', 'service:systemd-journald.service', 'kernel settings'],
       ...['user:ann', 'authorized-keys:ann', 'file:/etc/sudoers.d/provision-ann', 'sshd:/etc/ssh/sshd_config.d/00-provision.conf'],
+      'file:/etc/ssh/provision-authorities.pub',
     ])
     const accounts = found.find(({ kind }) => kind.name === 'foreign-accounts')
     expect(accounts?.spec).toEqual({ declared: ['root', 'ann', 'bob'], adopted: ['debian'] })
