@@ -1,4 +1,7 @@
 import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import type { Resource } from 'provision'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import base from '../../roles/base/role.ts'
@@ -21,6 +24,19 @@ const contextOf = (options: object, facts: Facts) =>
     ...{ options: base.options.parse(options), facts, host: { name: 'host-01', user: 'ops' }, warn: () => {} },
     site: { hosts: [], group: () => [], withRole: () => [] },
   }) as unknown as Parameters<typeof base.resources>[0]
+/** Keys of people: `ann` with a certificate of an authority, `stranger` with one for another principal, and `partner`. */
+const keysOfPeople = async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'provision-people-'))
+  const keygen = (...words: readonly string[]): void => {
+    const { status, stderr } = spawnSync('ssh-keygen', ['-q', ...words], { cwd: directory, encoding: 'utf8' })
+    if (status !== 0) throw new Error(stderr)
+  }
+  for (const name of ['authority', 'ann', 'stranger', 'partner', 'other']) keygen('-t', 'ed25519', '-N', '', '-C', name, '-f', name)
+  for (const name of ['ann', 'stranger']) keygen('-s', 'authority', '-I', name, '-n', name, '-V', '-1h:+1d', `${name}.pub`)
+  const publicKey = (name: string): string => readFileSync(join(directory, `${name}.pub`), 'utf8').trim()
+  return { directory, authority: publicKey('authority'), partner: publicKey('partner'), other: publicKey('other') }
+}
+
 const wanted = (): readonly Resource[] => base.resources(contextOf({}, host.session.facts))
 
 /** Findings of ssh-audit about the algorithms of the host's sshd, from outside. */
@@ -81,6 +97,74 @@ systemctl stop apt-daily-upgrade.timer`)
     expect(changed.filter((one) => one !== 'update service:systemd-journald.service').toSorted()).toEqual(expected)
     expect(await host.plan(wanted())).toEqual([])
   })
+
+  it('opens accounts for files, certificates and single commands only, and takes them away', async () => {
+    const keys = await keysOfPeople()
+    const ssh = (key: string, ...words: readonly string[]): string => {
+      const login = ['-i', join(keys.directory, key), '-o', 'IdentitiesOnly=yes', '-o', 'BatchMode=yes']
+      const trust = ['-o', 'StrictHostKeyChecking=no', '-o', 'UserKnownHostsFile=/dev/null']
+      const { stdout, stderr } = spawnSync('ssh', ['-n', '-F', 'none', ...login, ...trust, ...words], { encoding: 'utf8', timeout: 30_000 })
+      return `${stdout}${stderr.replaceAll(/^Warning: .*\r?\n/gm, '')}`.trim()
+    }
+    const login = (key: string, account: string, command: string): string => ssh(key, `${account}@${ADDRESS}`, command)
+    const options = {
+      administrators: [{ name: 'ann', keys: [keys.other], sudo: { commands: ['/usr/bin/id -u'] } }],
+      sftp_accounts: [{ name: 'partner', keys: [keys.partner] }],
+      ssh: { certificates: { authorities: [keys.authority] } },
+      ...{ time_zone: 'Europe/Berlin', motd: 'Changes are made by provision only.' },
+    }
+    const people = (given: object): readonly Resource[] => base.resources(contextOf(given, host.session.facts))
+    const verified = async (given: object): Promise<void> => {
+      for (const { script } of base.verify?.(contextOf(given, host.session.facts)) ?? []) await host.run(`(\n${script}\n) || [ $? = 77 ]`)
+    }
+    await host.apply(people(options))
+    expect(await host.plan(people(options))).toEqual([])
+    await verified(options)
+
+    // The certificate of ann opens her account; that of another principal does not.
+    expect(login('ann', 'ann', 'id -un')).toBe('ann')
+    expect(login('stranger', 'ann', 'id -un')).toContain('Permission denied (publickey)')
+    expect(login('ann', 'ops', 'id -un')).toContain('Permission denied (publickey)')
+    expect(login('ann', 'ann', 'sudo -n /usr/bin/id -u; sudo -n /usr/bin/id -g')).toMatch(/^0\nsudo: a password is required/)
+
+    // The account for files has no shell, no forwarding, and sees nothing but its root.
+    expect(login('partner', 'partner', 'id')).toBe('This service allows sftp connections only.')
+    writeFileSync(join(keys.directory, 'upload'), 'bytes')
+    const batch = ['ls -1 /', `put ${join(keys.directory, 'upload')} /files/upload`, `put ${join(keys.directory, 'upload')} /upload`]
+    const sftp = ['-i', join(keys.directory, 'partner'), '-o', 'StrictHostKeyChecking=no', '-o', 'UserKnownHostsFile=/dev/null', '-b', '-']
+    const sent = spawnSync('sftp', ['-F', 'none', ...sftp, `partner@${ADDRESS}`], {
+      encoding: 'utf8',
+      input: batch.map((one) => `${one}\n`).join(''),
+    })
+    expect(sent.stdout).toMatch(/ls -1 \/\n\/?files\n/)
+    expect(`${sent.stdout}${sent.stderr}`).toMatch(/dest open "\/upload": Permission denied/)
+    expect(await host.run('cat /srv/sftp/partner/files/upload; stat -c " %U %a" /srv/sftp/partner/files/upload')).toBe(
+      'bytes partner 640\n',
+    )
+    expect(ssh('ann', '-W', '127.0.0.1:22', `ann@${ADDRESS}`)).toContain('SSH-2.0')
+    expect(ssh('partner', '-W', '127.0.0.1:22', `partner@${ADDRESS}`)).not.toContain('SSH-2.0')
+
+    // The report of an upgrade, after the unit of the distribution.
+    await host.run('systemctl start apt-daily-upgrade.service')
+    expect(await host.run('cat /var/lib/provision-metrics/upgrades/upgrades.prom')).toMatch(/^provision_upgraded_packages \d+$/m)
+
+    await host.run('echo "@reboot true" >/var/spool/cron/crontabs/ann 2>/dev/null || :')
+    const gone = {
+      administrators: [{ name: 'ann', state: 'absent', home: 'delete' }],
+      sftp_accounts: [{ name: 'partner', state: 'absent' }],
+      updates: { report: false },
+    }
+    await host.apply(people(gone))
+    expect(await host.plan(people(gone))).toEqual([])
+    await verified(gone)
+    expect(
+      await host.run(
+        'ls -d /home/ann /etc/ssh/provision-authorities.pub /var/lib/provision-metrics/upgrades/upgrades.prom 2>/dev/null || :',
+      ),
+    ).toBe('')
+    expect(await host.run('cat /srv/sftp/partner/files/upload; sshd -T | grep -ic provision-authorities || :')).toBe('bytes0\n')
+    rmSync(keys.directory, { recursive: true })
+  }, 240_000)
 
   it('leaves the clock to another daemon', async () => {
     await host.run(`printf '[Service]\\nExecStart=/bin/true\\n' >/etc/systemd/system/chrony.service; systemctl daemon-reload`)

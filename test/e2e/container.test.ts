@@ -1,11 +1,15 @@
-import { container, file, pkg, quadlet, type Resource, Secret, service } from 'provision'
+import { container, file, listensOf, pkg, quadlet, type Resource, Secret, service } from 'provision'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import firewall from '../../roles/firewall/role.ts'
 import { orphan } from '../../src/resource/ownership/orphan.ts'
 import { OWNED, recordHead, recordLine, recordPath } from '../../src/resource/ownership/record.ts'
+import { resolveFlows } from '../../src/role/flows.ts'
 import { quote } from '../../src/shell/quote.ts'
+import { asked } from './support/network/asked.ts'
 import { HAS_QUADLETS, imagesIn, PODMAN_FILES, PODMAN_PACKAGES, REGISTRY } from './support/services/registry.ts'
 import { type TestHost, testHost } from './support/test-host.ts'
 
+const ADDRESS = '10.79.66.11'
 let host: TestHost
 let images: readonly string[] = []
 beforeAll(async () => {
@@ -71,6 +75,44 @@ describe.skipIf(!HAS_QUADLETS)('a container', () => {
     await host.apply(changed)
     expect(await host.plan(changed)).toEqual([])
     expect(await page()).toBe('2\n')
+  }, 120_000)
+
+  it('is reachable from its peers only, through the firewall of its host', async () => {
+    const [, two = ''] = images
+    const exposed = web(two, {
+      environment: { PASSWORD: new Secret('anders') },
+      ports: [
+        { port: 8080, from: ['10.79.66.1'] },
+        { port: 8081, to: 8080, address: '0.0.0.0' },
+        { port: 8082, to: 8080, from: ['192.0.2.7'] },
+      ],
+    })
+    await host.apply(exposed)
+    // Without a firewall, podman opens all of them.
+    expect(await Promise.all([8080, 8081, 8082].map((port) => asked(ADDRESS, port, 3000)))).toEqual(['open', 'open', 'open'])
+    const view = { name: 'host-01', user: 'ops', sshPort: 22, addresses: [ADDRESS], publicAddresses: [], groups: [] }
+    const site = { hosts: [view], group: () => [], withRole: () => [] }
+    const { flows } = resolveFlows([{ host: view, role: 'web', listens: listensOf(exposed), where: { command: 'test' } }], site)
+    const closed = firewall.resources({
+      ...{ host: view, site, flows, exposed: [], facts: host.session.facts },
+      options: firewall.options.parse({ administrators: ['10.79.66.0/24'], outgoing: { policy: 'drop' } }),
+      warn: () => {},
+    } as unknown as Parameters<typeof firewall.resources>[0])
+    await host.apply(closed)
+    expect(await Promise.all([8080, 8081, 8082].map((port) => asked(ADDRESS, port, 3000)))).toEqual(['open', 'silent', 'silent'])
+    expect(await page()).toBe('2\n')
+    // The host reaches what it needs, and its accounts nothing else.
+    await host.run('rm -rf /var/lib/apt/lists; apt-get -qq update && apt-cache show nano >/dev/null')
+    const connect = (port: number, account: string) =>
+      host.run(
+        `setpriv --reuid ${account} --clear-groups timeout 2 bash -c 'exec 3<>/dev/tcp/10.79.66.1/${port}' 2>/dev/null && echo open || echo $?`,
+      )
+    expect([await connect(22, 'nobody'), await connect(443, 'nobody')]).toEqual(['124\n', '124\n'])
+    // A restarted container has the same rules.
+    await host.run('systemctl restart web')
+    expect(await asked(ADDRESS, 8080, 3000)).toBe('open')
+    expect(await host.plan([...exposed, ...closed])).toEqual([])
+    await host.run('systemctl disable --now provision-firewall; nft delete table inet provision')
   }, 120_000)
 
   it('keeps the running container if an image cannot be pulled, or if podman cannot read the file', async () => {

@@ -1,4 +1,3 @@
-import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { type Flow, nftables, type Resource } from 'provision'
@@ -9,6 +8,7 @@ import { noticesOf } from '../../src/engine/plan/plan-host.ts'
 import { rebootHost } from '../../src/lab/host.ts'
 import { type LabSpec, labDown, labReset } from '../../src/lab/index.ts'
 import { formatListing } from '../../src/resource/nftables/listing.ts'
+import { asked } from './support/network/asked.ts'
 import { onHost, sessionOn, type TestHost } from './support/test-host.ts'
 
 const [ONE, TWO] = ['10.79.4.11', '10.79.4.12']
@@ -108,19 +108,6 @@ const noticed = async (): Promise<readonly string[]> => {
 /** Without the visitors that the SSH meter remembers. */
 const rulesInForce = async (): Promise<string> => formatListing(await one.run('nft -s list table inet provision'))
 const bootFile = (): Promise<string> => one.run('cat /etc/provision/nftables/inet-provision.nft')
-
-/** The answer of a port to this machine, which is no peer. */
-const asked = (host: string, port: number): Promise<'open' | 'refused' | 'silent'> =>
-  new Promise((resolve) => {
-    const socket = connect({ host, port })
-    const settle = (answer: 'open' | 'refused' | 'silent') => (): void => {
-      socket.destroy()
-      resolve(answer)
-    }
-    socket.once('connect', settle('open'))
-    socket.once('error', settle('refused'))
-    socket.setTimeout(700, settle('silent'))
-  })
 
 const askedByPeer = (host: string, port: number): Promise<string> =>
   two
