@@ -70,6 +70,6 @@ const conflictingOptions = (directory: string): Problem =>
     class: 'input',
     where: { host: 'controller', resource: `acme-account:${directory}` },
     what: 'two hosts have different options for this account',
-    why: 'contact, ca_file, dns_hook and try_first belong to the account, not to a host',
+    why: 'contact, ca_file, external_account, dns_hook, dns_update and try_first belong to the account, not to a host',
     fix: 'set the options of acme once, at the group of all load balancers',
   })

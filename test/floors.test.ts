@@ -60,7 +60,7 @@ const only: Readonly<Record<string, readonly string[]>> = {
   'node:child_process': [
     'src/cli/',
     'src/host/',
-    'src/acme/dns-hook.ts',
+    'src/acme/dns/hook.ts',
     'src/site/reference/command-source.ts',
     'src/lab/',
     'src/testing/',

@@ -110,6 +110,28 @@ export const options = z.strictObject({
           description: 'command on this machine that publishes TXT records; selects DNS-01 validation, which wildcards need',
           examples: [['./dns.sh']],
         }),
+      dns_update: z
+        .strictObject({
+          server: z
+            .union([hostName(false), ipAddress], { error: 'must be a host name or an IP address' })
+            .meta({ description: 'primary name server of the domain' }),
+          port: z.int().min(1).max(65_535).default(53),
+          key: z
+            .strictObject({
+              name: z.string().regex(/^[A-Za-z0-9._-]{1,250}$/, 'must be the name of a key'),
+              algorithm: z.enum(['hmac-sha256', 'hmac-sha384', 'hmac-sha512']).default('hmac-sha256'),
+              secret: secret().meta({ description: 'secret of the key, in base64' }),
+            })
+            .meta({ description: 'key of TSIG, which may update TXT records of the domain' }),
+          wait_seconds: z
+            .int()
+            .min(0)
+            .max(600)
+            .default(10)
+            .meta({ description: 'time until all name servers of the domain have a new record' }),
+        })
+        .optional()
+        .meta({ description: 'name server that takes signed updates (RFC 2136), in place of `dns_hook`' }),
       try_first: z
         .string()
         .optional()

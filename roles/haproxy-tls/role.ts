@@ -12,7 +12,7 @@ import {
   service,
   text,
 } from 'provision'
-import { certificatesOf, pathsOf } from './certificates/ordered.ts'
+import { accountOf, certificatesOf, pathsOf } from './certificates/ordered.ts'
 import { ownPairsOf, ownResources } from './certificates/own.ts'
 import { revocationResources } from './certificates/revocation.ts'
 import { checksOf } from './checks.ts'
@@ -75,18 +75,7 @@ export default defineRole({
     const client = leaf({ path: `${EDGE}/client.pem`, names: [edge.nameOf(host.name)], authority: edge, usages: ['client'] })
     const trusted = file({ path: `${EDGE}/authority.pem`, content: text`${edge.certificate}` })
     const pairs = certificatesOf(given)
-    const account =
-      pairs.length === 0
-        ? undefined
-        : acmeAccount({
-            directory: acme.directory,
-            contact: acme.contact,
-            caFile: acme.ca_file,
-            externalAccount:
-              acme.external_account === undefined ? undefined : { kid: acme.external_account.kid, hmacKey: acme.external_account.hmac_key },
-            dnsHook: acme.dns_hook,
-            tryFirst: acme.try_first,
-          })
+    const account = pairs.length === 0 ? undefined : acmeAccount(accountOf(acme))
     const placeholders = pairs.map(({ profile: _, ...pair }) => placeholder(pair))
     const pages = pagesOf(given.error_pages, files)
     const own = ownPairsOf(given)

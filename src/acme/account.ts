@@ -6,6 +6,9 @@ import type { AcmeAccount, AcmeOptions } from '../keystore/identities.ts'
 import { lineOf, Problem } from '../problem.ts'
 import { accountStore } from './account-store.ts'
 import { directoryName, directoryUrl } from './directory.ts'
+import { hookPublisher } from './dns/hook.ts'
+import type { Publisher } from './dns/publish.ts'
+import { updatePublisher } from './dns/update.ts'
 import { readHistory, recordRequest } from './history.ts'
 import { exceededLimit } from './limits.ts'
 import { AuthorityUnreachable, authorityProblem } from './problem.ts'
@@ -54,7 +57,7 @@ export const openAccount = (
           request,
           names,
           profile,
-          dnsHook: options.dnsHook?.map((word) => (word.startsWith('./') ? resolve(root, word) : word)),
+          publisher: publisherOf(root, options, from),
           doing,
           failed: (unverified) => note({ directory: from, names: unverified, outcome: 'failed' }),
         }).catch((error: unknown) => {
@@ -72,6 +75,14 @@ export const openAccount = (
       return order(directory, url)
     },
   }
+}
+
+/** The way to publish TXT records that the options select; undefined for HTTP-01. */
+const publisherOf = (root: string, { dnsHook, dnsUpdate }: AcmeOptions, directory: string): Publisher | undefined => {
+  if (dnsUpdate !== undefined) return updatePublisher(dnsUpdate, directory)
+  if (dnsHook === undefined) return undefined
+  const words = dnsHook.map((word) => (word.startsWith('./') ? resolve(root, word) : word))
+  return hookPublisher(words, directory)
 }
 
 /** The problem of a directory that is neither a known name nor an https URL. */

@@ -1,6 +1,6 @@
 import type acme from 'acme-client'
 import type { Problem } from '../problem.ts'
-import { dnsRecords } from './dns-hook.ts'
+import { dnsRecords, type Publisher } from './dns/publish.ts'
 import { preflight } from './preflight.ts'
 import { authorityProblem } from './problem.ts'
 import { settled } from './settled.ts'
@@ -11,8 +11,8 @@ export interface Proof {
   readonly client: acme.Client
   readonly directory: string
   readonly accountKey: string
-  /** The user's command that publishes TXT records. With it, names are validated by DNS-01, otherwise by HTTP-01. */
-  readonly dnsHook: readonly string[] | undefined
+  /** Publishes TXT records. With it, names are validated by DNS-01, otherwise by HTTP-01. */
+  readonly publisher: Publisher | undefined
   readonly doing: (what: string) => void
   /** Called with names that the authority could not validate: such failures count against its limits. */
   readonly failed: (names: readonly string[]) => void
@@ -27,10 +27,10 @@ interface Attempt {
 
 /** Validates all names of these authorizations. Throws a problem with the authority's words if one fails. */
 export const prove = async (authorizations: readonly acme.Authorization[], proof: Proof): Promise<void> => {
-  const { directory, dnsHook } = proof
+  const { directory, publisher } = proof
   const attempts = authorizations.map((authorization): Attempt => {
     // DNS has no records of addresses (RFC 8738, 7).
-    const type = dnsHook === undefined || authorization.identifier.type === 'ip' ? 'http-01' : 'dns-01'
+    const type = publisher === undefined || authorization.identifier.type === 'ip' ? 'http-01' : 'dns-01'
     const challenge = authorization.challenges.find((one) => one.type === type)
     if (challenge !== undefined) return { authorization, challenge }
     throw refused(directory, [`${nameOf(authorization)}: the authority offers no ${type.toUpperCase()} challenge for it`], FIX[type])
@@ -39,7 +39,7 @@ export const prove = async (authorizations: readonly acme.Authorization[], proof
   const byHttp = attempts.filter(({ challenge }) => challenge.type === 'http-01')
   const byDns = attempts.filter(({ challenge }) => challenge.type === 'dns-01')
   if (byHttp.length > 0) await proveByHttp(byHttp, proof)
-  if (dnsHook !== undefined && byDns.length > 0) await proveByDns(byDns, dnsHook, proof)
+  if (publisher !== undefined && byDns.length > 0) await proveByDns(byDns, publisher, proof)
 }
 
 // The load balancers answer with our thumbprint. A different one would count as a failed validation.
@@ -60,8 +60,8 @@ const proveByHttp = async (attempts: readonly Attempt[], proof: Proof): Promise<
   await complete(attempts, 'http-01', proof)
 }
 
-const proveByDns = async (attempts: readonly Attempt[], hook: readonly string[], proof: Proof): Promise<void> => {
-  const { client, directory, doing, signal } = proof
+const proveByDns = async (attempts: readonly Attempt[], publisher: Publisher, proof: Proof): Promise<void> => {
+  const { client, doing, signal } = proof
   // acme-client returns the digest that the record must contain (RFC 8555 section 8.4).
   const records = await Promise.all(
     attempts.map(async ({ authorization, challenge }) => ({
@@ -69,7 +69,7 @@ const proveByDns = async (attempts: readonly Attempt[], hook: readonly string[],
       value: await client.getChallengeKeyAuthorization(challenge),
     })),
   )
-  await dnsRecords({ hook, directory, records, doing, signal }, () => complete(attempts, 'dns-01', proof))
+  await dnsRecords({ publisher, records, doing, signal }, () => complete(attempts, 'dns-01', proof))
 }
 
 const complete = async (
@@ -105,7 +105,8 @@ export const detailOf = ({ error }: { readonly error?: object }): string | undef
 
 const FIX = {
   'http-01': 'make every name resolve only to the load balancers, and open their port 80 to everyone; the present certificate stays in use',
-  'dns-01': 'make the command of acme.dns_hook return only after the record is published everywhere; the present certificate stays in use',
+  'dns-01':
+    'let the command of acme.dns_hook return only after the record is published everywhere, or increase acme.dns_update.wait_seconds; the present certificate stays in use',
 } as const
 
 /** The problem of a name that the authority could not validate. */

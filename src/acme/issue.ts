@@ -6,6 +6,7 @@ import { canonicalAddress } from '../ip-address.ts'
 import type { AcmeOptions } from '../keystore/identities.ts'
 import { Problem } from '../problem.ts'
 import { detailOf, prove, refused } from './challenge.ts'
+import type { Publisher } from './dns/publish.ts'
 import { authorityProblem } from './problem.ts'
 import { settled } from './settled.ts'
 import { send, withAuthority } from './transport.ts'
@@ -26,8 +27,8 @@ export interface Order {
   readonly names: readonly string[]
   /** Profile of the certificate; default: that of the authority. */
   readonly profile?: string | undefined
-  /** The user's command that publishes TXT records. With it, names are validated by DNS-01, otherwise by HTTP-01. */
-  readonly dnsHook?: readonly string[] | undefined
+  /** Publishes TXT records. With it, names are validated by DNS-01, otherwise by HTTP-01. */
+  readonly publisher?: Publisher | undefined
   readonly doing: (what: string) => void
   /** Called with names that the authority could not validate: such failures count against its limits. */
   readonly failed?: (names: readonly string[]) => void
@@ -41,7 +42,7 @@ export const issueCertificate = async (order: Order): Promise<string> => {
   checkRequest(order)
   acme.axios.defaults.adapter = async (config) => ({ ...(await send(config)), config, request: undefined })
   try {
-    const withinMs = WITHIN_MS[order.dnsHook === undefined ? 'http' : 'dns']
+    const withinMs = WITHIN_MS[order.publisher === undefined ? 'http' : 'dns']
     return await withAuthority({ directory: order.directory, ca: order.ca, withinMs }, (signal) => issue(order, signal))
   } catch (error) {
     if (error instanceof Problem) throw error
@@ -51,7 +52,7 @@ export const issueCertificate = async (order: Order): Promise<string> => {
 }
 
 const issue = async (
-  { directory, url, accountKey, contact, externalAccount, request, names, profile, dnsHook, doing, failed = () => {} }: Order,
+  { directory, url, accountKey, contact, externalAccount, request, names, profile, publisher, doing, failed = () => {} }: Order,
   signal: AbortSignal,
 ): Promise<string> => {
   const bound = externalAccount === undefined ? undefined : { kid: externalAccount.kid, hmacKey: externalAccount.hmacKey.reveal() }
@@ -66,7 +67,7 @@ const issue = async (
   const pending = (await client.getAuthorizations(order)).filter(({ status }) => status !== 'valid')
 
   if (pending.length > 0) doing(`validating ${pending.map(({ identifier }) => identifier.value).join(', ')}`)
-  await prove(pending, { client, directory, accountKey, dnsHook, doing, failed, signal })
+  await prove(pending, { client, directory, accountKey, publisher, doing, failed, signal })
 
   doing('waiting for the certificate')
   const ready = await settled(() => client.getOrder(order), ['pending', 'processing'], signal)

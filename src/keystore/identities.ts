@@ -24,6 +24,15 @@ export interface AcmeOptions {
   readonly caFile?: string | undefined
   /** The user's command that publishes TXT records. With it, names are validated by DNS-01, otherwise by HTTP-01. */
   readonly dnsHook?: readonly string[] | undefined
+  /** A name server that takes signed updates (RFC 2136) of TXT records, in place of the command. */
+  readonly dnsUpdate?:
+    | {
+        readonly server: string
+        readonly port: number
+        readonly key: { readonly name: string; readonly algorithm: 'hmac-sha256' | 'hmac-sha384' | 'hmac-sha512'; readonly secret: Secret }
+        readonly waitSeconds: number
+      }
+    | undefined
   /** An account that the user has with the authority already, to which the ACME account is bound (RFC 8555, 7.3.4). */
   readonly externalAccount?: { readonly kid: string; readonly hmacKey: Secret } | undefined
   /** A directory that must issue once before the first order of this account; its certificate is discarded. */

@@ -24,6 +24,9 @@ export const faultsOf = (given: Options, view: SiteView): readonly Fault[] => {
       : sites.flatMap((site, i) => (site.redirect === undefined ? [{ path: ['sites', i, 'backend'], group: site.backend ?? backend }] : []))
   return [
     ...proxyFaults(options.trusted_proxies, view),
+    ...(acme.dns_hook !== undefined && acme.dns_update !== undefined
+      ? [{ path: ['acme', 'dns_update'], what: 'dns_update and dns_hook both publish records', fix: 'remove one of them' }]
+      : []),
     ...extraFaults(options),
     ...(sites.length === 0 ? partFaults(partOptionsOf(given), backend, view) : []),
     ...sites.flatMap((site, i) =>
@@ -58,12 +61,12 @@ export const faultsOf = (given: Options, view: SiteView): readonly Fault[] => {
     ),
     ...certificates.flatMap(({ names }, i) =>
       names.flatMap((name, j) =>
-        name.startsWith('*.') && acme.dns_hook === undefined && certificates[i]?.own === undefined
+        name.startsWith('*.') && acme.dns_hook === undefined && acme.dns_update === undefined && certificates[i]?.own === undefined
           ? [
               {
                 path: ['certificates', i, 'names', j],
                 what: `${name} is a wildcard, which only DNS-01 can validate`,
-                fix: 'set acme.dns_hook, or list each host name',
+                fix: 'set acme.dns_update or acme.dns_hook, or list each host name',
               },
             ]
           : [],

@@ -4,6 +4,8 @@ import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
 import acme from 'acme-client'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { hookPublisher } from '../../../src/acme/dns/hook.ts'
+import type { Publisher } from '../../../src/acme/dns/publish.ts'
 import { issueCertificate } from '../../../src/acme/issue.ts'
 import { Secret } from '../../../src/secret/secret.ts'
 import { type FaultyAuthority, faultyAuthority, type Lie } from '../../e2e/support/services/faulty-authority.ts'
@@ -153,9 +155,9 @@ describe('an IP address', () => {
         .concat('subjectAltName=IP:192.0.2.1,IP:2001:db8:0:0:0:0:0:1'),
       { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] },
     )
-    const issue = (names: readonly string[], dnsHook?: readonly string[]) =>
+    const issue = (names: readonly string[], publisher?: Publisher) =>
       issueCertificate({
-        ...{ directory: 'https://ca.test/dir', url, ca: authority.ca, accountKey, contact: undefined, request: csr, names, dnsHook },
+        ...{ directory: 'https://ca.test/dir', url, ca: authority.ca, accountKey, contact: undefined, request: csr, names, publisher },
         doing: () => {},
       })
     authority.lie = 'none'
@@ -168,7 +170,9 @@ describe('an IP address', () => {
       what: expect.stringContaining('requested a certificate for names that differ'),
     })
     authority.challenges = ['dns-01']
-    await expect(issue(ADDRESSES, ['true'])).rejects.toMatchObject({ why: expect.stringContaining('offers no HTTP-01 challenge') })
+    await expect(issue(ADDRESSES, hookPublisher(['true'], 'https://ca.test/dir'))).rejects.toMatchObject({
+      why: expect.stringContaining('offers no HTTP-01 challenge'),
+    })
     authority.challenges = undefined
     authority.lie = 'names'
     await expect(issue(ADDRESSES)).rejects.toMatchObject({ why: 'not in the certificate: 192.0.2.1, 2001:db8::1' })

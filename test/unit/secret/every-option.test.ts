@@ -90,6 +90,7 @@ test('the site of the poison test has a marked secret for every secret option of
     ...(await Promise.all(roles.map(async (role) => secretsIn(await optionsOf(role), fieldsOf(levels, role), role)))).flat(),
   ]
   expect(found.map(({ path }) => path).toSorted()).toEqual([
+    'haproxy-tls.acme.dns_update.key.secret',
     'haproxy-tls.acme.external_account.hmac_key',
     'haproxy-tls.certificates[].own.key',
     'haproxy-tls.locations{}.users{}',

@@ -52,7 +52,9 @@ groups:
     vars:
       haproxy-tls:
         certificates: [{ names: [own.example.test], own: { chain: own.pem, key: '\${env:POISON_OWN}' } }]
-        acme: { external_account: { kid: kid, hmac_key: '\${secret:deep.b}' } }
+        acme:
+          external_account: { kid: kid, hmac_key: '\${secret:deep.b}' }
+          dns_update: { server: ${subnet}.1, key: { name: acme, secret: '\${env:POISON_A}' } }
         users: { ann: '\${env:POISON_A}' }
         locations: { /admin: { users: { bob: '\${secret:deep.b}' } } }
         sites:

@@ -148,6 +148,20 @@ describe('identities', () => {
     expect(profiles).toEqual(['tlsserver', 'shortlived'])
   })
 
+  it('publish records by signed updates, which wildcards may need', () => {
+    const asked: object[] = []
+    const secret = new Secret('c2VjcmV0')
+    const dns_update = { server: 'ns1.site.test', key: { name: 'acme', secret }, wait_seconds: 3 }
+    const certificates = [{ names: ['*.site.test'] }]
+    declaredBy({ certificates, acme: { dns_update } }, undefined, {}, undefined, (options) => void asked.push(options))
+    const key = { name: 'acme', algorithm: 'hmac-sha256', secret }
+    expect(asked).toMatchObject([{ dnsUpdate: { server: 'ns1.site.test', port: 53, key, waitSeconds: 3 } }])
+    const faults = (acme: object) => haproxy.check?.(context({ certificates, acme })).map(({ what }) => what)
+    expect(faults({ dns_update })).toEqual([])
+    expect(faults({})).toEqual(['*.site.test is a wildcard, which only DNS-01 can validate'])
+    expect(faults({ dns_update, dns_hook: ['x'] })).toEqual(['dns_update and dns_hook both publish records'])
+  })
+
   it('are for addresses too, in the first certificate', () => {
     const certificates = [{ names: ['2001:db8::1', '192.0.2.1'] }, { names: ['a.test'] }]
     const declared = declaredBy({ certificates })

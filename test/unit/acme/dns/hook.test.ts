@@ -2,7 +2,8 @@ import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { dnsRecords } from '../../../src/acme/dns-hook.ts'
+import { hookPublisher } from '../../../../src/acme/dns/hook.ts'
+import { dnsRecords } from '../../../../src/acme/dns/publish.ts'
 
 let directory = ''
 beforeEach(() => {
@@ -25,7 +26,7 @@ const records = [
 const steps: string[] = []
 const published = (command: readonly string[], act: () => Promise<void>, signal = new AbortController().signal): Promise<void> => {
   steps.length = 0
-  return dnsRecords({ hook: command, directory: 'https://ca.test/dir', records, doing: (what) => steps.push(what), signal }, act)
+  return dnsRecords({ publisher: hookPublisher(command, 'https://ca.test/dir'), records, doing: (what) => steps.push(what), signal }, act)
 }
 
 describe('the command that publishes records', () => {
