@@ -94,6 +94,8 @@ ${headers(POLICY_OF_PROMETHEUS)}      proxy_pass http://127.0.0.1:9090;
       location = /silence/account {
         ${limit('GET')}
         access_log off;
+        # Pages of all users ask here.
+        error_log stderr crit;
         add_header Account $remote_user;
 ${headers(OWN_POLICY)}        alias ${ROOT}/static/icon.svg;
       }

@@ -286,7 +286,11 @@ describe('the files of the monitoring', () => {
     }
     expect(secret('/etc/prometheus/alertmanager.yml')).toBe('640 root prometheus')
     expect(secret('/etc/provision/dashboard/users')).toBe('640 root prometheus')
+    expect(secret('/etc/provision/dashboard/silencers')).toBe('640 root prometheus')
     expect(textOf(server, 'file:/etc/provision/dashboard/users')).toBe('ann:•••\n')
+    expect(textOf(server, 'file:/etc/provision/dashboard/silencers')).toBe('')
+    const two = declared(LB, { dashboard: { users: { ann: 'sesame', bob: 'open' }, may_silence: ['bob'] } })
+    expect(textOf(two, 'file:/etc/provision/dashboard/silencers')).toBe('bob:•••\n')
   })
 
   it('need these packages and directories', () => {
