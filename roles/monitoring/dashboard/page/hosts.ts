@@ -11,7 +11,7 @@ interface Meter {
 
 const METERS: readonly Meter[] = [
   {
-    ...{ name: 'CPU', percent: '100*host:cpu_busy', units: 'unit:cpu_cores%s > 0.001', low: 70, high: 90 },
+    ...{ name: 'CPU', percent: '100*host:cpu_busy', units: 'unit:cpu_cores%s > 0.005', low: 70, high: 90 },
     use: '{{ . | value | printf "%.2f" }} cores',
   },
   {

@@ -1,5 +1,5 @@
 const uptime = (days: number): string =>
-  `{{ with printf "floor(10000*last_over_time(probe:up:days${days}{instance='%s'}[15m]))/100" $i | query }}<dt>up, ${days} days</dt><dd>{{ template "share" . | first | value }}{{ with printf "last_over_time(probe:known:days${days}{instance='%s'}[15m]) < ${days - 0.1}" $i | query }} <small>of {{ . | first | value | printf "%.1f" }} days known</small>{{ end }}</dd>{{ end }}`
+  `{{ with printf "floor(10000*last_over_time(probe:up:days${days}{instance='%s'}[15m]))/100" $i | query }}<dt>up, ${days} days</dt><dd>{{ template "share" . | first | value }}{{ with printf "86400*(last_over_time(probe:known:days${days}{instance='%s'}[15m]) < ${days - 0.1})" $i | query }} <small>of {{ template "age" . | first | value }} known</small>{{ end }}</dd>{{ end }}`
 
 /** The parts of the path of a request, each with its state. */
 export const PATH = `<h2>Path of a request</h2>

@@ -230,7 +230,7 @@ describe.skipIf(!hasPromtool)('the page of the dashboard', () => {
   it('shows the path of a request: each part with its state and its measurements', () => {
     expect(stages(well)).toEqual({
       'site, as visitors see it': [
-        'up | www | answers | median | 50 ms | 95th percentile | 250 ms | certificate | 30 days left | up, 30 days | 99.98% | up, 90 days | 100% of 44.2 days known',
+        'up | www | answers | median | 50 ms | 95th percentile | 250 ms | certificate | 30 days left | up, 30 days | 99.98% | up, 90 days | 100% of 44 d 6 h known',
       ],
       'load balancers': ['up | lb-01 | up | requests/s | 12.5 | connections | 25% of the limit'],
       'web servers': ['up | web-01 | up | requests/s | 6.5 | response time | 125 ms | in rotation | yes', 'up | web-02 | up'],
