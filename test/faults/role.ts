@@ -7,6 +7,7 @@ import {
   archive,
   authorizedKeys,
   block,
+  build,
   command,
   cron,
   debconf,
@@ -209,6 +210,13 @@ export default defineRole({
       limits({ name: 'faults', limits: [{ domain: 'faulty', item: 'nofile', value: isA ? 1024 : 2048 }] }),
       logrotate({ name: 'faults', paths: ['/var/log/faults.log'], keep: isA ? 1 : 2 }),
       sysctl({ key: 'net.ipv4.ip_default_ttl', value: isA ? 63 : 62 }),
+      directory({ path: '/srv/faults-build' }),
+      ...files(`packed-${state}`).map(({ content }) =>
+        build({
+          ...{ root: '/srv/faults-build', source: archive({ path: `${ROOT}/unpacked`, content, format: 'tar' }), user: 'faulty', keep: 2 },
+          command: 'sleep 0.3; ls >listing',
+        }),
+      ),
       release({ root: '/srv/faults', files: [...files(`content-${state}`)], keep: 2 }),
       sshd({ settings: { LoginGraceTime: isA ? 51 : 52 }, confirmSeconds: CONFIRM }),
       nftables({

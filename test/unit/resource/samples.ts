@@ -2,6 +2,8 @@ import { readFileSync } from 'node:fs'
 import { gzipSync } from 'node:zlib'
 import { readKeysStates } from '../../../src/resource/account/authorized-keys-observe.ts'
 import { aptRepository } from '../../../src/resource/apt/repository.ts'
+import { build } from '../../../src/resource/build/build.ts'
+import { identityOf } from '../../../src/resource/build/spec.ts'
 import { nativeHash } from '../../../src/resource/database/password-hash.ts'
 import { archive } from '../../../src/resource/fetched/archive.ts'
 import { git } from '../../../src/resource/fetched/git.ts'
@@ -60,6 +62,19 @@ const dump = (table: string) => ({
 })
 const { head } = archive({ path: '/srv/sample', content: page, format: 'tar' }).spec
 const unpacked = { is: 'tree', head, differing: 0, sum: '0', names: [], unlisted: 0, unlistedNames: [] }
+const built = (i: number) => ({
+  root: `/srv/sample${i}`,
+  source: archive({ path: '/srv/sample', content: page, format: 'tar' }),
+  user: 'root1',
+})
+const seenBuild = (i: number) => {
+  const identity = identityOf(build(built(i)).spec, head)
+  const name = `20260101T000000-${identity.slice(0, 12)}`
+  return {
+    ...{ current: inode('l', '777', { target: `releases/${name}` }), head, tree: { ...unpacked, head: identity } },
+    ...{ releases: [{ name, identity }], history: [name], unfinished: 0 },
+  }
+}
 const { origin } = git({ path: '/srv/sample', repository: 'https://git.example.test/x', ref: 'a'.repeat(40), user: 'root1' }).spec
 const checkedOut = { is: 'tree', head: `${'a'.repeat(40)} ${origin}`, differing: 0, sum: '0', names: [], unlisted: 0, unlistedNames: [] }
 const seenRelease = (i: number) => ({
@@ -139,6 +154,7 @@ export const SAMPLES: Readonly<Record<string, Sample>> = {
       return { source: inode('f', '644', { sha256: owned?.sha256 }), key: 'absent' }
     },
   },
+  build: { options: built, asWanted: seenBuild },
   release: { options: (i) => ({ root: `/srv/sample${i}`, files: [{ path: 'page', content: page }] }), asWanted: seenRelease },
   service: {
     options: (i) => ({ unit: `sample${i}.service` }),
@@ -402,6 +418,8 @@ export const seenNothing = (kind: string): unknown => {
   if (kind === 'git') return { ...(SAMPLES.git?.asWanted(7) as object), tree: { ...checkedOut, is: 'absent', head: '' } }
   if (kind === 'archive') return { inode: 'absent', tree: { ...unpacked, is: 'absent', head: '' }, staged: false }
   if (kind === 'tree') return { ...(SAMPLES.tree?.asWanted(7) as object), entries: [{ path: 'other', description: 'f 644 0 0 1 1' }] }
+  if (kind === 'build')
+    return { ...seenBuild(7), current: 'absent', releases: [], history: [], tree: { ...unpacked, is: 'absent', head: '' } }
   if (kind === 'release') return { ...seenRelease(7), current: 'absent', tree: new Map() }
   if (kind === 'service') return { ...(SAMPLES.service?.asWanted(7) as object), active: 'inactive', enabled: 'disabled' }
   if (kind === 'sshd') return { ...(SAMPLES.sshd?.asWanted(7) as object), inode: 'absent' }
