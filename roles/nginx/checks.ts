@@ -1,6 +1,6 @@
 import { type Check, type Script, sh } from 'provision'
 import { type Options, sitesOf } from './options.ts'
-import { rootOf } from './site.ts'
+import { rootOf, visitedName } from './site.ts'
 
 /** Paths of the certificate for connections of balancers, and of the authority that verifies them. */
 export const CERTIFICATE = '/etc/ssl/nginx/edge.pem'
@@ -19,7 +19,7 @@ own() { ask "$1" "$2" -cert ${CERTIFICATE} -key ${CERTIFICATE}.key; }
 /** Checks of `provision verify`. */
 export const checksOf = (options: Options, host: string): readonly Check[] => [
   ...sitesOf(options).flatMap((site) => {
-    const called = (site.hosts[0] ?? 'localhost').replace('*', 'any')
+    const called = visitedName(site)
     const units = ['nginx.service', ...(site.app === undefined ? [] : [`provision-app-${site.name}.service`])]
     const asked = (name: string, script: Script): Check => ({ name, script: sh`${asking(options.port)}${script}`, units })
     const { probe, content } = site

@@ -1,4 +1,4 @@
-import { redirect, secret, z } from 'provision'
+import { applicationShape, redirect, z } from 'provision'
 import { accessOptions, corsOption, locationsOption, redirectsOption } from './locations.ts'
 
 const port = z.int().min(1).max(65535)
@@ -22,28 +22,7 @@ const content = z
 
 const cache = z.union([z.enum(['forever', 'never']), z.int().min(0)])
 
-const app = z.strictObject({
-  command: z
-    .string()
-    .regex(/^\/[^\p{Cc}]*[^\p{Cc}\\]$/u, 'must be one line that begins with the absolute path of a program, without a backslash at its end')
-    .meta({ description: 'program and arguments, as in ExecStart of a systemd unit', examples: ['/usr/bin/node server.js'] }),
-  port: port.meta({ description: 'port on 127.0.0.1 at which the application listens; passed to it as PORT' }),
-  directory: path.optional().meta({ description: 'working directory on the host' }),
-  user: z
-    .string()
-    .regex(/^[a-z_][a-z0-9_-]{0,31}$/)
-    .optional()
-    .meta({ description: 'existing account; default: a dynamic account of the unit' }),
-  environment: z
-    .record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'must be a variable name'), secret())
-    .default({})
-    .meta({ description: 'environment variables, stored in a file that only root can read' }),
-  memory: size.optional().meta({ description: 'memory limit; systemd restarts the application above the limit' }),
-  writes: z
-    .array(path)
-    .default([])
-    .meta({ description: 'directories that the application may write to, in addition to /var/lib/provision-app-NAME' }),
-})
+const app = z.strictObject(applicationShape)
 
 /** Options of a site. */
 export const siteOptions = z.strictObject({
@@ -143,7 +122,6 @@ export const options = z.strictObject({
 
 export type Options = z.output<typeof options>
 export type SiteOptions = z.output<typeof siteOptions>
-export type AppOptions = z.output<typeof app>
 
 /** All sites. `content` at the top level is the short form of a site for all names. */
 export const sitesOf = ({ content: alone, sites }: Options): readonly SiteOptions[] =>
@@ -153,78 +131,4 @@ export const sitesOf = ({ content: alone, sites }: Options): readonly SiteOption
 export const longestResponse = (given: Options): { readonly responseSeconds?: number } => {
   const configured = sitesOf(given).flatMap(({ content: files, timeout_seconds }) => (files === undefined ? (timeout_seconds ?? []) : []))
   return configured.length === 0 ? {} : { responseSeconds: Math.max(...configured) }
-}
-
-interface Fault {
-  readonly path: readonly PropertyKey[]
-  readonly what: string
-  readonly fix: string
-}
-
-const partFaults = ({ name, redirect, locations, redirects, ...site }: SiteOptions): readonly Fault[] => {
-  const parts = Object.keys(locations).map((path) => ['locations', path] as const)
-  const all = [...parts, ...Object.keys(redirects).map((path) => ['redirects', path] as const)]
-  const others = (['users', 'allow', 'cors'] as const).filter((key) => site[key] !== undefined)
-  return [
-    ...(redirect === undefined
-      ? []
-      : [...all, ...others.map((key) => [key] as const)].map((path) => ({
-          path,
-          what: `${path.join(' ')} has no effect, because site ${name} redirects every request`,
-          fix: 'remove it, or `redirect`',
-        }))),
-    ...all
-      .filter(([, path]) => /^\/healthz($|\/)/.test(path))
-      .map((path) => ({ path, what: `${path[1]} is the path of health checks`, fix: 'choose another path' })),
-    ...parts
-      .filter(([, path]) => [path, `${path}/**`].some((from) => Object.hasOwn(redirects, from)))
-      .map((path) => ({ path, what: `${path[1]} is a part of the site and redirected as well`, fix: 'remove one of them' })),
-    ...parts
-      .filter(([, path]) => locations[path]?.strip === true && locations[path].proxy === undefined)
-      .map(([key, path]) => ({ path: [key, path, 'strip'], what: 'strip has no effect without proxy', fix: 'remove it' })),
-  ]
-}
-
-/** Faults that concern several options. */
-export const faultsOf = (given: Options): readonly Fault[] => {
-  const sites = sitesOf(given)
-  const at = (site: SiteOptions, ...more: readonly PropertyKey[]): readonly PropertyKey[] =>
-    given.sites.includes(site) ? ['sites', given.sites.indexOf(site), ...more] : ['content']
-  const isSecond = (site: SiteOptions, key: (of: SiteOptions) => unknown): boolean =>
-    sites.slice(0, sites.indexOf(site)).some((other) => key(other) === key(site))
-  const names = sites.flatMap((site) => site.hosts.map((name) => ({ site, name })))
-  return [
-    ...(sites.length > 0 ? [] : [{ path: [], what: 'no site is configured', fix: 'set `content` or `sites`' }]),
-    ...sites.flatMap((site) => [
-      ...([site.content, site.proxy, site.app, site.redirect].filter((one) => one !== undefined).length === 1
-        ? []
-        : [{ path: at(site), what: `site ${site.name} needs exactly one of content, proxy, app and redirect`, fix: 'set one of them' }]),
-      ...(site.fallback === undefined || site.content !== undefined
-        ? []
-        : [{ path: at(site, 'fallback'), what: `fallback of site ${site.name} has no effect without content`, fix: 'remove it' }]),
-      ...partFaults(site).map((fault) => ({ ...fault, path: at(site, ...fault.path) })),
-      ...(isSecond(site, ({ name }) => name)
-        ? [{ path: at(site, 'name'), what: `two sites have the name ${site.name}`, fix: 'rename one of them' }]
-        : []),
-      ...(site.hosts.length === 0 && sites.find(({ hosts }) => hosts.length === 0) !== site
-        ? [{ path: at(site), what: 'two sites serve all names', fix: 'set `hosts` of one of them' }]
-        : []),
-      ...(site.app !== undefined && isSecond(site, ({ app: one }) => one?.port)
-        ? [
-            {
-              path: at(site, 'app', 'port'),
-              what: `two applications have port ${site.app.port}`,
-              fix: 'choose another port for one of them',
-            },
-          ]
-        : []),
-    ]),
-    ...names
-      .filter(({ name }, i) => names.findIndex((other) => other.name === name) !== i)
-      .map(({ site, name }) => ({
-        path: at(site, 'hosts'),
-        what: `${name} belongs to two sites`,
-        fix: 'remove it from one of them',
-      })),
-  ]
 }

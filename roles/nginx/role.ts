@@ -1,10 +1,11 @@
-import { bracketed, defineRole, directory, file, leaf, newWorker, pkg, release, service, text } from 'provision'
+import { application, bracketed, defineRole, directory, file, leaf, newWorker, pkg, release, service, text } from 'provision'
 import { CERTIFICATE, checksOf, TRUSTED } from './checks.ts'
 import { rootConfig } from './config.ts'
-import { faultsOf, longestResponse, options, type SiteOptions, sitesOf } from './options.ts'
+import { faultsOf } from './faults.ts'
+import { longestResponse, options, type SiteOptions, sitesOf } from './options.ts'
 import { checkPages } from './pages.ts'
-import { rootOf, siteConfig } from './site.ts'
-import { appResources, nginxSandbox, webSlice } from './unit.ts'
+import { rootOf, siteConfig, visitedName } from './site.ts'
+import { nginxSandbox, SLICE, webSlice } from './unit.ts'
 import { needsAuthorities, usersResources } from './users.ts'
 
 /** nginx behind the load balancers: sites of files, and applications. */
@@ -79,7 +80,14 @@ export default defineRole({
       checkPages(one, new Set(found.map(({ path }) => path)))
       return found
     }
-    const apps = sites.flatMap((one) => (one.app === undefined ? [] : appResources(one, one.app)))
+    const apps = sites.flatMap((one) =>
+      one.app === undefined
+        ? []
+        : application({
+            ...{ name: one.name, app: one.app, files, keep: given.keep, which: given.release, health: one.health },
+            ...{ host: visitedName(one), slice: SLICE, before: 'nginx.service' },
+          }),
+    )
     return [
       pkg({ name: 'nginx' }),
       pkg({ name: 'openssl' }),

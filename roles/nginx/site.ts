@@ -5,6 +5,9 @@ import type { SiteOptions } from './options.ts'
 /** Directory of a site's releases. */
 export const rootOf = ({ name }: Pick<SiteOptions, 'name'>): string => `/var/www/provision/${name}`
 
+/** A host name of a site, for requests of our own. */
+export const visitedName = ({ hosts }: Pick<SiteOptions, 'hosts'>): string => (hosts[0] ?? 'localhost').replace('*', 'any')
+
 type HostSettings = Pick<Common, 'port' | 'ipv6' | 'gzip' | 'brotli'> & { readonly host: string }
 
 /** Content of a site's file. nginx.conf defines which clients are admitted. */

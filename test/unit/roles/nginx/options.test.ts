@@ -123,7 +123,7 @@ describe('a site', () => {
     { proxy: 'xhttp://127.0.0.1:1' },
     { proxy: 'http://127.0.0.1:1/' },
     { app: { command: '/bin/app\\', port: 1 } },
-    { app: { command: './bin/app', port: 1 } },
+    { app: { command: 'app', port: 1 } },
     { app: { command: '/bin/app', port: 1, user: 'Shop' } },
     { app: { command: '/bin/app', port: 1, user: 'shop user' } },
     { app: { command: '/bin/app', port: 1, environment: { 'A B': 'x' } } },

@@ -1,0 +1,85 @@
+import { user } from '../account/user.ts'
+import { build } from '../build/build.ts'
+import { directory } from '../file/directory.ts'
+import type { Resource } from '../kind/kind.ts'
+import { pkg } from '../package/package.ts'
+import { service } from '../service/service.ts'
+import { answering } from './health.ts'
+import type { ApplicationOptions } from './options.ts'
+import { withRuntime } from './runtime.ts'
+import { BUILDER, type SourceFile, sourceResource } from './source.ts'
+import { unitNameOf, unitResources } from './unit.ts'
+
+/** An application of a role, and what the role decides about it. */
+export interface Application {
+  readonly name: string
+  readonly app: ApplicationOptions
+  /** Reads files of the project. */
+  files(directory: string): readonly SourceFile[]
+  readonly keep: number
+  readonly which: 'latest' | 'previous'
+  /** Path that must answer after a start, and the host name of the request. */
+  readonly health?: string | undefined
+  readonly host?: string | undefined
+  readonly slice?: string | undefined
+  readonly before?: string | undefined
+}
+
+/** Directory of the releases of an application. */
+export const applicationRoot = (name: string): string => `/srv/provision/${name}`
+
+/** Directory of the code of an application: a link leads to the live release. */
+export const applicationCode = (name: string): string => `${applicationRoot(name)}/current/app`
+
+/** Returns the resources of an application: its packages, its release, its unit and its service. The release is restored if the service rejects it. */
+export const application = (given: Application): readonly Resource[] => {
+  const { name, keep, which } = given
+  const { source } = given.app
+  const files = typeof source === 'string' && which === 'latest' ? given.files(source) : []
+  const paths = new Set(files.map(({ path }) => path))
+  const app = withRuntime(given.app, (path) => typeof source !== 'string' || paths.has(path))
+  const unit = `${unitNameOf(name)}.service`
+  const set = source === undefined ? undefined : `app-${name}`
+  const health = { port: app.port ?? 0, path: given.health, host: given.host, seconds: app.start_seconds }
+  const units = unitResources({
+    ...{ ...app, name, set, health, command: app.command ?? '' },
+    ...{ code: source === undefined ? undefined : applicationCode(name), slice: given.slice, before: given.before },
+  })
+  const root = applicationRoot(name)
+  const code = source === undefined ? undefined : sourceResource({ name, root }, source, () => files)
+  const release =
+    code === undefined
+      ? undefined
+      : build({
+          ...{ root, source: code, user: BUILDER, keep, which, unit, set },
+          ...(app.build !== undefined && {
+            ...{ command: app.build.command, network: app.build.network, environment: app.build.environment },
+            withinMinutes: app.build.minutes,
+          }),
+        })
+  return [
+    ...app.packages.map((one) => pkg({ name: one })),
+    ...(code === undefined || release === undefined ? [] : [...beforeRelease(root, code, which), release]),
+    ...units,
+    service({
+      ...{ unit, reload: 'restart', took: answering(health) },
+      restarts: [...units, ...(release === undefined ? [] : [release])],
+      ...(set !== undefined && { set }),
+    }),
+  ]
+}
+
+/** The account, the directories and the source of a release. A rollback needs no source. */
+const beforeRelease = (root: string, code: Resource, which: Application['which']): readonly Resource[] => {
+  const isCheckout = code.kind.name === 'git'
+  return [
+    user({ name: BUILDER, system: true, home: '/nonexistent', comment: 'builds of applications' }),
+    directory({ path: '/srv/provision' }),
+    directory({ path: root }),
+    ...(which === 'previous'
+      ? []
+      : isCheckout
+        ? [pkg({ name: 'git' }), directory({ path: code.id, owner: BUILDER, group: BUILDER }), code]
+        : [code]),
+  ]
+}

@@ -1,0 +1,50 @@
+import type { ApplicationOptions } from './options.ts'
+
+type Build = NonNullable<ApplicationOptions['build']>
+
+/** Defaults that a runtime sets. */
+interface Defaults {
+  readonly packages: readonly string[]
+  readonly build?: Build
+  readonly command?: string
+  readonly environment: Readonly<Record<string, string>>
+}
+
+const online = (command: string): Build => ({ command, network: true, environment: {}, minutes: 30 })
+
+/** Whether the source may have a file: that of a repository is not known before the run. */
+type MayHave = (file: string) => boolean
+
+const DEFAULTS: Readonly<Record<NonNullable<ApplicationOptions['runtime']>, (mayHave: MayHave) => Defaults>> = {
+  node: (mayHave) => ({
+    packages: mayHave('package-lock.json') ? ['nodejs', 'npm'] : ['nodejs'],
+    ...(mayHave('package-lock.json') && { build: online('[ ! -f package-lock.json ] || npm ci --omit=dev --no-audit --no-fund') }),
+    command: '/usr/bin/node .',
+    environment: { NODE_ENV: 'production' },
+  }),
+  python: (mayHave) => ({
+    packages: ['python3', 'python3-venv'],
+    build: {
+      ...online('python3 -m venv .venv\n[ ! -f requirements.txt ] || .venv/bin/pip install --no-input -r requirements.txt'),
+      network: mayHave('requirements.txt'),
+    },
+    environment: { PYTHONUNBUFFERED: '1', PYTHONDONTWRITEBYTECODE: '1' },
+  }),
+}
+
+/** Returns the options with the defaults of their runtime, the environment of the runtime, and the packages to install. */
+export const withRuntime = (
+  app: ApplicationOptions,
+  mayHave: MayHave,
+): ApplicationOptions & { readonly defaults: Readonly<Record<string, string>> } => {
+  if (app.runtime === undefined) return { ...app, defaults: {} }
+  const { packages, build, command, environment } = DEFAULTS[app.runtime](mayHave)
+  // A build of one's own replaces that of the runtime, but not its program.
+  const more = app.build === undefined ? packages : packages.filter((name) => name !== 'npm' || app.build?.command.includes(name))
+  return {
+    ...app,
+    ...{ packages: [...more, ...app.packages], defaults: environment },
+    ...(app.build === undefined && build !== undefined && { build }),
+    ...(app.command === undefined && command !== undefined && { command }),
+  }
+}
