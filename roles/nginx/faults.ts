@@ -31,6 +31,14 @@ const partFaults = ({ name, redirect, locations, redirects, ...site }: SiteOptio
   ]
 }
 
+const isApplication = ({ app, proxy }: SiteOptions): boolean => app !== undefined || proxy !== undefined
+
+/** Whether a site is one of: files, an application with or without files before it, a redirection. */
+const hasOneMain = ({ content, proxy, app, redirect }: SiteOptions): boolean => {
+  const mains = [proxy, app, redirect].filter((one) => one !== undefined).length
+  return mains === 1 ? redirect === undefined || content === undefined : mains === 0 && content !== undefined
+}
+
 /** Faults that concern several options. */
 export const faultsOf = (given: Options): readonly Fault[] => {
   const sites = sitesOf(given)
@@ -42,12 +50,33 @@ export const faultsOf = (given: Options): readonly Fault[] => {
   return [
     ...(sites.length > 0 ? [] : [{ path: [], what: 'no site is configured', fix: 'set `content` or `sites`' }]),
     ...sites.flatMap((site) => [
-      ...([site.content, site.proxy, site.app, site.redirect].filter((one) => one !== undefined).length === 1
+      ...(hasOneMain(site)
         ? []
-        : [{ path: at(site), what: `site ${site.name} needs exactly one of content, proxy, app and redirect`, fix: 'set one of them' }]),
-      ...(site.fallback === undefined || site.content !== undefined
+        : [
+            {
+              path: at(site),
+              what: `site ${site.name} needs exactly one of content, proxy, app and redirect, or content beside proxy or app`,
+              fix: 'set one of them',
+            },
+          ]),
+      ...(site.fallback === undefined || (site.content !== undefined && !isApplication(site))
         ? []
-        : [{ path: at(site, 'fallback'), what: `fallback of site ${site.name} has no effect without content`, fix: 'remove it' }]),
+        : [
+            {
+              path: at(site, 'fallback'),
+              what: `fallback of site ${site.name} has no effect ${site.content === undefined ? 'without content' : 'beside an application'}`,
+              fix: 'remove it',
+            },
+          ]),
+      ...(site.stream_uploads && !isApplication(site)
+        ? [
+            {
+              path: at(site, 'stream_uploads'),
+              what: `stream_uploads of site ${site.name} has no effect without an application`,
+              fix: 'remove it',
+            },
+          ]
+        : []),
       ...partFaults(site).map((fault) => ({ ...fault, path: at(site, ...fault.path) })),
       ...(isSecond(site, ({ name }) => name)
         ? [{ path: at(site, 'name'), what: `two sites have the name ${site.name}`, fix: 'rename one of them' }]

@@ -18,8 +18,27 @@ const backend = z
     'must be an address without a path, such as http://127.0.0.1:3000, https://10.0.0.5:8443 or unix:/run/app/socket',
   )
 
+/** One address, or several of the same application. */
+const backends = z
+  .union([backend.transform((one) => [one]), z.array(backend).min(1)], {
+    error:
+      'must be an address without a path, such as http://127.0.0.1:3000, https://10.0.0.5:8443 or unix:/run/app/socket, or a list of such addresses',
+  })
+  .refine((all) => new Set(all).size === all.length, 'must not have the same address twice')
+  .refine(
+    (all) => new Set(all.map((one) => (isHttps(one) ? new URL(one).hostname : ''))).size === 1,
+    'must be addresses of one kind: all with https and the same name, or none with https',
+  )
+
+export const proxyOption = backends.optional().meta({
+  description: 'address of an application that runs elsewhere, or several: one that fails gets no requests for 10 seconds',
+  examples: ['http://127.0.0.1:3000', ['http://10.0.0.20:8080', 'http://10.0.0.21:8080']],
+})
+
 const location = z.strictObject({
-  proxy: backend.optional().meta({ description: 'another application for this path', examples: ['http://127.0.0.1:4000'] }),
+  proxy: backends
+    .optional()
+    .meta({ description: 'another application for this path, or several addresses of it', examples: ['http://127.0.0.1:4000'] }),
   strip: z.boolean().default(false).meta({ description: 'that application gets the path without this beginning' }),
   ...accessOptions,
   public: z.boolean().default(false).meta({ description: 'true: neither passwords nor networks of the parts above apply' }),
@@ -96,8 +115,26 @@ const accessLines = ({ name }: SiteOptions, { usersOf, allow: from }: Access): r
   ...(usersOf === undefined ? [] : [`auth_basic ${name};`, `auth_basic_user_file ${usersFile(name, usersOf)};`]),
 ]
 
-/** An `upstream` block with one server. */
-export const upstreamBlock = (name: string, server: string): string => `upstream ${name} {\n  server ${server};\n  keepalive 32;\n}\n`
+/**
+ * An `upstream` block. All worker processes know which of several servers failed. Servers of applications close idle connections after two
+ * seconds or more: a request over a connection that is being closed would fail.
+ */
+export const upstreamBlock = (name: string, proxies: readonly string[]): string =>
+  `upstream ${name} {\n${proxies.length > 1 ? `  zone ${zoneOf(name)}_servers 64k;\n` : ''}${proxies
+    .map((proxy) => `  server ${serverOf(proxy)};\n`)
+    .join('')}  keepalive 32;\n  keepalive_timeout 1s;\n}\n`
+
+/** Directives that pass requests to addresses: by their scheme, and to another one if the first does not answer. */
+export const passingTo = (proxies: readonly string[]): { readonly scheme: 'http' | 'https'; readonly lines: readonly string[] } => {
+  const [first = ''] = proxies
+  return {
+    scheme: isHttps(first) ? 'https' : 'http',
+    lines: [
+      ...(proxies.length > 1 ? ['proxy_next_upstream error;'] : ['proxy_next_upstream off;']),
+      ...(isHttps(first) ? verifiedLines(first) : []),
+    ],
+  }
+}
 
 /** Name of the upstream of a part. */
 const upstreamOf = ({ name }: SiteOptions, path: string): string => `${name}${fileOf(path)}`
@@ -105,7 +142,7 @@ const upstreamOf = ({ name }: SiteOptions, path: string): string => `${name}${fi
 /** The `upstream` blocks of the parts with an application of their own. */
 export const partUpstreams = (site: SiteOptions): string =>
   Object.entries(site.locations)
-    .flatMap(([path, { proxy }]) => (proxy === undefined ? [] : [upstreamBlock(upstreamOf(site, path), serverOf(proxy))]))
+    .flatMap(([path, { proxy }]) => (proxy === undefined ? [] : [upstreamBlock(upstreamOf(site, path), proxy)]))
     .join('')
 
 // An upstream has no default port of its scheme.
@@ -121,8 +158,8 @@ const TRUSTED_BY_HOST = '/etc/ssl/certs/ca-certificates.crt'
 export interface Serving {
   /** Directives for the site's own files or application. */
   readonly own: readonly string[]
-  /** Directives that pass requests to an address. */
-  pass(to: string): readonly string[]
+  /** Directives that pass requests to the path of an upstream with these addresses. */
+  pass(upstream: string, proxies: readonly string[]): readonly string[]
 }
 
 /** The `location` blocks of parts and redirections. A regular expression in `raw` does not come before them. */
@@ -131,8 +168,7 @@ export const partBlocks = (site: SiteOptions, { own, pass }: Serving): string =>
     ...Object.entries(site.locations).flatMap(([path, part]) => {
       const access = partAccess(site, path)
       if (part.proxy === undefined) return blocks(path, [...access, ...own])
-      const [scheme, verified] = isHttps(part.proxy) ? ['https', verifiedLines(part.proxy)] : ['http', []]
-      return blocks(path, [...access, ...pass(`${scheme}://${upstreamOf(site, path)}${part.strip ? '/' : ''}`), ...verified])
+      return blocks(path, [...access, ...pass(`${upstreamOf(site, path)}${part.strip ? '/' : ''}`, part.proxy)])
     }),
     ...Object.entries(site.redirects).flatMap(([from, { to, status }]) => redirectBlocks(from, to, status)),
   ].join('')

@@ -1,5 +1,5 @@
 import { applicationShape, redirect, z } from 'provision'
-import { accessOptions, corsOption, locationsOption, redirectsOption } from './locations.ts'
+import { accessOptions, corsOption, locationsOption, proxyOption, redirectsOption } from './locations.ts'
 
 const port = z.int().min(1).max(65535)
 const lines = z.string().regex(/^[^\0]*$/)
@@ -32,11 +32,7 @@ export const siteOptions = z.strictObject({
     .meta({ description: 'name of the site, used for its files on the host' }),
   hosts: z.array(hostName).default([]).meta({ description: 'host names of the site; without any, the site serves all other names' }),
   content: content.optional(),
-  proxy: z
-    .string()
-    .regex(/^http:\/\/([a-z0-9.-]+|\[[0-9a-f:]+\])(:[0-9]+)?$/, 'must be an address such as http://127.0.0.1:3000, without a path')
-    .optional()
-    .meta({ description: 'address of an application that runs elsewhere' }),
+  proxy: proxyOption,
   redirect: redirect.optional(),
   app: app.optional().meta({ description: 'application that this role runs' }),
   index: z
@@ -69,6 +65,9 @@ export const siteOptions = z.strictObject({
     }),
   health: path.optional().meta({ description: 'path of the application that `/healthz` requests; default: nginx answers itself' }),
   body_max: size.default('1m').meta({ description: 'largest request body' }),
+  stream_uploads: z.boolean().default(false).meta({
+    description: 'whether the application gets a request body while it arrives; otherwise nginx receives it first, on its disk',
+  }),
   timeout_seconds: z
     .int()
     .min(1)
@@ -129,6 +128,8 @@ export const sitesOf = ({ content: alone, sites }: Options): readonly SiteOption
 
 /** The longest response time that is configured. The load balancers must wait at least as long. */
 export const longestResponse = (given: Options): { readonly responseSeconds?: number } => {
-  const configured = sitesOf(given).flatMap(({ content: files, timeout_seconds }) => (files === undefined ? (timeout_seconds ?? []) : []))
+  const configured = sitesOf(given).flatMap(({ app: one, proxy, timeout_seconds }) =>
+    (one ?? proxy) === undefined ? [] : (timeout_seconds ?? []),
+  )
   return configured.length === 0 ? {} : { responseSeconds: Math.max(...configured) }
 }

@@ -1,5 +1,5 @@
 import { type Common, guard, listenLines, zoneOf } from './config.ts'
-import { corsOf, partBlocks, partUpstreams, siteAccess, upstreamBlock } from './locations.ts'
+import { corsOf, partBlocks, partUpstreams, passingTo, siteAccess, upstreamBlock } from './locations.ts'
 import type { SiteOptions } from './options.ts'
 
 /** Directory of a site's releases. */
@@ -15,9 +15,9 @@ export const siteConfig = (site: SiteOptions, settings: HostSettings): string =>
   const { name, hosts, requests_per_second, connections } = site
   const zone = zoneOf(name)
   const cors = corsOf(site)
-  const upstream = site.app === undefined ? site.proxy?.replace('http://', '') : `127.0.0.1:${site.app.port}`
+  const proxies = site.app === undefined ? site.proxy : [`http://127.0.0.1:${site.app.port}`]
   return `# Written by provision.
-${cacheMap(site)}${upstream === undefined ? '' : upstreamBlock(name, upstream)}${partUpstreams(site)}${cors.maps}${
+${cacheMap(site)}${proxies === undefined ? '' : upstreamBlock(name, proxies)}${partUpstreams(site)}${cors.maps}${
   requests_per_second === undefined ? '' : `limit_req_zone $binary_remote_addr zone=${zone}_requests:10m rate=${requests_per_second}r/s;\n`
 }${connections === undefined ? '' : `limit_conn_zone $binary_remote_addr zone=${zone}_connections:10m;\n`}
 server {
@@ -32,7 +32,7 @@ ${Object.entries(site.headers)
   .map(([key, value]) => `  add_header ${key} "${value}" always;\n`)
   .join('')}${hasCache(site) ? `  add_header Cache-Control $cache_of_${zone};\n` : ''}
 ${guard}${indented([...cors.lines, ...siteAccess(site)])}
-${site.redirect !== undefined ? redirection(site.redirect) : upstream === undefined ? files(site, settings) : application(site)}${Object.entries(
+${site.redirect !== undefined ? redirection(site.redirect) : proxies === undefined ? files(site, settings) : application(site, proxies, settings)}${Object.entries(
   site.errors,
 )
   .map(([status, page]) => `  error_page ${status} ${page};\n`)
@@ -73,44 +73,71 @@ const files = (site: SiteOptions, { gzip, brotli }: HostSettings): string => {
 ${brotli ? '  brotli on;\n' : ''}
   location / {
 ${indented(own, '    ')}  }
-${partBlocks(site, { own, pass: (to) => passing(to) })}`
+${partBlocks(site, { own, pass: passing })}`
 }
 
 /** Internal status, which leads to the location of WebSockets. */
 const UPGRADE = 590
 
-// nginx never retries a request: only the balancers know which requests may be sent twice.
-const passing = (to: string): readonly string[] => [
-  `proxy_pass ${to};`,
-  'proxy_http_version 1.1;',
-  'proxy_next_upstream off;',
-  'proxy_set_header Host $host;',
-  'proxy_set_header Connection $connection_upgrade;',
-  'proxy_set_header Upgrade $http_upgrade;',
-  'proxy_set_header X-Forwarded-For $remote_addr;',
-  'proxy_set_header X-Forwarded-Proto $http_x_forwarded_proto;',
-  'proxy_connect_timeout 3s;',
-]
+// nginx retries no request if there is one server: only the balancers know which requests may be sent twice.
+const passing = (upstream: string, proxies: readonly string[]): readonly string[] => {
+  const { scheme, lines } = passingTo(proxies)
+  return [
+    `proxy_pass ${scheme}://${upstream};`,
+    'proxy_http_version 1.1;',
+    'proxy_set_header Host $host;',
+    'proxy_set_header Connection $connection_upgrade;',
+    'proxy_set_header Upgrade $http_upgrade;',
+    'proxy_set_header X-Forwarded-For $remote_addr;',
+    'proxy_set_header X-Forwarded-Proto $http_x_forwarded_proto;',
+    'proxy_connect_timeout 3s;',
+    ...lines,
+  ]
+}
 
 const indented = (lines: readonly string[], indent = '  '): string => lines.map((line) => `${indent}${line}\n`).join('')
 
-const application = (site: SiteOptions): string => {
+const application = (site: SiteOptions, proxies: readonly string[], settings: HostSettings): string => {
   const { name, health, timeout_seconds, errors } = site
   const limits = timeout_seconds === undefined ? [] : [`proxy_read_timeout ${timeout_seconds}s;`, `proxy_send_timeout ${timeout_seconds}s;`]
-  const own = Object.keys(errors).length === 0 ? [] : ['proxy_intercept_errors on;']
-  const pass = (to: string): readonly string[] => [...passing(to), ...limits, ...own]
+  const own = [
+    ...(Object.keys(errors).length === 0 ? [] : ['proxy_intercept_errors on;']),
+    ...(site.stream_uploads ? ['proxy_request_buffering off;'] : []),
+  ]
+  const pass = (upstream: string, to: readonly string[]): readonly string[] => [...passing(upstream, to), ...limits, ...own]
   // A WebSocket may be idle for longer than a response may take.
   const upgrade = limits.length === 0 ? '' : `    if ($http_upgrade ~* ^websocket$) {\n      return ${UPGRADE};\n    }\n`
   const tunnel =
     limits.length === 0
       ? ''
-      : `  error_page ${UPGRADE} = @websocket;\n  location @websocket {\n${indented([...passing(`http://${name}`), ...own], '    ')}  }\n`
-  const asked = `  location = /healthz {\n    access_log off;\n${UNLIMITED}${indented([...passing(`http://${name}${health}`), ...limits], '    ')}  }\n`
-  return `${health === undefined ? OWN_HEALTH : asked}${tunnel}
+      : `  error_page ${UPGRADE} = @websocket;\n  location @websocket {\n${indented([...passing(name, proxies), ...own], '    ')}  }\n`
+  const asked = `  location = /healthz {\n    access_log off;\n${UNLIMITED}${indented([...passing(`${name}${health}`, proxies), ...limits], '    ')}  }\n`
+  const beside = site.content === undefined ? undefined : filesBeside(site, settings)
+  const main = beside?.first ?? pass(name, proxies)
+  return `${health === undefined ? OWN_HEALTH : asked}${tunnel}${
+    beside === undefined ? '' : `${beside.server}  location @application {\n${indented(pass(name, proxies), '    ')}  }\n`
+  }
   location / {
-${upgrade}${indented(pass(`http://${name}`), '    ')}  }
-${partBlocks(site, { own: pass(`http://${name}`), pass })}`
+${upgrade}${indented(main, '    ')}  }
+${partBlocks(site, { own: main, pass })}`
 }
+
+/**
+ * Files before an application. A path without a file, and a directory without an index, are the application's. Its responses keep their time
+ * of modification, and are not compressed.
+ */
+const filesBeside = (
+  site: SiteOptions,
+  { gzip, brotli }: HostSettings,
+): { readonly server: string; readonly first: readonly string[] } => ({
+  server: '  add_header Last-Modified $upstream_http_last_modified;\n',
+  first: [
+    `root ${rootOf(site)}/current;`,
+    `gzip ${gzip ? 'on' : 'off'};`,
+    ...(brotli ? ['brotli on;'] : []),
+    `try_files $uri \${uri}${site.index} @application;`,
+  ],
+})
 
 const hasCache = ({ cache }: SiteOptions): boolean => Object.keys(cache).length > 0
 

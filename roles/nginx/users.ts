@@ -12,5 +12,5 @@ export const usersResources = (site: SiteOptions, host: string): readonly Resour
   )
 
 /** Whether a site passes requests to an application whose certificate an authority of the host verifies. */
-export const needsAuthorities = ({ locations }: SiteOptions): boolean =>
-  Object.values(locations).some(({ proxy }) => proxy !== undefined && isHttps(proxy))
+export const needsAuthorities = ({ proxy, locations }: SiteOptions): boolean =>
+  [proxy, ...Object.values(locations).map((part) => part.proxy)].some((proxies) => proxies?.some(isHttps))

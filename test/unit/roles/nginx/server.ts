@@ -52,6 +52,9 @@ interface Request {
   readonly headers?: Readonly<Record<string, string>>
   readonly method?: string
   readonly body?: string
+  readonly encoding?: 'utf8' | 'latin1'
+  /** Pause in the middle of the body. */
+  readonly pauseMs?: number
   /** Name of the client certificate; undefined: none. */
   readonly as?: string | undefined
   readonly address?: string
@@ -126,7 +129,7 @@ export const startNginx = async (options: object, contents: Readonly<Record<stri
     await sleep(50)
   }
   const get: NginxServer['get'] = async (name, path, request = {}) => {
-    const { headers = {}, method = 'GET', body = '', address = '127.0.0.1', maxVersion } = request
+    const { headers = {}, method = 'GET', body = '', address = '127.0.0.1', maxVersion, encoding = 'utf8', pauseMs = 0 } = request
     const as = 'as' in request ? request.as : 'balancer'
     const pair = as === undefined ? {} : { cert: readFileSync(join(scratch, `${as}.pem`)), key: readFileSync(join(scratch, `${as}.key`)) }
     const servername = 'web-01.edge.provision.internal'
@@ -135,7 +138,12 @@ export const startNginx = async (options: object, contents: Readonly<Record<stri
     const chunks: Buffer[] = []
     socket.on('data', (chunk) => chunks.push(chunk))
     const lines = Object.entries({ Host: name, Connection: 'close', ...(body !== '' && { 'Content-Length': body.length }), ...headers })
-    socket.write(`${method} ${path} HTTP/1.1\r\n${lines.map(([key, value]) => `${key}: ${value}\r\n`).join('')}\r\n${body}`)
+    const half = pauseMs === 0 ? body.length : Math.floor(body.length / 2)
+    socket.write(
+      `${method} ${path} HTTP/1.1\r\n${lines.map(([key, value]) => `${key}: ${value}\r\n`).join('')}\r\n${body.slice(0, half)}`,
+      encoding,
+    )
+    if (half < body.length) setTimeout(() => socket.write(body.slice(half), encoding), pauseMs)
     await new Promise((resolve) => socket.on('close', resolve).on('error', resolve))
     const [head = '', ...rest] = Buffer.concat(chunks).toString('latin1').split('\r\n\r\n')
     const [first = '', ...fields] = head.split('\r\n')
