@@ -24,6 +24,9 @@ const entry = z
     password: secret()
       .optional()
       .meta({ description: 'password for sudo and the console; sshd accepts keys only. Default: none is accepted' }),
+    totp: secret().optional().meta({
+      description: 'secret of a second factor in base32: sshd asks for a code (TOTP) after the key. Never for the account of the run',
+    }),
     state: z
       .enum(['present', 'absent'])
       .default('present')

@@ -12,6 +12,7 @@ import { sftp, sftpChecks, sftpDepartures, sftpFaults, sftpMatches, sftpOption }
 import { ssh, sshChecks, sshFaults, sshOptions } from './ssh.ts'
 import { systemFaults, systemOptions, systemResources } from './system.ts'
 import { time, timeChecks, timeOptions } from './time.ts'
+import { codeChecks, codeFaults } from './two-factor.ts'
 import { updates, updatesChecks, updatesOptions } from './updates.ts'
 
 const options = z.strictObject({
@@ -41,6 +42,8 @@ export default defineRole({
     ...accountFaults(options, host),
     ...sshFaults(options.ssh, host, accountsOf(options)),
     ...sftpFaults(options, host),
+    ...codeFaults(options.administrators, host, options.ssh, 'administrators'),
+    ...codeFaults(options.more_administrators, host, options.ssh, 'more_administrators'),
     ...systemFaults(options),
   ],
 
@@ -81,5 +84,6 @@ export default defineRole({
     kernelCheck(options.kernel, options.core_dumps),
     ...accountChecks(accountsOf(options)),
     ...sftpChecks(options.sftp_accounts),
+    ...codeChecks(accountsOf(options)),
   ],
 })

@@ -8,6 +8,7 @@ import {
   type Person,
 } from './certificates.ts'
 import { type Fault, faultsIn } from './part.ts'
+import { type Coded, codeFiles, codeLeftovers, codeMatches } from './two-factor.ts'
 
 export const sshOptions = z
   .strictObject({
@@ -95,17 +96,19 @@ export const ssh = (options: Ssh, facts: Facts, { people, match }: Accounts): re
   options.enabled
     ? [
         ...certificateFiles(options.certificates, people),
+        ...codeFiles(people),
         sshd({
           settings: settingsOf(options, keyExchanges(facts)),
-          match: match.map((one) => ({ users: [...one.users], settings: one.settings })),
+          match: [...match, ...codeMatches(people)].map((one) => ({ users: [...one.users], settings: one.settings })),
           confirmSeconds: options.confirm_seconds,
         }),
         ...certificateLeftovers(options.certificates),
+        ...codeLeftovers(people),
       ]
     : []
 
 interface Accounts {
-  readonly people: readonly Person[]
+  readonly people: readonly Coded[]
   readonly match: readonly { readonly users: readonly string[]; readonly settings: Readonly<Record<string, string>> }[]
 }
 

@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process'
+import { createHmac } from 'node:crypto'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -35,6 +36,19 @@ const keysOfPeople = async () => {
   for (const name of ['ann', 'stranger']) keygen('-s', 'authority', '-I', name, '-n', name, '-V', '-1h:+1d', `${name}.pub`)
   const publicKey = (name: string): string => readFileSync(join(directory, `${name}.pub`), 'utf8').trim()
   return { directory, authority: publicKey('authority'), partner: publicKey('partner'), other: publicKey('other') }
+}
+
+const CODE_SECRET = 'JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP'
+
+/** The present code of an authenticator (RFC 6238) with that secret. */
+const codeNow = (): string => {
+  const bits = [...CODE_SECRET].map((letter) => 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'.indexOf(letter).toString(2).padStart(5, '0')).join('')
+  const key = Buffer.from((bits.match(/.{8}/g) ?? []).map((byte) => Number.parseInt(byte, 2)))
+  const counter = Buffer.alloc(8)
+  counter.writeBigUInt64BE(BigInt(Math.floor(Date.now() / 30_000)))
+  const digest = createHmac('sha1', key).update(counter).digest()
+  const at = (digest.at(-1) ?? 0) & 15
+  return String((digest.readUInt32BE(at) & 0x7fff_ffff) % 1_000_000).padStart(6, '0')
 }
 
 const wanted = (): readonly Resource[] => base.resources(contextOf({}, host.session.facts))
@@ -108,7 +122,10 @@ systemctl stop apt-daily-upgrade.timer`)
     }
     const login = (key: string, account: string, command: string): string => ssh(key, `${account}@${ADDRESS}`, command)
     const options = {
-      administrators: [{ name: 'ann', keys: [keys.other], sudo: { commands: ['/usr/bin/id -u'] } }],
+      administrators: [
+        { name: 'ann', keys: [keys.other], sudo: { commands: ['/usr/bin/id -u'] } },
+        { name: 'eva', keys: [keys.other], sudo: 'none', totp: CODE_SECRET },
+      ],
       sftp_accounts: [{ name: 'partner', keys: [keys.partner] }],
       ssh: { certificates: { authorities: [keys.authority] } },
       ...{ time_zone: 'Europe/Berlin', motd: 'Changes are made by provision only.' },
@@ -126,6 +143,24 @@ systemctl stop apt-daily-upgrade.timer`)
     expect(login('stranger', 'ann', 'id -un')).toContain('Permission denied (publickey)')
     expect(login('ann', 'ops', 'id -un')).toContain('Permission denied (publickey)')
     expect(login('ann', 'ann', 'sudo -n /usr/bin/id -u; sudo -n /usr/bin/id -g')).toMatch(/^0\nsudo: a password is required/)
+
+    // The key of eva is not enough; a code opens her account, a wrong one does not.
+    expect(login('other', 'eva', 'id -un')).toContain('Permission denied (keyboard-interactive)')
+    const typed = (code: string): string => {
+      const program = join(keys.directory, 'askpass')
+      writeFileSync(program, `#!/bin/sh\necho ${code}\n`, { mode: 0o700 })
+      const words = ['-i', join(keys.directory, 'other'), '-o', 'IdentitiesOnly=yes', '-o', 'NumberOfPasswordPrompts=1']
+      const trust = ['-o', 'StrictHostKeyChecking=no', '-o', 'UserKnownHostsFile=/dev/null']
+      const env = { ...process.env, SSH_ASKPASS: program, SSH_ASKPASS_REQUIRE: 'force', DISPLAY: ':0' }
+      return spawnSync('ssh', ['-n', '-F', 'none', ...words, ...trust, `eva@${ADDRESS}`, 'id -un'], {
+        encoding: 'utf8',
+        env,
+        timeout: 60_000,
+      }).stdout.trim()
+    }
+    expect(typed(codeNow() === '123456' ? '654321' : '123456')).toBe('')
+    expect(typed(codeNow())).toBe('eva')
+    expect(await host.plan(people(options))).toEqual([])
 
     // The account for files has no shell, no forwarding, and sees nothing but its root.
     expect(login('partner', 'partner', 'id')).toBe('This service allows sftp connections only.')
@@ -150,7 +185,10 @@ systemctl stop apt-daily-upgrade.timer`)
 
     await host.run('echo "@reboot true" >/var/spool/cron/crontabs/ann 2>/dev/null || :')
     const gone = {
-      administrators: [{ name: 'ann', state: 'absent', home: 'delete' }],
+      administrators: [
+        { name: 'ann', state: 'absent', home: 'delete' },
+        { name: 'eva', keys: [keys.other], sudo: 'none' },
+      ],
       sftp_accounts: [{ name: 'partner', state: 'absent' }],
       updates: { report: false },
     }
@@ -163,6 +201,8 @@ systemctl stop apt-daily-upgrade.timer`)
       ),
     ).toBe('')
     expect(await host.run('cat /srv/sftp/partner/files/upload; sshd -T | grep -ic provision-authorities || :')).toBe('bytes0\n')
+    expect(login('other', 'eva', 'id -un')).toBe('eva')
+    expect(await host.run('ls /etc/security/provision-totp; grep -c google /etc/pam.d/sshd || :')).toBe('0\n')
     rmSync(keys.directory, { recursive: true })
   }, 240_000)
 

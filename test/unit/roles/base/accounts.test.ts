@@ -1,4 +1,9 @@
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { SCRIPT } from '../../../../roles/base/report.ts'
 import base from '../../../../roles/base/role.ts'
 import { bytesOf } from '../../../../src/resource/kind/content.ts'
 import type { Facts, HostContext, HostView } from '../../../../src/role/role.ts'
@@ -109,8 +114,9 @@ describe('certificates of people', () => {
     expect(sshdText(none)).not.toContain('TrustedUserCAKeys')
     expect(specOf(none, 'file:/etc/ssh/provision-authorities.pub')).toMatchObject({ state: 'absent' })
     const order = keys(none)
-    expect(order.at(-1)).toBe('file:/etc/ssh/provision-authorities.pub')
-    expect(order.at(-2)).toBe('sshd:/etc/ssh/sshd_config.d/00-provision.conf')
+    expect(order.indexOf('file:/etc/ssh/provision-authorities.pub')).toBe(
+      order.indexOf('sshd:/etc/ssh/sshd_config.d/00-provision.conf') + 1,
+    )
   })
 
   it('that cannot work are refused', () => {
@@ -124,6 +130,55 @@ describe('certificates of people', () => {
     ])
     for (const authorities of [[], [`cert-authority ${KEY}`]])
       expect(base.options.safeParse({ ssh: { certificates: { authorities } } }).success).toBe(false)
+  })
+})
+
+describe('people with a second factor', () => {
+  const SECRET = 'JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP'
+  const ann = (more: object = {}) => ({ name: 'ann', keys: [KEY], totp: SECRET, ...more })
+  const bob = { name: 'bob', keys: [KEY] }
+  const options = { administrators: [ann(), bob] }
+
+  it('type a code after their key, and nobody else does', () => {
+    expect(sshdText(options)).toContain(
+      '\nMatch User ann\n  AuthenticationMethods publickey,keyboard-interactive\n  KbdInteractiveAuthentication yes\n',
+    )
+    expect(sshdText(options).split('\nMatch ')[0]).toContain('KbdInteractiveAuthentication no\n')
+    expect(textOf(options, '/etc/security/provision-totp/ann')).toBe(`${SECRET}\n" WINDOW_SIZE 3\n" TOTP_AUTH\n`)
+    expect(specOf(options, 'file:/etc/security/provision-totp/ann')).toMatchObject({ mode: '600', owner: 'root' })
+    const order = keys(options)
+    const sshd = order.indexOf('sshd:/etc/ssh/sshd_config.d/00-provision.conf')
+    for (const key of ['package:libpam-google-authenticator', 'line:/etc/pam.d/sshd#pam_google_authenticator.so'])
+      expect(order.indexOf(key)).toBeLessThan(sshd)
+    expect(order.indexOf('file:/etc/security/provision-totp/bob')).toBeGreaterThan(sshd)
+    expect(checks(options)).toContain('ann needs a key and a code')
+  })
+
+  it('leave no rule and no secret once nobody has one', () => {
+    const none = {
+      administrators: [
+        { ...ann(), totp: undefined },
+        { name: 'bob', state: 'absent' },
+      ],
+    }
+    expect(sshdText(none)).not.toContain('Match')
+    expect(specOf(none, 'line:/etc/pam.d/sshd#pam_google_authenticator.so')).toMatchObject({ state: 'absent' })
+    for (const name of ['ann', 'bob']) expect(specOf(none, `file:/etc/security/provision-totp/${name}`)).toMatchObject({ state: 'absent' })
+  })
+
+  it('are refused where they cannot work', () => {
+    expect(faults({ administrators: [ann({ name: 'ops' })] })).toEqual([
+      'administrators.0.totp: ops is the account that this run uses, and a run types no code',
+    ])
+    expect(faults({ more_administrators: [ann({ totp: 'short' })] })).toEqual([
+      'more_administrators.0.totp: totp must be 16 to 103 letters of base32 (A-Z, 2-7)',
+    ])
+    expect(faults({ administrators: [ann()], ssh: { enabled: false } })).toEqual([
+      'administrators.0.totp: codes need settings of sshd, which are not managed',
+    ])
+    expect(faults({ administrators: [ann()], ssh: { settings: { KbdInteractiveAuthentication: 'yes' } } })).toEqual([
+      'administrators.0.totp: ssh.settings would ask every account for a code',
+    ])
   })
 })
 
@@ -225,5 +280,22 @@ describe('the report of upgrades', () => {
       'Unattended-Upgrade::Mail "admin@example.org";\nUnattended-Upgrade::MailReport "on-change";\n',
     )
     expect(base.options.safeParse({ updates: { mail: 'a"; x' } }).success).toBe(false)
+  })
+
+  it('has the packages since the upgrade began', () => {
+    const directory = mkdtempSync(join(tmpdir(), 'provision-report-'))
+    const program = SCRIPT.replaceAll('/var/log/', `${directory}/`)
+      .replaceAll('/var/lib/provision-metrics/upgrades/', `${directory}/`)
+      .replaceAll('/run/', `${directory}/`)
+    writeFileSync(join(directory, 'systemctl'), '#!/bin/sh\necho Mon 2026-11-30 10:00:00 UTC\n', { mode: 0o755 })
+    const log = ['09:00:00 upgrade old:amd64 1 2', '10:00:01 upgrade bash:amd64 5.2-1 5.2-2', '10:00:02 status installed bash:amd64 5.2-2']
+    writeFileSync(join(directory, 'dpkg.log'), log.map((line) => `2026-11-30 ${line}\n`).join(''))
+    const { stdout, stderr } = spawnSync('sh', ['-c', program], {
+      encoding: 'utf8',
+      env: { PATH: `${directory}:${process.env.PATH}`, TZ: 'UTC' },
+    })
+    expect({ stdout, stderr }).toEqual({ stdout: 'upgraded bash:amd64 from 5.2-1 to 5.2-2\n', stderr: '' })
+    expect(readFileSync(join(directory, 'upgrades.prom'), 'utf8')).toMatch(/^provision_upgraded_packages 1$/m)
+    rmSync(directory, { recursive: true })
   })
 })

@@ -68,7 +68,7 @@ describe('administrators', () => {
       { state: 'absent' },
       { state: 'absent', endSessions: true, removeHome: false },
     ])
-    expect(keys(found).filter((key) => /[:/-]ann$/.test(key))).toHaveLength(4)
+    expect(keys(found).filter((key) => /[:/-]ann$/.test(key))).toHaveLength(5)
   })
 
   it.each([
@@ -95,7 +95,7 @@ describe('administrators', () => {
 
   it('who are deleted from the list keep all they have, and the run names the entry that removes it', () => {
     const SUM = 'a'.repeat(64)
-    const there = resources({ administrators: [{ name: 'bob', keys: [KEY] }] }).filter(({ id }) => /bob$/.test(id))
+    const there = resources({ administrators: [{ name: 'bob', keys: [KEY] }] }).filter(({ id }) => /(^|-)bob$/.test(id))
     const hints = there.map(({ kind, id }) => {
       const owned = { key: `${kind.name}:${id}`, ...(kind.name === 'file' && { path: id, digest: SUM }) }
       const inode = { type: 'f', mode: '440', owner: 'root', group: 'root', target: '' } as const
@@ -176,7 +176,8 @@ describe('the resources of the role', () => {
       ...['service:apt-daily.timer', 'service:apt-daily-upgrade.timer', 'service:unattended-upgrades.service'],
       ...['service:systemd-timesyncd.service', 'service:systemd-journald.service', 'kernel settings'],
       ...['user:ann', 'authorized-keys:ann', 'file:/etc/sudoers.d/provision-ann', 'sshd:/etc/ssh/sshd_config.d/00-provision.conf'],
-      'file:/etc/ssh/provision-authorities.pub',
+      ...['file:/etc/ssh/provision-authorities.pub', 'file:/etc/security/provision-totp/ann', 'file:/etc/security/provision-totp/bob'],
+      'line:/etc/pam.d/sshd#pam_google_authenticator.so',
     ])
     const accounts = found.find(({ kind }) => kind.name === 'foreign-accounts')
     expect(accounts?.spec).toEqual({ declared: ['root', 'ann', 'bob'], adopted: ['debian'] })
