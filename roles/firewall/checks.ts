@@ -1,8 +1,9 @@
 import { type Check, defeatsScript } from 'provision'
+import type { Options } from './options.ts'
 import { BOOT_FILE, UNIT } from './unit.ts'
 
 /** Checks of `provision verify`: the rules are in force, are loaded at boot, and other rules do not defeat them. */
-export const checksOf = (host: string): readonly Check[] => [
+export const checksOf = (host: string, options: Options): readonly Check[] => [
   {
     name: `the firewall of ${host} drops unknown packets`,
     script: `rules=$(nft -t list table inet provision) || exit
@@ -31,4 +32,29 @@ done`,
     name: `no other rules defeat the firewall of ${host}`,
     script: defeatsScript('inet provision'),
   },
+  ...optionChecks(host, options),
+]
+
+const optionChecks = (host: string, { outgoing, forwards, interfaces }: Options): readonly Check[] => [
+  ...(outgoing.policy === 'drop'
+    ? [
+        {
+          name: `the firewall of ${host} drops outgoing packets that nothing permits`,
+          script: `rules=$(nft -t list chain inet provision output) || exit
+printf '%s\\n' "$rules" | grep -q 'hook output priority filter; policy drop;' || { echo 'the chain output does not drop packets by default'; exit 1; }`,
+        },
+      ]
+    : []),
+  ...(Object.keys(forwards).length > 0 || Object.values(interfaces).some(({ forward }) => forward.length > 0)
+    ? [
+        {
+          name: `${host} forwards packets`,
+          script: `[ "$(cat /proc/sys/net/ipv4/ip_forward)" = 1 ] || { echo 'net.ipv4.ip_forward is 0'; exit 1; }`,
+        },
+      ]
+    : []),
+  ...Object.entries(interfaces).flatMap(([name]) => ({
+    name: `${host} has the interface ${name} of the firewall`,
+    script: `[ -e /sys/class/net/${name} ] || { echo 'the interface ${name} does not exist, so its rules match nothing'; exit 1; }`,
+  })),
 ]

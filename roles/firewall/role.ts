@@ -57,7 +57,7 @@ export default defineRole({
     ]
   },
 
-  verify: ({ host }) => checksOf(host.name),
+  verify: ({ host, options }) => checksOf(host.name, options),
 })
 
 const natOf = ({ interfaces, forwards }: Options): Pick<Policy, 'interfaces' | 'forwards'> => ({

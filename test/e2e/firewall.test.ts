@@ -94,7 +94,10 @@ table inet rival {
 
 /** Output of the failing checks of the role. */
 const failing = async (): Promise<readonly string[]> => {
-  const checks = firewall.verify?.({ host: { name: 'h1' } } as unknown as Parameters<NonNullable<typeof firewall.verify>>[0]) ?? []
+  const checks =
+    firewall.verify?.({ host: { name: 'h1' }, options: firewall.options.parse({}) } as unknown as Parameters<
+      NonNullable<typeof firewall.verify>
+    >[0]) ?? []
   const answers = await Promise.all(checks.map(({ script }) => one.session.shell.request(String(script))))
   return answers.flatMap(({ code, stdout, stderr }, i) => (code === 0 ? [] : [`${checks[i]?.name}: ${stdout}${stderr}`]))
 }

@@ -100,14 +100,17 @@ for my $one (@ARGV) {
 1 while wait > 0;`
 
 /** Runs the checks of the role in a network namespace with these rules. Returns the names of those that fail, with their output. */
-const failing = (rules: string, { sshPort = 22, enabled = true, pending = false } = {}): readonly string[] => {
+const failing = (rules: string, { sshPort = 22, enabled = true, pending = false, options = {} } = {}): readonly string[] => {
   const directory = mkdtempSync(join(tmpdir(), 'provision-checks-'))
   try {
     const commands = { sshd: `echo port ${sshPort}`, systemctl: enabled ? 'exit 0' : 'exit 1' }
     for (const [name, script] of Object.entries(commands)) writeFileSync(join(directory, name), `#!/bin/sh\n${script}\n`, { mode: 0o755 })
     writeFileSync(join(directory, 'inet-provision.nft'), rules)
     if (pending) writeFileSync(join(directory, 'inet-provision.pending.1'), '')
-    const checks = firewall.verify?.({ host: { name: 'web' } } as unknown as Parameters<NonNullable<typeof firewall.verify>>[0]) ?? []
+    const checks =
+      firewall.verify?.({ host: { name: 'web' }, options: firewall.options.parse(options) } as unknown as Parameters<
+        NonNullable<typeof firewall.verify>
+      >[0]) ?? []
     return checks.flatMap(({ name, script }) => {
       const here = String(script).replaceAll(/\/(etc|var\/lib)\/provision\/nftables/g, directory)
       const { status, stdout, stderr } = spawnSync(
@@ -234,6 +237,20 @@ describe.skipIf(!isRoot || !['nft', 'unshare'].every(has))('the checks of the ro
   ])('fail with %s', (_, rules, name, output) => {
     const found = failing(rules)
     expect(found.find((one) => one.includes(name))).toContain(output)
+  })
+
+  it('fail if outgoing packets are not filtered, if the kernel does not forward, and if an interface is missing', () => {
+    const outgoing = { policy: 'drop' as const, to: [], site: [] }
+    const closed = table(rulesOf({ ...policy, administrators: [], outgoing }))
+    expect(failing(closed, { options: { outgoing: { policy: 'drop' } } })).toEqual([])
+    expect(failing(good, { options: { outgoing: { policy: 'drop' } } }).join()).toMatch(
+      /drops outgoing packets that nothing permits: .*No such file/,
+    )
+    const options = { interfaces: { lo: {}, wg9: { forward: ['lo'] } } }
+    expect(failing(good, { options })).toEqual([
+      'web forwards packets: net.ipv4.ip_forward is 0',
+      'web has the interface wg9 of the firewall: the interface wg9 does not exist, so its rules match nothing',
+    ])
   })
 
   it('fail if sshd uses a port that no rule admits, if the unit is disabled, and if a change is unconfirmed', () => {
