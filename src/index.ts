@@ -97,6 +97,7 @@ export { overlap } from './role/networks.ts'
 export { projectFile } from './role/project-file.ts'
 export type {
   Check,
+  Connection,
   Drain,
   Exposed,
   Exposes,

@@ -131,7 +131,7 @@ export const options = z.strictObject({
         .default({})
         .meta({
           description: 'permitted connections, by the name of the service, beside those that every host and its roles need',
-          examples: [{ smtp: { port: 587, to: ['anyone'], why: 'alerts by mail' } }],
+          examples: [{ smtp: { port: 587, to: ['anyone'], why: 'mail of the shop' } }],
         }),
     })
     .prefault({})

@@ -7,7 +7,7 @@ import { networksOf } from './networks.ts'
 import { type Options, options } from './options.ts'
 import type { Policy } from './rules/policy.ts'
 import { rulesOf } from './rules/rules.ts'
-import { outgoingOf, sitePorts } from './site.ts'
+import { connectionsOf, outgoingOf, sitePorts } from './site.ts'
 import { BOOT_FILE, nftablesDropin, UNIT, unitText } from './unit.ts'
 import { controllerWarning, warningsOf } from './warnings.ts'
 
@@ -23,7 +23,7 @@ export default defineRole({
 
   networks: ({ options: { sets } }) => sets,
 
-  resources: ({ options, host, site, facts, flows, exposed, warn }) => {
+  resources: ({ options, host, site, facts, flows, exposed, connections = [], warn }) => {
     const { sets, ssh_rate } = options
     // SSH has separate rules, for the ports that sshd uses now and after a restart.
     const here = flows.filter((flow) => flow.host === host.name && (flow.role !== 'firewall' || flow.service !== 'ssh'))
@@ -42,7 +42,11 @@ export default defineRole({
       }),
       ...natOf(options),
       ...(options.outgoing.policy !== 'accept' && {
-        outgoing: { policy: options.outgoing.policy, to: outgoingOf(options, site), site: sitePorts({ host, site, flows, exposed }) },
+        outgoing: {
+          policy: options.outgoing.policy,
+          to: [...connectionsOf(connections), ...outgoingOf(options, site)],
+          site: sitePorts({ host, site, flows, exposed }),
+        },
       }),
     }
     for (const warning of [...warningsOf(policy, Object.keys(options.rates)), ...controllerWarning(policy, facts)]) warn(warning)

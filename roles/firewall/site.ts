@@ -1,4 +1,4 @@
-import { type Exposed, type Flow, type HostView, overlap, type SiteView } from 'provision'
+import { type Connection, type Exposed, type Flow, type HostView, overlap, type SiteView } from 'provision'
 import { networksOf } from './networks.ts'
 import type { Options } from './options.ts'
 import type { Outgoing, Peers, SitePort } from './rules/policy.ts'
@@ -32,6 +32,18 @@ const isAddress = (text: string): boolean => overlap(text, text)
 
 const isAmong = ({ addresses, publicAddresses }: HostView, networks: readonly string[]): boolean =>
   [...addresses, ...publicAddresses].some((own) => networks.some((network) => overlap(network, own)))
+
+/** The connections of the roles of this host to places outside the site. */
+export const connectionsOf = (connections: readonly (Connection & { readonly role: string })[]): readonly Outgoing[] => {
+  const all = connections.map(({ role, service, port, protocol }) => ({
+    name: `${role} ${service}`,
+    port,
+    protocol,
+    to: 'anyone' as const,
+    why: undefined,
+  }))
+  return all.filter((one, i) => all.findIndex((other) => other.port === one.port && other.protocol === one.protocol) === i)
+}
 
 /** The permitted outgoing flows of the option, with the addresses of their peers. */
 export const outgoingOf = ({ outgoing, sets }: Options, site: SiteView): readonly Outgoing[] =>

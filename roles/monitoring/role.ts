@@ -2,6 +2,7 @@ import { defineRole, type SiteContext } from 'provision'
 import { agentResources } from './agent.ts'
 import { checksResources } from './checks/resources.ts'
 import { clusterListens } from './cluster.ts'
+import { connectionsOf } from './connects.ts'
 import { dashboardListens } from './dashboard/resources.ts'
 import { faultsIn } from './faults.ts'
 import { type Options, options } from './options.ts'
@@ -18,6 +19,8 @@ export default defineRole({
     { service: 'metrics', port: context.options.port, protocol: 'tcp', from: [{ group: context.options.servers }], encrypted: true },
     ...(isServer(context) ? [...clusterListens(context), ...dashboardListens(context)] : []),
   ],
+
+  connects: (context) => (isServer(context) ? connectionsOf(context.options) : []),
 
   check: faultsIn,
 

@@ -26,12 +26,15 @@ export const guardedRole = (role: Role, path: string, shown = path, home?: strin
         )
       }
     }
-  const { listens, exposes, resources, check, drains, serves, verify } = role
+  const { listens, connects, exposes, resources, check, drains, serves, verify } = role
   const source = { name: role.name, file: shown }
   return {
     ...role,
     resources: guarded((context: HostContext<unknown>) => checkResources(source, resources.call(role, context))),
     ...(listens && { listens: guarded((context: SiteContext<unknown>) => checkListens(source, listens.call(role, context))) }),
+    ...(connects && {
+      connects: guarded((context: SiteContext<unknown>) => checked(source, 'connects', z.array(connection), connects.call(role, context))),
+    }),
     ...(exposes && { exposes: guarded((context: FlowContext<unknown>) => checkExposes(source, exposes.call(role, context))) }),
     ...(drains && {
       drains: guarded((context: FlowContext<unknown>, member: HostView) => checkDrain(source, drains.call(role, context, member))),
@@ -66,6 +69,8 @@ const listen = z.object({
   rate: z.object({ perMinute: z.int().positive(), burst: z.int().positive() }).optional(),
   sites: z.array(z.object({ names: z.array(z.string()), probe: z.object({ path: z.string(), status: z.number() }).optional() })).optional(),
 })
+
+const connection = z.object({ service: z.string(), port: z.int().min(1).max(65_535), protocol: z.enum(['tcp', 'udp']) })
 
 const word = z.string().regex(/^[a-z][a-z0-9-]*$/, 'must be a short word such as nginx')
 const expose = z.discriminatedUnion('type', [

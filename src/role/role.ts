@@ -3,7 +3,12 @@ import type { AcmeAccount, AcmeOptions, Authority, AuthorityOptions } from '../k
 import type { LocalFile } from '../resource/kind/content.ts'
 import type { Resource } from '../resource/kind/kind.ts'
 import type { Script, ShellText } from '../shell/script.ts'
+import type { Connection } from './flow/connection.ts'
+import type { Exposed, Exposes } from './flow/exposes.ts'
 import type { PortRules } from './flow/port-rules.ts'
+
+export type { Connection } from './flow/connection.ts'
+export type { Exposed, Exposes, HealthProbe, Metrics } from './flow/exposes.ts'
 
 /** The facts of a host, as it reports them. */
 export interface Facts {
@@ -91,40 +96,6 @@ export interface Flow extends PortRules {
   readonly from: 'anyone' | readonly { readonly name: string; readonly addresses: readonly string[] }[]
 }
 
-/** Metrics that a service offers on its own host. The monitoring role serves them to the monitoring hosts by mutual TLS. */
-export interface Metrics {
-  readonly type: 'metrics'
-  /** The name of the scrape job: `haproxy`, `nginx`, `mysql`. */
-  readonly job: string
-  /** `prometheus` is served as it is; an exporter on the host translates the other formats. */
-  readonly format: 'prometheus' | 'nginx-status' | 'mysqld'
-  /** A URL on loopback. For `mysqld`, the path of its socket, to which the host's account `prometheus` has access. */
-  readonly at: string
-}
-
-/** A request that the monitoring hosts send periodically, as a visitor would. */
-export interface HealthProbe {
-  readonly type: 'probe'
-  /** The name of the target in alerts: `www.example.org`, `web-01`. */
-  readonly name: string
-  /** `site`: the site as visitors see it; `direct`: one host behind the load balancer. */
-  readonly of: 'site' | 'direct'
-  /** A URL with an address that the monitoring hosts can reach. */
-  readonly url: string
-  /** The host name to request, which the certificate must have. */
-  readonly server: string
-  /** The status of the right response. Default: after redirects, 2xx, 401, 403 or 404, because a server that answers so is not down. */
-  readonly status?: number
-  /** Trusted issuers of the certificate: public authorities, one trust domain of the site (with a client certificate), or anybody. */
-  readonly trusts: 'public' | 'anybody' | { readonly domain: string }
-}
-
-/** Metrics or a health probe that a role exposes to monitoring. */
-export type Exposes = Metrics | HealthProbe
-
-/** Metrics or a health probe with the host and role that expose it. */
-export type Exposed = Exposes & { readonly host: string; readonly role: string }
-
 /** A host of the site as roles see it. */
 export interface HostView {
   readonly name: string
@@ -167,6 +138,8 @@ export interface HostContext<Options, Own = unknown> extends FlowContext<Options
   readonly facts: unknown extends Own ? Facts : Facts & { readonly own: Own }
   /** All metrics and health probes of the site. */
   readonly exposed: readonly Exposed[]
+  /** Connections of all roles of this host to places outside the site. */
+  readonly connections?: readonly (Connection & { readonly role: string })[]
   /**
    * All files below a directory of the project, sorted by their path relative to it, without hidden ones. With `name`, only the file of
    * this name in the directory. An unreadable directory is an input error.
@@ -226,6 +199,8 @@ export interface Role<Input = unknown, Options = unknown, Own = unknown> {
   listens?(context: SiteContext<Options>): readonly Listen[]
   /** Networks by name, which the peers of all ports of this host can name as they name groups. */
   networks?(context: SiteContext<Options>): Readonly<Record<string, readonly string[]>>
+  /** Connections to places outside the site, which a firewall of outgoing packets permits. */
+  connects?(context: SiteContext<Options>): readonly Connection[]
   /** Metrics and health probes for monitoring. */
   exposes?(context: FlowContext<Options>): readonly Exposes[]
   /** What this role asks the host; the answer is `facts.own` of `resources`. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import firewall from '../../../../roles/firewall/role.ts'
-import type { Exposed, Flow, HostView, SiteView } from '../../../../src/role/role.ts'
+import type { Connection, Exposed, Flow, HostView, SiteView } from '../../../../src/role/role.ts'
 import { problemOf } from '../../problem-of.ts'
 
 const hostOf = (name: string, address: string, groups: readonly string[]): HostView => ({
@@ -17,13 +17,14 @@ const flow = (service: string, port: number, from: Flow['from'], more: Partial<F
 interface Given {
   readonly flows?: readonly Flow[]
   readonly exposed?: readonly Exposed[]
+  readonly connections?: readonly (Connection & { role: string })[]
   readonly clientAddress?: string
 }
 
-const declared = (options: object, { flows = [], exposed = [], clientAddress = '192.0.2.1' }: Given = {}) => {
+const declared = (options: object, { flows = [], exposed = [], connections = [], clientAddress = '192.0.2.1' }: Given = {}) => {
   const warnings: string[] = []
   const resources = firewall.resources({
-    ...{ host, site, flows, exposed, facts: { sshPort: 22, sshPorts: [22], clientAddress } },
+    ...{ host, site, flows, exposed, connections, facts: { sshPort: 22, sshPorts: [22], clientAddress } },
     options: firewall.options.parse({ administrators: ['192.0.2.0/24'], ...options }),
     warn: (what: string) => void warnings.push(what),
   } as unknown as Parameters<typeof firewall.resources>[0])
@@ -195,6 +196,17 @@ describe('outgoing', () => {
     expect(rules).toContain('198.51.100.1 . 443 comment "www"')
     expect(rules).toContain('2001:db8::1 . 8080 comment "www"')
     expect(rules).not.toContain('www.example.org . 443')
+  })
+
+  it('permits the connections of roles, each port once', () => {
+    const connections = [587, 443, 587].map((port) => ({ role: 'monitoring', service: 'alerts', port, protocol: 'tcp' as const }))
+    const rules = declared(drop(), { connections })
+      .rules.split('\n')
+      .filter((line) => line.includes('(monitoring alerts)'))
+    expect(rules.map((line) => line.trim())).toEqual([
+      'tcp dport 587 accept comment "587/tcp (monitoring alerts)"',
+      'tcp dport 443 accept comment "443/tcp (monitoring alerts)"',
+    ])
   })
 
   it('permits what the option names', () => {

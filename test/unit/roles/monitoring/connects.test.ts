@@ -1,0 +1,26 @@
+import { expect, it } from 'vitest'
+import monitoring from '../../../../roles/monitoring/role.ts'
+
+const connects = (options: object, servers: readonly string[] = ['mon']) =>
+  monitoring
+    .connects?.({
+      options: monitoring.options.parse(options),
+      host: 'mon',
+      site: { group: () => servers },
+    } as never)
+    .map(({ service, port }) => `${service} ${port}`)
+
+it('a monitoring server connects to receivers, the heartbeat and pages outside the site', () => {
+  const options = {
+    receivers: [
+      { name: 'mail', type: 'email', to: ['a@example.org'], from: 'b@example.org', server: 'mail.example.org:587' },
+      { name: 'pager', type: 'pagerduty', routing_key: 'k' },
+      { name: 'hook', type: 'webhook', url: 'https://hooks.example.org:8443/x' },
+    ],
+    heartbeat: 'https://beat.example.org/x',
+    probes: [{ url: 'http://www.example.org/' }],
+  }
+  expect(connects(options)).toEqual(['alerts 587', 'alerts 443', 'alerts 8443', 'heartbeat 443', 'probes 80'])
+  expect(connects(options, [])).toEqual([])
+  expect(connects({})).toEqual([])
+})
