@@ -86,10 +86,19 @@ const OF: Readonly<
   mysql: { server: OF_MYSQL, database: OF_MYSQL_DATABASE, table: OF_MYSQL_TABLE },
 }
 
+/** Other words that MariaDB accepts for a privilege, and the name by which it stores it. */
+const MARIADB_WORDS: Readonly<Record<string, string>> = {
+  'REPLICA MONITOR': 'SLAVE MONITOR',
+  'REPLICATION CLIENT': 'BINLOG MONITOR',
+  'REPLICATION REPLICA': 'REPLICATION SLAVE',
+  'REPLICATION REPLICA ADMIN': 'REPLICATION SLAVE ADMIN',
+}
+
 /** A privilege in the server's own words. */
-export const privilegeName = (written: string): string => {
+export const privilegeName = (written: string, flavour: Flavour = 'mariadb'): string => {
   const name = written.toUpperCase()
-  return name === 'ALL PRIVILEGES' ? 'ALL' : name
+  if (name === 'ALL PRIVILEGES') return 'ALL'
+  return (flavour === 'mariadb' ? MARIADB_WORDS[name] : undefined) ?? name
 }
 
 /** Privileges that an account can have on a target: `*.*`, `shop.*` or `shop.orders`. */
@@ -101,8 +110,9 @@ const grantable = (on: string, flavour: Flavour): readonly string[] => {
 
 /** The privileges of a grant, sorted. `ALL` on a database or a table stands for every privilege on it. */
 export const expanded = (on: string, privileges: readonly string[], flavour: Flavour = 'mariadb'): readonly string[] => {
-  const names = privileges.map(privilegeName)
-  return [...new Set(names.includes('ALL') ? grantable(on === '*.*' ? '.*' : on, flavour) : names)].sort()
+  const names = privileges.map((one) => privilegeName(one, flavour))
+  const all = names.includes('ALL') ? grantable(on === '*.*' ? '.*' : on, flavour) : []
+  return [...new Set([...all, ...names.filter((name) => name !== 'ALL')])].sort()
 }
 
 /** Why an account cannot have a privilege on a target, and what to write instead; undefined if it can. */
@@ -111,12 +121,17 @@ export const privilegeFault = (
   written: string,
   flavour: Flavour = 'mariadb',
 ): { readonly message: string; readonly fix: string } | undefined => {
-  const name = privilegeName(written)
+  const name = privilegeName(written, flavour)
   const all = grantable(on, flavour)
   if (name === 'ALL' || all.includes(name)) return undefined
   if (name === 'USAGE')
     return { message: 'grants nothing: every account may log in', fix: 'remove it; for an account that may only log in, remove the grant' }
-  const target = on.endsWith('.*') ? 'a database' : 'a table'
+  if (name === 'GRANT OPTION')
+    return {
+      message: 'would let the account give its privileges to others, so that accounts differ from the inventory',
+      fix: 'remove it, and declare the other accounts in the inventory',
+    }
+  const target = on === '*.*' ? 'the whole server' : on.endsWith('.*') ? 'a database' : 'a table'
   const database = on.slice(0, on.indexOf('.'))
   if (!on.endsWith('.*') && OF[flavour].database.includes(name))
     return {
@@ -130,3 +145,22 @@ export const privilegeFault = (
     }
   return { message: 'is not a privilege', fix: `write privileges of ${target}: ALL, ${all.join(', ')}` }
 }
+
+/** Privileges on the whole server that show its state or its names, and no rows, and by which no account gains another privilege. */
+const HARMLESS: Readonly<Record<Flavour, readonly string[]>> = {
+  mariadb: ['BINLOG MONITOR', 'PROCESS', 'RELOAD', 'SHOW DATABASES', 'SHOW VIEW', 'SLAVE MONITOR'],
+  mysql: ['FLUSH_STATUS', 'FLUSH_TABLES', 'PROCESS', 'RELOAD', 'REPLICATION CLIENT', 'SHOW DATABASES', 'SHOW VIEW'],
+}
+
+/** Why a privilege needs the word `administrator`; undefined if it does not. */
+export const administratorFault = (
+  on: string,
+  written: string,
+  flavour: Flavour = 'mariadb',
+): { readonly message: string; readonly fix: string } | undefined =>
+  on !== '*.*' || HARMLESS[flavour].includes(privilegeName(written, flavour))
+    ? undefined
+    : {
+        message: 'on *.* includes the accounts of the server, or leads to them: the account can read or change everything',
+        fix: `write privileges without that effect (${HARMLESS[flavour].join(', ')}), grant it on a database, or set \`administrator: true\``,
+      }

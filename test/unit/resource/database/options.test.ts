@@ -44,6 +44,7 @@ describe('privileges', () => {
     expect(expanded('shop.orders', ['select', 'all privileges'])).toEqual(TABLE)
     expect(expanded('shop.*', ['ALL'])).toEqual(DATABASE.toSorted())
     expect(expanded('*.*', ['ALL'])).toEqual(DATABASE.toSorted())
+    expect(expanded('*.*', ['ALL', 'process', 'Replication Client'])).toEqual([...DATABASE, 'BINLOG MONITOR', 'PROCESS'].sort())
   })
 
   it.each([
@@ -65,8 +66,13 @@ describe('privileges', () => {
       'is a privilege on the whole server, and shop.* is a database',
       /^write privileges of a database: ALL, ALTER, ALTER ROUTINE, /,
     ],
-    ['shop.*', 'grant option', 'is not a privilege', /^write privileges of a database/],
-    ['*.*', 'SELEKT', 'is not a privilege', /^write privileges of a database: ALL, ALTER, ALTER ROUTINE, BINLOG ADMIN/],
+    [
+      'shop.*',
+      'grant option',
+      'would let the account give its privileges to others, so that accounts differ from the inventory',
+      /^remove it, and declare/,
+    ],
+    ['*.*', 'SELEKT', 'is not a privilege', /^write privileges of the whole server: ALL, ALTER, ALTER ROUTINE, BINLOG ADMIN/],
     ['shop.*', 'usage', 'grants nothing: every account may log in', /^remove it; for an account that may only log in, remove the grant$/],
   ])('on %s: %s is refused with what is possible', (on, name, message, fix) => {
     expect(privilegeFault(on, name)).toEqual({ message, fix: expect.stringMatching(fix) })
