@@ -1,6 +1,7 @@
-import { accountFaults, charsetFault, type HostView, type SiteContext, type SiteView } from 'provision'
+import { charsetFault, type HostView, type SiteContext, type SiteView } from 'provision'
 import { storeHost } from './backup.ts'
 import { type Members, membersOf, type Options } from './options.ts'
+import { userFaults } from './users.ts'
 
 type Faults = readonly { readonly path: readonly PropertyKey[]; readonly what: string; readonly fix: string }[]
 
@@ -67,6 +68,7 @@ export const faultsOf = ({ options: given, host, site }: SiteContext<Options>): 
           'reduce `buffer_pool`, or raise `memory`',
         )
       : []),
+    ...userFaults(given, given.flavour),
     ...(given.flavour === 'mysql' ? mysqlFaults(given, topology) : []),
     ...storeFaults(given, site),
     ...(discarded.length > 0
@@ -90,13 +92,6 @@ const mysqlFaults = (given: Options, topology: Members['topology']): Faults => [
           fix: 'set `topology: replica`, or remove `flavour`: a cluster is Galera, a part of MariaDB',
         },
       ]),
-  ...given.users.flatMap((user, i) =>
-    accountFaults(user.name, user, 'mysql').map(({ path, message, fix }) => ({
-      path: ['users', i, ...(path.length === 0 ? ['name'] : path)],
-      what: `the user ${user.name} ${message}`,
-      fix,
-    })),
-  ),
   ...given.databases.flatMap((one, i) => {
     const found = charsetFault(one, 'mysql')
     return found === undefined ? [] : [{ path: ['databases', i, 'collation'], what: `${one.collation} ${found.message}`, fix: found.fix }]

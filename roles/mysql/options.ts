@@ -1,15 +1,6 @@
-import {
-  databaseCharset,
-  databaseCollation,
-  databaseName,
-  type HostView,
-  refuseInvalidAccount,
-  refuseOtherCharset,
-  type SiteView,
-  secret,
-  z,
-} from 'provision'
+import { databaseCharset, databaseCollation, databaseName, type HostView, refuseOtherCharset, type SiteView, z } from 'provision'
 import { refuseOurSetting } from './settings.ts'
+import { certificateOptions, userOptions } from './users.ts'
 
 const size = z.string().regex(/^[1-9][0-9]*[KMG]$/, 'must be a size such as 512M or 4G')
 const port = z.int().min(1024).max(65535)
@@ -26,44 +17,6 @@ const databaseOptions = z
     lose_all_rows: z.boolean().default(false).meta({ description: 'with `absent`: drop the database even if it has tables' }),
   })
   .superRefine(refuseOtherCharset)
-
-const grantOptions = z.strictObject({
-  on: z
-    .string()
-    .regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,63}\.(\*|[A-Za-z0-9_$-]{1,64})$/, 'must be DATABASE.* or DATABASE.TABLE')
-    .meta({ description: 'the database or table', examples: ['shop.*'] }),
-  privileges: z
-    .array(z.string())
-    .min(1)
-    .default(['SELECT', 'INSERT', 'UPDATE', 'DELETE'])
-    .meta({ description: '`ALL`: every privilege of a database or of a table' }),
-})
-
-const userOptions = z
-  .strictObject({
-    name: z
-      .string()
-      .regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,79}$/, 'must be an account name: letters, digits, underscores, dots and dashes')
-      .refine((name) => !OURS.includes(name) && !name.startsWith('provision-'), 'is an account of the server or of this role'),
-    host: z
-      .string()
-      .regex(/^[A-Za-z0-9.:%_/-]{1,60}$/, 'must be the client address: %, an address, or a network')
-      .refine((host) => host !== 'localhost', 'must be an address: a TCP connection never comes from localhost')
-      .refine((host) => host === 'localhost' || host.includes(':') || !/[a-z]/i.test(host), {
-        error: 'must be an address: the server resolves no names',
-        params: { fix: 'write the address of the client, a pattern such as 192.0.2.%, or 192.0.2.0/255.255.255.0' },
-      })
-      .default('%'),
-    password: secret().optional(),
-    grants: z.array(grantOptions).default([]),
-    state: z.enum(['present', 'absent']).default('present'),
-  })
-  .refine(({ password, state }) => state === 'absent' || password !== undefined, {
-    path: ['password'],
-    message: 'is missing',
-    params: { fix: `add \`password: \${secret:NAME}\` (provision secrets edit)` },
-  })
-  .superRefine(refuseInvalidAccount)
 
 const backupOptions = z.strictObject({
   recipients: z
@@ -82,9 +35,6 @@ const backupOptions = z.strictObject({
   port: port.default(4569),
   max_age_hours: z.int().min(1).default(36).meta({ description: 'age of the last good backup above which `verify` fails' }),
 })
-
-/** Accounts of the server and of this role. */
-const OURS = ['root', 'mysql', 'mariadb.sys', 'mysql.sys', 'mysql.session', 'mysql.infoschema', 'debian-sys-maint', 'prometheus']
 
 export const options = z.strictObject({
   flavour: z
@@ -124,6 +74,10 @@ export const options = z.strictObject({
   health_port: port.default(9200).meta({ description: 'port at which a server reports its health to the proxies' }),
   databases: z.array(databaseOptions).default([]),
   users: z.array(userOptions).default([]),
+  certificates: z
+    .array(certificateOptions)
+    .default([])
+    .meta({ description: 'on a host of `clients`: certificates of users for its applications, in /etc/mysql/provision/users' }),
   buffer_pool: z
     .union([size, z.string().regex(/^[1-9][0-9]?%$/, "must be a percentage of the host's memory such as 25%, or a size such as 512M")])
     .default('25%')

@@ -15,6 +15,7 @@ import {
 import { addressOf } from './addresses.ts'
 import { PKI } from './config.ts'
 import { membersOf, type Options } from './options.ts'
+import { certificateResources } from './users.ts'
 
 const UNIT = 'provision-database-proxy.service'
 const CONFIG = '/etc/provision/database-proxy.cfg'
@@ -24,7 +25,8 @@ const SET = { name: 'database-proxy', root: '/etc/provision', check: ['haproxy',
  * Proxy on each host with applications: one port leads to the server that accepts writes, another to all servers. It is a separate
  * HAProxy, and passes TLS through from the application to the server.
  */
-export const proxyResources = ({ options: given, site, authority }: HostContext<Options>, hasServer: boolean): readonly Resource[] => {
+export const proxyResources = (context: HostContext<Options>, hasServer: boolean): readonly Resource[] => {
+  const { options: given, site, authority } = context
   const members = membersOf(given, site)
   const own = authority({ domain: 'database' })
   const config = file({
@@ -72,6 +74,7 @@ WantedBy=multi-user.target
           directory({ path: PKI.directory }),
           file({ path: PKI.trusted, content: text`${own.certificate}` }),
         ]),
+    ...certificateResources(context),
     directory({ path: '/etc/provision' }),
     config,
     ours,

@@ -29,6 +29,7 @@ import { type Members, membersOf, type Options } from './options.ts'
 import { requireRelease } from './release.ts'
 import { serverSandbox } from './sandbox.ts'
 import { softwareOf } from './software.ts'
+import { userAccounts } from './users.ts'
 import { configCheck } from './validation.ts'
 
 /** Resources of a database server. */
@@ -162,10 +163,9 @@ const unitDropin = (members: Members, given: Options, confined: boolean) => {
 const NO_BACKUP = 'fetch a backup and decrypt it to that path, see roles/mysql/README.md'
 
 /** Databases, accounts and restored data. All members of a cluster declare the same. */
-const contents = (
-  { options: { databases, users, backups, restore, flavour }, files, host }: HostContext<Options>,
-  members: Members,
-): readonly Resource[] => {
+const contents = (context: HostContext<Options>, members: Members): readonly Resource[] => {
+  const { files, host } = context
+  const { databases, backups, restore, flavour } = context.options
   const me = host.name
   const dump = restore === undefined ? [] : [projectFile({ files }, restore.file, NO_BACKUP)]
   const all = { me, flavour, servers: [...members.managed] }
@@ -191,8 +191,6 @@ const contents = (
         database({ name, charset, ...(collation !== undefined && { collation }), state, loseAllRows: lose_all_rows, ...all }),
       ),
     ...dumps,
-    ...users.map(({ name, host, password, grants, state }) =>
-      databaseAccount({ user: name, host, state, ...(password !== undefined && { password }), grants, arriving, ...all }),
-    ),
+    ...userAccounts(context, { ...all, arriving }),
   ]
 }

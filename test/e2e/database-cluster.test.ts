@@ -34,7 +34,9 @@ const inventory = (users: string) => {
   key: ${lab}/id_ed25519
   known_hosts: ${lab}/known_hosts
   firewall: { administrators: [${SUBNET}.1] }
-  mysql: { backups: { recipients: [${recipient}] } }
+  mysql:
+    backups: { recipients: [${recipient}] }
+    certificates: [{ user: sealed, group: www-data }]
 hosts:
 ${host('lb-01', 11)}${host('web-01', 12)}${host('web-02', 13)}groups:
   database_arbitrators: { hosts: [lb-01] }
@@ -52,13 +54,16 @@ ${host('lb-01', 11)}${host('web-01', 12)}${host('web-02', 13)}groups:
 const fromEnv = (name: string) => `'\${env:${name}}'`
 const SHOP = `{ name: shop, password: ${fromEnv('SHOP_PASSWORD')}, grants: [{ on: 'shop.*' }] }`
 const ODDLY = `{ name: oddly, password: ${fromEnv('ODD_PASSWORD')}, grants: [{ on: 'other_1.*', privileges: [SELECT] }] }`
+const SEALED = `{ name: sealed, password: ${fromEnv('SHOP_PASSWORD')}, certificate: true, limits: { connections: 1 } }`
+const WATCH = `{ name: watch, password: ${fromEnv('SHOP_PASSWORD')}, grants: [{ on: '*.*', privileges: [PROCESS, REPLICATION CLIENT] }] }`
+const LOCAL = "{ name: www-data, socket: true, grants: [{ on: 'shop.*', privileges: [SELECT] }] }"
 
 beforeAll(async () => {
   project.write(
     'playbooks/site.yaml',
     '- hosts: all\n  roles: [firewall]\n- hosts: [database, database_arbitrators, web]\n  roles: [mysql]\n',
   )
-  inventory(`${SHOP}, ${ODDLY}`)
+  inventory(`${SHOP}, ${ODDLY}, ${SEALED}, ${WATCH}, ${LOCAL}`)
   await labReset(spec)
 })
 afterAll(async () => {
@@ -100,6 +105,10 @@ const GRANTS = [
   'GRANT SELECT, INSERT, UPDATE, DELETE ON shop.* TO shop@%',
   'GRANT USAGE ON *.* TO oddly@%',
   'GRANT USAGE ON *.* TO shop@%',
+  'GRANT USAGE ON *.* TO sealed@%',
+  'GRANT PROCESS, BINLOG MONITOR ON *.* TO watch@%',
+  'GRANT SELECT ON shop.* TO www-data@localhost',
+  'GRANT USAGE ON *.* TO www-data@localhost',
 ].sort()
 
 describe('a cluster of two servers and an arbitrator', () => {
@@ -133,14 +142,42 @@ describe('a cluster of two servers and an arbitrator', () => {
     const names = await sql(spec, 'web-01', "SELECT CONCAT(QUOTE(User), '@', QUOTE(Host)) FROM mysql.user WHERE is_role = 'N'")
     const shown = await sql(spec, 'web-01', names.replace(/^.*$/gm, 'SHOW GRANTS FOR $&;'))
     const grants = shown
-      .replace(/ (IDENTIFIED|WITH) .*$/gm, '')
+      .replace(/ (IDENTIFIED|REQUIRE|WITH) .*$/gm, '')
       .replaceAll('`', '')
       .split('\n')
       .sort()
     expect(grants).toEqual(GRANTS)
     const readme = readFileSync(new URL('../../roles/mysql/README.md', import.meta.url), 'utf8')
     for (const account of grants.map((line) => line.split(' TO ')[1] ?? '').filter((one) => one.endsWith('@localhost')))
-      expect(readme).toContain(`\`${account}\``)
+      if (account !== 'www-data@localhost') expect(readme).toContain(`\`${account}\``)
+  })
+
+  it('admits a user with its certificate only, through the socket without a password, and within its limits', async () => {
+    const certified =
+      '--ssl-ca=/etc/mysql/provision/authority.pem --ssl-cert=/etc/mysql/provision/users/sealed.pem --ssl-key=/etc/mysql/provision/users/sealed.pem.key'
+    const ofServer = certified.replaceAll('users/sealed.pem', 'host.pem')
+    expect(await asked('SELECT CURRENT_USER()', { user: 'sealed', more: certified })).toBe('sealed@%')
+    expect(await asked('SELECT 1', { user: 'sealed' })).toContain('Access denied')
+    expect(await asked('SELECT 1', { user: 'sealed', more: ofServer })).toContain('Access denied')
+    expect(await asked('SELECT 1', { user: 'sealed', password: 'x', more: certified })).toContain('Access denied')
+    const twice = await inside(
+      spec,
+      'web-02',
+      `log_in() { MYSQL_PWD='a long poison word' mariadb --no-defaults -h 127.0.0.1 -u sealed ${certified} -NBe "$1" 2>&1 || true; }
+      log_in 'SELECT SLEEP(4)' & sleep 2; log_in 'SELECT 2'; wait`,
+    )
+    expect(twice).toMatch(/max_user_connections.*\n0\n$/)
+    expect(await asked('SHOW MASTER STATUS', { user: 'watch' })).toMatch(/^mysql-bin\./)
+    expect(await asked('SELECT COUNT(*) FROM mysql.global_priv', { user: 'watch' })).toContain('command denied')
+    const local = (account: string) =>
+      inside(
+        spec,
+        'web-01',
+        `setpriv --reuid=${account} --regid=${account} --clear-groups mariadb --no-defaults -u www-data -NBe 'SELECT CURRENT_USER()' 2>&1 || true`,
+      )
+    expect(await local('www-data')).toBe('www-data@localhost\n')
+    expect(await local('daemon')).toContain('Access denied')
+    expect(await asked('SELECT 1', { user: 'www-data', password: '' })).toContain('Access denied')
   })
 
   it('refuses members with a certificate of another authority', async () => {
@@ -199,13 +236,16 @@ describe('a cluster of two servers and an arbitrator', () => {
 
   it('gets a new password and other grants, and keeps no account that the inventory lacks', async () => {
     project.env.SHOP_PASSWORD = 'another long word'
-    inventory(`${SHOP.replace("'shop.*'", "'shop.*', privileges: [ALL]")}, { name: oddly, state: absent }`)
+    inventory(
+      `${SHOP.replace("'shop.*'", "'shop.*', privileges: [ALL]")}, { name: oddly, state: absent }, ${SEALED.replace(/certificate.*/, '}')}, { name: www-data, socket: true, state: absent }`,
+    )
     const predicted = planned()
     expect(predicted).toEqual(expect.arrayContaining(['web-01 delete database-account:oddly@%', 'web-01 update database-account:shop@%']))
     expect(run()).toMatchObject({ status: 0, applied: predicted })
     expect(await asked('SELECT 1')).toContain('Access denied')
     expect(await asked('CREATE TABLE shop.u (id INT); DROP TABLE shop.u; SELECT 2', { password: 'another long word' })).toBe('2')
-    expect(await sql(spec, 'web-02', "SELECT COUNT(*) FROM mysql.global_priv WHERE User = 'oddly'")).toBe('0')
+    expect(await sql(spec, 'web-02', "SELECT COUNT(*) FROM mysql.global_priv WHERE User IN ('oddly', 'www-data')")).toBe('0')
+    expect(await asked('SHOW VARIABLES LIKE "max_user_connections"', { user: 'sealed', password: 'another long word' })).toContain('\t0')
   })
 
   it('restores a dropped table from its last backup, and changes no other table', async () => {

@@ -9,8 +9,11 @@ export interface Account {
   readonly plugin: string
   readonly nonce: string
   readonly digest: string
-  readonly tls: boolean
+  /** What a client must present: `NONE`, `SSL`, `X509`, or parts of a certificate (`subject /CN=shop`). */
+  readonly requires: string
   readonly locked: boolean
+  /** Queries, updates and connections per hour, and connections at once; 0 without a limit. */
+  readonly limits: string
   /** `SELECT on shop.*`, sorted; with ` (grantable)` if the account may grant it to others. */
   readonly grants: readonly string[]
 }
@@ -34,13 +37,13 @@ const digestSql = (nonce: string, { secret }: Dialect['accounts']): string => `S
 /** SQL condition: the account is like this. Without `digest`, its password is not compared. */
 export const isAccountSql = (
   { user, host, flavour }: AccountName,
-  { plugin, nonce, digest, tls, locked, grants }: Omit<Account, 'digest'> & Partial<Account>,
+  { plugin, nonce, digest, requires, locked, limits, grants }: Omit<Account, 'digest'> & Partial<Account>,
 ): string => {
   const its = DIALECTS[flavour].accounts
   const settings = [
     `User = ${sqlText(user)} AND Host = ${sqlText(host)} AND ${its.plugin} = ${sqlText(plugin)}`,
     ...(digest === undefined ? [] : [`${digestSql(nonce, its)} = '${digest}'`]),
-    `${its.tls} ${tls ? '<>' : '='} 0`,
+    `${its.requires} = ${sqlText(requires)} AND ${its.limits} = ${sqlText(limits)}`,
     `${its.locked} ${locked ? 'NOT IN' : 'IN'} ('0', 'false')`,
   ]
   const own = `GRANTEE = ${sqlText(`'${user}'@'${host}'`)} AND PRIVILEGE_TYPE <> 'USAGE'`
@@ -64,7 +67,7 @@ export const accountsSql = (nonce: string, questions: readonly AccountQuestion[]
   return `SELECT 'account', User, Host,
  ${its.plugin},
  ${digestSql(nonce, its)},
- ${its.tls}, ${its.locked} FROM ${its.table} WHERE ${its.isAccount};
+ ${its.requires}, ${its.locked}, ${its.limits} FROM ${its.table} WHERE ${its.isAccount};
 SELECT 'grant', GRANTEE, '*.*', PRIVILEGE_TYPE, IS_GRANTABLE FROM information_schema.USER_PRIVILEGES
 UNION ALL SELECT 'grant', GRANTEE, CONCAT(TABLE_SCHEMA, '.*'), PRIVILEGE_TYPE, IS_GRANTABLE FROM information_schema.SCHEMA_PRIVILEGES
 UNION ALL SELECT 'grant', GRANTEE, CONCAT(TABLE_SCHEMA, '.', TABLE_NAME), PRIVILEGE_TYPE, IS_GRANTABLE FROM information_schema.TABLE_PRIVILEGES;
@@ -88,7 +91,7 @@ export const readAccounts = (
   const grants = Map.groupBy(of('grant'), ([grantee]) => grantee)
   const roles = Map.groupBy(of('role'), ([user, host]) => `${user}@${host}`)
   const accounts = new Map(
-    of('account').map(([user = '', host = '', plugin = '', digest = '', tls, locked]): [string, Account] => {
+    of('account').map(([user = '', host = '', plugin = '', digest = '', requires = '', locked = '0', limits = '']): [string, Account] => {
       const granted = (grants.get(`'${user}'@'${host}'`) ?? [])
         .filter(([, , type]) => type !== 'USAGE')
         .map(
@@ -98,7 +101,7 @@ export const readAccounts = (
       const given = (roles.get(`${user}@${host}`) ?? []).map(([, , role]) => `role ${role}`)
       return [
         `${user}@${host}`,
-        { plugin, nonce, digest, tls: tls !== '0', locked: !['0', 'false'].includes(locked ?? '0'), grants: [...granted, ...given].sort() },
+        { plugin, nonce, digest, requires, locked: !['0', 'false'].includes(locked), limits, grants: [...granted, ...given].sort() },
       ]
     }),
   )

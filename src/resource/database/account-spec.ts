@@ -1,15 +1,17 @@
 import { z } from 'zod'
 import { isSecret, Secret } from '../../secret/secret.ts'
+import { limits } from './account-limits.ts'
 import { hostFault } from './client-host.ts'
 import { servers } from './database.ts'
 import type { Flavour } from './flavour.ts'
 import { passwordHash } from './password-hash.ts'
-import { expanded, privilegeFault } from './privileges.ts'
+import { administratorFault, expanded, privilegeFault } from './privileges.ts'
 
 interface AccountOptions {
   readonly host: string
   readonly state: string
   readonly grants: readonly Grant[]
+  readonly administrator?: boolean
 }
 
 export interface AccountFault {
@@ -19,7 +21,8 @@ export interface AccountFault {
 }
 
 /** Faults of an account: a name that the server refuses (with an empty path), hosts that match no client, privileges that its targets lack. */
-export const accountFaults = (user: string, { host, state, grants }: AccountOptions, flavour: Flavour): readonly AccountFault[] => {
+export const accountFaults = (user: string, given: AccountOptions, flavour: Flavour): readonly AccountFault[] => {
+  const { host, state, grants } = given
   // An account that a former version accepted can still be deleted.
   if (state === 'absent') return []
   const at = (path: PropertyKey[], fault: { readonly message: string; readonly fix: string } | undefined): readonly AccountFault[] =>
@@ -36,7 +39,13 @@ export const accountFaults = (user: string, { host, state, grants }: AccountOpti
     ),
     ...at(['host'], hostFault(host)),
     ...grants.flatMap(({ on, privileges }, i) =>
-      privileges.flatMap((privilege, j) => at(['grants', i, 'privileges', j], privilegeFault(on, privilege, flavour))),
+      privileges.flatMap((privilege, j) =>
+        at(
+          ['grants', i, 'privileges', j],
+          privilegeFault(on, privilege, flavour) ??
+            (given.administrator === true || host === 'localhost' ? undefined : administratorFault(on, privilege, flavour)),
+        ),
+      ),
     ),
   ]
 }
@@ -92,6 +101,18 @@ export const schema = z
       .array(grant)
       .default([])
       .meta({ description: 'all privileges of the account; others are revoked', examples: [[{ on: 'shop.*', privileges: ['ALL'] }]] }),
+    administrator: z.boolean().default(false).meta({
+      description: 'permit privileges on *.* by which a client over the network can read or change all databases and accounts',
+    }),
+    subject: z
+      .string()
+      .regex(/^(\/[A-Za-z]+=[A-Za-z0-9 ._-]{1,64}){1,8}$/, 'must be the subject of a certificate such as /CN=shop.user')
+      .optional()
+      .meta({
+        description: 'subject of the certificate that a client must present, signed by an authority that the server trusts; default: none',
+        examples: ['/CN=shop.user.database.provision.internal'],
+      }),
+    limits: limits.optional().meta({ description: 'limits of the account; default: none', examples: [{ connections: 20 }] }),
     arriving: z
       .array(z.string())
       .default([])
@@ -103,9 +124,9 @@ export const schema = z
     path: ['password'],
     message: 'must be set for an account that connects over the network',
   })
-  .refine(({ host, grants }) => host === 'localhost' || grants.every(({ on }) => on !== '*.*'), {
-    path: ['grants'],
-    message: 'must not contain *.* for an account that connects over the network',
+  .refine(({ host, subject }) => host !== 'localhost' || subject === undefined, {
+    path: ['subject'],
+    message: 'must not be set for an account that connects through the socket, which has no certificates',
   })
   .transform((spec) => ({
     ...spec,

@@ -1,3 +1,4 @@
+import { limitsSql, requirementSql } from './account-limits.ts'
 import type { AccountSpec } from './account-spec.ts'
 import { DIALECTS, type Dialect } from './flavour.ts'
 import { sqlName, sqlText } from './mariadb.ts'
@@ -10,7 +11,7 @@ export const accountSql = (spec: AccountSpec, has: readonly string[]): string =>
   const name = `${sqlText(spec.user)}@${sqlText(spec.host)}`
   if (spec.state === 'absent') return `DROP USER IF EXISTS ${name};\n`
   const dialect = DIALECTS[spec.flavour]
-  const settings = `${name} IDENTIFIED ${dialect.accounts.identified(spec.password?.reveal())} REQUIRE ${spec.host === 'localhost' ? 'NONE' : 'SSL'} ACCOUNT UNLOCK`
+  const settings = `${name} IDENTIFIED ${dialect.accounts.identified(spec.password?.reveal())} REQUIRE ${requirementSql(spec)} ${limitsSql(spec.limits)} ACCOUNT UNLOCK`
   const desired = new Set(spec.grants.flatMap(({ on, privileges }) => privileges.map((one) => grantName(one, on))))
   const excess = has.filter((one) => !desired.has(one))
   // Once per target, and first: the server knows no grant of a target from which everything was revoked.

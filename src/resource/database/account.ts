@@ -6,6 +6,7 @@ import { type Difference, defineKind, type Work } from '../kind/kind.ts'
 import { FIX_CHANGED } from '../kind/one-by-one.ts'
 import { type Answer, HostRefusal, outputExcerpt, type Step, type Steps } from '../kind/step.ts'
 import { CHANGED } from '../kind/walk.ts'
+import { limitsInWords, limitsState, requirementInWords, requirementState } from './account-limits.ts'
 import { type Account, type AccountQuestion, type AccountState, accountsSql, isAccountSql, readAccounts } from './account-observe.ts'
 import { type AccountSpec, schema } from './account-spec.ts'
 import { accountSql, grantName, needsTable } from './account-sql.ts'
@@ -99,14 +100,21 @@ export const databaseAccount = defineKind({
  */
 const compareSql = (spec: AccountSpec, state: AccountState, afterScripts: boolean): string => {
   if (state === UNKNOWN || (state.account === 'absent' && afterScripts)) return ''
-  const { user, host, flavour } = spec
+  const { user, host, flavour, limits } = spec
   const { table } = DIALECTS[flavour].accounts
   const isAbsent = `NOT EXISTS (SELECT 1 FROM ${table} WHERE User = ${sqlText(user)} AND Host = ${sqlText(host)})`
   const isObserved = state.account === 'absent' ? isAbsent : isAccountSql(spec, state.account)
   const nonce = state.account === 'absent' ? '' : state.account.nonce
   const secret = storedSecret(spec)
   const declared = {
-    ...{ plugin: pluginOf(spec), nonce, tls: host !== 'localhost', locked: false, grants: namesOf(spec.grants) },
+    ...{
+      plugin: pluginOf(spec),
+      nonce,
+      requires: requirementState(spec),
+      locked: false,
+      limits: limitsState(limits),
+      grants: namesOf(spec.grants),
+    },
     ...(secret !== undefined && { digest: sha256Hex(`${nonce}${secret}`) }),
   }
   return refuseChanged(
@@ -129,7 +137,6 @@ const namesOf = (grants: AccountSpec['grants']): readonly string[] =>
   grants.flatMap(({ on, privileges }) => privileges.map((one) => grantName(one, on)))
 
 const differencesOf = (spec: AccountSpec, state: Account, missing: readonly string[]): readonly Difference[] => {
-  const isLocal = spec.host === 'localhost'
   const plugin = pluginOf(spec)
   const secret = storedSecret(spec)
   const secretDiffers = secret !== undefined && state.digest !== sha256Hex(`${state.nonce}${secret}`)
@@ -139,8 +146,12 @@ const differencesOf = (spec: AccountSpec, state: Account, missing: readonly stri
   return [
     ...(state.plugin === plugin ? [] : [{ key: 'authentication', from: state.plugin, to: plugin }]),
     ...(state.plugin === plugin && secretDiffers ? [{ key: spec.password === undefined ? 'system account' : 'password' }] : []),
-    ...(!isLocal && !state.tls ? [{ key: 'tls required', from: 'no', to: 'yes' }] : []),
+    ...changed('required of clients', requirementInWords, state.requires, requirementState(spec)),
     ...(state.locked ? [{ key: 'locked', from: 'yes', to: 'no' }] : []),
+    ...changed('limits', limitsInWords, state.limits, limitsState(spec.limits)),
     ...(more.length + less.length === 0 ? [] : [{ key: 'grants', from: less.join(', ') || '-', to: more.join(', ') || '-' }]),
   ]
 }
+
+const changed = (key: string, words: (state: string) => string, ...[from, to]: [from: string, to: string]): readonly Difference[] =>
+  from === to ? [] : [{ key, from: words(from), to: words(to) }]

@@ -47,8 +47,10 @@ interface AccountTable {
   readonly plugin: string
   /** Hash of the password, or account of the host. */
   readonly secret: string
-  /** 0 without TLS. */
-  readonly tls: string
+  /** What a client must present: `NONE`, `SSL`, `X509`, or parts of a certificate (`subject /CN=shop`). */
+  readonly requires: string
+  /** Queries, updates and connections per hour, and connections at once; 0 without a limit. */
+  readonly limits: string
   /** `0` or `false` unless locked. */
   readonly locked: string
   readonly isAccount: string
@@ -65,6 +67,23 @@ interface AccountTable {
   /** Whether the account of the host behind a socket account is compared; the server could accept another one. */
   readonly comparesSocket: boolean
 }
+
+/** A field of the account in MariaDB. */
+const field = (name: string, otherwise: string): string => `COALESCE(JSON_VALUE(Priv, '$.${name}'), ${otherwise})`
+
+/** `requires`, from the columns or fields of an account. */
+const requiresSql = (types: readonly [column: string, none: string, any: string, x509: string], of: (name: string) => string): string => {
+  const [column, none, any, x509] = types
+  const parts = ['issuer', 'subject', 'cipher'].map((part) => {
+    const value = of(part === 'cipher' ? 'ssl_cipher' : `x509_${part}`)
+    return `IF(${value} = '', NULL, CONCAT('${part} ', ${value}))`
+  })
+  return `CASE ${column} WHEN ${none} THEN 'NONE' WHEN ${any} THEN 'SSL' WHEN ${x509} THEN 'X509' ELSE CONCAT_WS(', ', ${parts.join(', ')}) END`
+}
+
+/** `limits`, in the order of `LIMITS`. */
+const limitsSql = (of: (name: string) => string): string =>
+  `CONCAT_WS(' ', ${['max_questions', 'max_updates', 'max_connections', 'max_user_connections'].map(of).join(', ')})`
 
 const MARIADB: Dialect = {
   product: 'MariaDB',
@@ -87,8 +106,9 @@ EXECUTE IMMEDIATE @change;`,
     table: 'mysql.global_priv',
     plugin: "IF(JSON_EXISTS(Priv, '$.auth_or'), 'several ways', JSON_VALUE(Priv, '$.plugin'))",
     secret: "COALESCE(JSON_VALUE(Priv, '$.authentication_string'), '')",
-    tls: "COALESCE(JSON_VALUE(Priv, '$.ssl_type'), 0)",
-    locked: "COALESCE(JSON_VALUE(Priv, '$.account_locked'), 0)",
+    requires: requiresSql([field('ssl_type', '0'), '0', '1', '2'], (name) => field(name, "''")),
+    limits: limitsSql((name) => field(name, '0')),
+    locked: field('account_locked', '0'),
     isAccount: "JSON_VALUE(Priv, '$.is_role') IS NULL",
     roles: 'SELECT User, Host, Role FROM mysql.roles_mapping',
     roleSql: sqlName,
@@ -124,7 +144,8 @@ const MYSQL: Dialect = {
     table: 'mysql.user',
     plugin: "IF(JSON_EXTRACT(User_attributes, '$.additional_password') IS NULL, plugin, 'several ways')",
     secret: 'authentication_string',
-    tls: "IF(ssl_type = '', 0, 1)",
+    requires: requiresSql(['ssl_type', "''", "'ANY'", "'X509'"], (name) => name),
+    limits: limitsSql((name) => name),
     locked: "IF(account_locked = 'Y', 'true', '0')",
     isAccount: 'TRUE',
     roles: "SELECT TO_USER AS User, TO_HOST AS Host, CONCAT(FROM_USER, '@', FROM_HOST) AS Role FROM mysql.role_edges",

@@ -17,7 +17,8 @@ export const describeDifferences = (differences: readonly Difference[], plurals:
 }
 
 /** Names that are plurals, of the shipped kinds and of most others. */
-const PLURALS = 'addresses entries files grants groups keys members names options packages ports rules settings tables usages users values'
+const PLURALS =
+  'addresses entries files grants groups keys limits members names options packages ports rules settings tables usages users values'
 
 /** Whether a name is a plural, also with a place behind it: `keys in .ssh/authorized_keys2`. */
 const isPlural = (name: string, plurals: readonly string[]): boolean => {

@@ -335,7 +335,8 @@ export const SAMPLES: Readonly<Record<string, Sample>> = {
         nonce: '',
         // Digest of the value that the server stores for this password.
         digest: sha256Hex(nativeHash('poison')),
-        tls: true,
+        requires: 'SSL',
+        limits: '0 0 0 0',
         locked: false,
         grants: ['SELECT on shop.*'],
       },

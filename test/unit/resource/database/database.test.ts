@@ -200,7 +200,7 @@ describe('an account', () => {
     ['gone', { state: 'absent' }, found('absent'), undefined],
     ['in a server that does not run', {}, UNKNOWN, 'update server not running, checked once it runs'],
     ['to go, from a server that does not run', { state: 'absent' }, UNKNOWN, 'delete server not running, checked once it runs'],
-    ['without TLS', {}, found({ tls: false }), 'update tls required differs'],
+    ['without TLS', {}, found({ requires: 'NONE' }), 'update required of clients differs'],
     ['locked', {}, found({ locked: true }), 'update locked differs'],
     ['with GRANT OPTION', {}, found({ grants: ['SELECT on a.* (grantable)'] }), 'update grants differ'],
   ])('%s', (_, options, of, expected) => {
@@ -216,7 +216,7 @@ describe('an account', () => {
     expect(made).toContain("REVOKE GRANT OPTION ON `a`.`b` FROM 'shop'@'%';")
     const local = accountSql(spec({ host: 'localhost', password: undefined }), [])
     expect(local.split('\n')[0]).toBe(
-      "CREATE USER IF NOT EXISTS 'shop'@'localhost' IDENTIFIED VIA unix_socket REQUIRE NONE ACCOUNT UNLOCK;",
+      "CREATE USER IF NOT EXISTS 'shop'@'localhost' IDENTIFIED VIA unix_socket REQUIRE NONE WITH MAX_QUERIES_PER_HOUR 0 MAX_UPDATES_PER_HOUR 0 MAX_CONNECTIONS_PER_HOUR 0 MAX_USER_CONNECTIONS 0 ACCOUNT UNLOCK;",
     )
     const both = accountSql(spec(), ['SELECT on a.b (grantable)', 'UPDATE on a.b (grantable)'])
     expect(both.match(/^REVOKE .*/gm)).toEqual(
@@ -253,16 +253,16 @@ describe('an account', () => {
     it('with its password, settings and grants, or those that are declared', () => {
       const sql = comparison(
         { grants: [] },
-        found({ tls: false, locked: true, digest: 'd'.repeat(64), nonce: 'n', grants: ['SELECT on a.*'] }),
+        found({ requires: 'NONE', locked: true, digest: 'd'.repeat(64), nonce: 'n', grants: ['SELECT on a.*'] }),
       )
       const [observed = '', declared = ''] = sql.split('\n OR ').length > 1 ? sql.split('\n OR ') : sql.split(') OR (EXISTS')
       expect(observed).toContain("User = 'shop' AND Host = '%'")
       expect(observed).toContain(`'')), 256) = '${'d'.repeat(64)}'`)
-      expect(observed).toContain("'$.ssl_type'), 0) = 0")
+      expect(observed).toContain("END = 'NONE' AND CONCAT_WS(' ', ")
       expect(observed).toContain("'$.account_locked'), 0) NOT IN ('0', 'false')")
       expect(observed).toContain("COUNT(*) = 1 AND COALESCE(SUM(BINARY name IN ('SELECT on a.*')), 0) = 1")
       expect(declared).toContain(`'')), 256) = '${sha256Hex(`n${nativeHash('simple')}`)}'`)
-      expect(declared).toContain("'$.ssl_type'), 0) <> 0")
+      expect(declared).toContain("END = 'SSL' AND CONCAT_WS(' ', ")
       expect(declared).toContain('COUNT(*) = 0 AND 0 = 0')
       expect(sql).toContain('database account shop@% is not as it was observed')
     })
@@ -394,7 +394,10 @@ it('changes of a running server are exact, those of a stopped one depend on its 
   const shop = database({ name: 'shop', ...both }).spec
   const gone = database({ name: 'shop', state: 'absent', loseAllRows: true, ...both }).spec
   const user = (state: 'present' | 'absent') => databaseAccount({ user: 'a', state, password: new Secret('x'), ...both }).spec
-  const found = { account: { plugin: 'x', nonce: '', digest: '', tls: true, locked: false, grants: [] }, missingTables: [] }
+  const found = {
+    account: { plugin: 'x', nonce: '', digest: '', requires: 'SSL', limits: '0 0 0 0', locked: false, grants: [] },
+    missingTables: [],
+  }
   const certainties = [
     database.kind.plan(shop, 'absent', context),
     database.kind.plan(shop, { charset: 'latin1', collation: 'latin1_bin', tables: 1 }, context),

@@ -30,6 +30,8 @@ import { answersOf } from './sqlite.ts'
 // Answers and hashes of MySQL 8.4.13-0ubuntu0.26.04.2.
 const server = { flavour: 'mysql' as const, me: 'a', servers: ['a'] }
 
+const NO_LIMITS = 'WITH MAX_QUERIES_PER_HOUR 0 MAX_UPDATES_PER_HOUR 0 MAX_CONNECTIONS_PER_HOUR 0 MAX_USER_CONNECTIONS 0'
+
 describe('the hash of a password', () => {
   const ofServer = (hex: string) => Buffer.from(hex, 'hex')
 
@@ -98,7 +100,7 @@ describe('an account of MySQL', () => {
   it('is made and changed by SQL of MySQL, without its password', () => {
     const sql = accountSql(spec(), ['role r`1@x@%', 'UPDATE on shop.* (grantable)'])
     const hash = Buffer.from(passwordHash('a long password', spec()), 'latin1').toString('hex')
-    const settings = `'shop'@'%' IDENTIFIED WITH caching_sha2_password AS 0x${hash} REQUIRE SSL ACCOUNT UNLOCK`
+    const settings = `'shop'@'%' IDENTIFIED WITH caching_sha2_password AS 0x${hash} REQUIRE SSL ${NO_LIMITS} ACCOUNT UNLOCK`
     expect(sql.split('\n')).toEqual([
       `CREATE USER IF NOT EXISTS ${settings};`,
       `ALTER USER ${settings};`,
@@ -113,7 +115,9 @@ describe('an account of MySQL', () => {
       spec({ user: 'p', host: 'localhost', password: undefined, grants: [{ on: 'shop.t', privileges: ['SELECT'] }] }),
       [],
     )
-    expect(local).toContain("ALTER USER 'p'@'localhost' IDENTIFIED WITH auth_socket REQUIRE NONE ACCOUNT UNLOCK;\nSELECT IF(COUNT(*) = 0")
+    expect(local).toContain(
+      `ALTER USER 'p'@'localhost' IDENTIFIED WITH auth_socket REQUIRE NONE ${NO_LIMITS} ACCOUNT UNLOCK;\nSELECT IF(COUNT(*) = 0`,
+    )
     expect(local).toContain('PREPARE provision FROM @grant; EXECUTE provision; DEALLOCATE PREPARE provision;')
     expect(local).not.toContain('DISCARD')
   })
@@ -170,6 +174,8 @@ describe('an account of MySQL', () => {
         plugin: 'caching_sha2_password',
         authentication_string: 'HASH',
         ssl_type: 'ANY',
+        ...{ ssl_cipher: '', x509_issuer: '', x509_subject: '' },
+        ...{ max_questions: 0, max_updates: 0, max_connections: 0, max_user_connections: 0 },
         account_locked: 'N',
         User_attributes: null,
         ...more,
@@ -194,24 +200,31 @@ describe('an account of MySQL', () => {
     const sql = (text: string) => text.replaceAll('BINARY ', '').replaceAll("\\'", "''").replaceAll('\\\\', '\\').replaceAll('TRUE', '1')
     const rows = answersOf(tables, sql(accountsSql('n', [], 'mysql')))
     expect(rows.filter(([sort]) => sort === 'account' || sort === 'role')).toEqual([
-      ['account', 'shop', '%', 'caching_sha2_password', digest, '1', '0'],
-      ['account', 'two', '%', 'several ways', digest, '0', 'true'],
-      ['account', 'noted', '%', 'caching_sha2_password', digest, '1', '0'],
+      ['account', 'shop', '%', 'caching_sha2_password', digest, 'SSL', '0', '0 0 0 0'],
+      ['account', 'two', '%', 'several ways', digest, 'NONE', 'true', '0 0 0 0'],
+      ['account', 'noted', '%', 'caching_sha2_password', digest, 'SSL', '0', '0 0 0 0'],
       ['role', 'shop', '%', 'r@10.%'],
     ])
     const seen = {
       plugin: 'caching_sha2_password',
       nonce: 'n',
       digest,
-      tls: true,
+      ...{ requires: 'SSL', limits: '0 0 0 0' },
       locked: false,
       grants: ['SELECT on shop.*', 'role r@10.%'],
     }
     const holds = (state: Account, user = 'shop') =>
       answersOf(tables, `SELECT ${sql(isAccountSql({ user, host: '%', flavour: 'mysql' }, state))}`)[0]?.[0]
     expect(holds(seen)).toBe('1')
-    expect(holds({ ...seen, plugin: 'several ways', tls: false, locked: true, grants: [] }, 'two')).toBe('1')
-    for (const other of [{ tls: false }, { locked: true }, { digest: 'x' }, { grants: ['SELECT on shop.*'] }, { plugin: 'auth_socket' }])
+    expect(holds({ ...seen, plugin: 'several ways', requires: 'NONE', locked: true, grants: [] }, 'two')).toBe('1')
+    for (const other of [
+      { requires: 'NONE' },
+      { limits: '0 0 0 1' },
+      { locked: true },
+      { digest: 'x' },
+      { grants: ['SELECT on shop.*'] },
+      { plugin: 'auth_socket' },
+    ])
       expect(holds({ ...seen, ...other })).toBe('0')
   })
 })

@@ -121,7 +121,7 @@ describe('the change of an account', () => {
     plugin: 'mysql_native_password',
     nonce: 'n',
     digest: sha256Hex(`n${hash}`),
-    ...{ tls: true, locked: false, grants: ['SELECT on shop.*'] },
+    ...{ requires: 'SSL', limits: '0 0 0 0', locked: false, grants: ['SELECT on shop.*'] },
   }
   const spec = (options: object = {}) =>
     databaseAccount({
@@ -142,12 +142,13 @@ describe('the change of an account', () => {
     expect(plan({})).toBeUndefined()
     expect(plan({}, 'absent')).toEqual(exact('create', 'missing'))
     expect(plan({ state: 'absent' })).toEqual(exact('delete', 'declared absent'))
-    expect(plan({}, { tls: false, locked: true, grants: [] })).toEqual(
+    expect(plan({}, { requires: 'NONE', limits: '0 0 0 5', locked: true, grants: [] })).toEqual(
       exact(
         'update',
-        'tls required, locked and grants differ',
-        { key: 'tls required', from: 'no', to: 'yes' },
+        'required of clients, locked, limits and grants differ',
+        { key: 'required of clients', from: 'nothing', to: 'TLS' },
         { key: 'locked', from: 'yes', to: 'no' },
+        { key: 'limits', from: '5 connections', to: 'none' },
         { key: 'grants', from: '-', to: 'SELECT on shop.*' },
       ),
     )
@@ -159,8 +160,11 @@ describe('the change of an account', () => {
     expect(plan({}, { plugin: 'unix_socket', digest: 'other' })).toEqual(exact('update', 'authentication differs', socket))
     expect(plan({}, { digest: 'other' })).toEqual(exact('update', 'password differs', { key: 'password' }))
     const local = { host: 'localhost', password: undefined }
-    expect(plan(local, { plugin: 'unix_socket', digest: 'other', tls: false })).toBeUndefined()
-    expect(plan(local)?.differences).toEqual([{ key: 'authentication', from: 'mysql_native_password', to: 'unix_socket' }])
+    expect(plan(local, { plugin: 'unix_socket', digest: 'other', requires: 'NONE' })).toBeUndefined()
+    expect(plan(local)?.differences).toEqual([
+      { key: 'authentication', from: 'mysql_native_password', to: 'unix_socket' },
+      { key: 'required of clients', from: 'TLS', to: 'nothing' },
+    ])
   })
 
   it('is planned on one server only', () => {
@@ -214,8 +218,8 @@ describe('accounts in the answer of a server', () => {
 
   it('have their own settings and grants', () => {
     const states = read(
-      'account\ta\t%\tmysql_native_password\td1\t1\ttrue',
-      'account\ta\tlocalhost\tunix_socket\td2\t0\tfalse',
+      'account\ta\t%\tmysql_native_password\td1\tSSL\ttrue\t0 0 0 0',
+      'account\ta\tlocalhost\tunix_socket\td2\tNONE\tfalse\t0 7 0 0',
       "grant\t'a'@'%'\t*.*\tUSAGE\tNO",
       "grant\t'a'@'%'\tshop\\_1.*\tSELECT\tYES",
       "grant\t'a'@'%'\tshop.orders\tINSERT\tNO",
@@ -225,13 +229,16 @@ describe('accounts in the answer of a server', () => {
     )
     expect(states.get('a@%')).toEqual({
       account: {
-        ...{ plugin: 'mysql_native_password', nonce: 'n', digest: 'd1', tls: true, locked: true },
+        ...{ plugin: 'mysql_native_password', nonce: 'n', digest: 'd1', requires: 'SSL', locked: true, limits: '0 0 0 0' },
         grants: ['INSERT on shop.orders', 'SELECT on shop_1.* (grantable)'],
       },
       missingTables: ['shop.orders'],
     })
     expect(states.get('a@localhost')).toEqual({
-      account: { ...{ plugin: 'unix_socket', nonce: 'n', digest: 'd2', tls: false, locked: false }, grants: ['role all'] },
+      account: {
+        ...{ plugin: 'unix_socket', nonce: 'n', digest: 'd2', requires: 'NONE', locked: false, limits: '0 7 0 0' },
+        grants: ['role all'],
+      },
       missingTables: [],
     })
   })
@@ -242,7 +249,7 @@ describe('accounts in the answer of a server', () => {
     ['1', true],
     ['true', true],
   ])('are locked or not by the word of the server: %s', (word, locked) => {
-    expect(of('a@%', `account\ta\t%\tp\td\t1\t${word}`)).toMatchObject({ account: { locked } })
+    expect(of('a@%', `account\ta\t%\tp\td\tSSL\t${word}\t0 0 0 0`)).toMatchObject({ account: { locked } })
   })
 
   it('are absent, or unknown if no server runs', () => {
@@ -273,9 +280,10 @@ describe('the options of an account', () => {
     const refused = (path: readonly unknown[], message: string) =>
       expect.objectContaining({ issues: [expect.objectContaining({ path, message: expect.stringContaining(message) })] })
     expect(() => make({ password: undefined })).toThrow(refused(['password'], 'must be set for an account that connects over the network'))
-    expect(() => make({ grants: ['*.*', 'a.*'].map((on) => ({ on, privileges: ['SELECT'] })) })).toThrow(
-      refused(['grants'], 'must not contain *.* for an account that connects over the network'),
+    expect(() => make({ grants: ['a.*', '*.*'].map((on) => ({ on, privileges: ['SELECT'] })) })).toThrow(
+      refused(['grants', 1, 'privileges', 0], 'on *.* includes the accounts of the server'),
     )
+    expect(() => make({ host: 'localhost', password: undefined, subject: '/CN=a' })).toThrow(refused(['subject'], 'has no certificates'))
     expect(() => make({ host: '10.0.0.0/24' })).toThrow(refused(['host'], 'has a prefix length'))
     expect(() => make({ grants: [{ on: 'a.*', privileges: ['SELECT', 'X'] }] })).toThrow(
       refused(['grants', 0, 'privileges', 1], 'is not a privilege'),

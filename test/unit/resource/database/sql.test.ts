@@ -13,8 +13,12 @@ describe('the query of all accounts', () => {
   const priv = (more: object): string => JSON.stringify({ plugin: 'mysql_native_password', authentication_string: '*HASH', ...more })
   const tables = {
     'mysql.global_priv': [
-      { User: 'shop', Host: '%', Priv: priv({ ssl_type: 1 }) },
-      { User: 'both', Host: 'localhost', Priv: priv({ auth_or: [{}], account_locked: true }) },
+      { User: 'shop', Host: '%', Priv: priv({ ssl_type: 1, max_user_connections: 20 }) },
+      {
+        User: 'both',
+        Host: 'localhost',
+        Priv: priv({ ssl_type: 3, x509_subject: '/CN=b', ssl_cipher: 'AES', auth_or: [{}], account_locked: true }),
+      },
       { User: 'all', Host: '', Priv: priv({ is_role: true }) },
     ],
     'information_schema.USER_PRIVILEGES': [{ GRANTEE: "'shop'@'%'", PRIVILEGE_TYPE: 'USAGE', IS_GRANTABLE: 'NO' }],
@@ -34,8 +38,8 @@ describe('the query of all accounts', () => {
 
   it('answers with their way to log in, their grants and roles, and the tables of declared grants', () => {
     expect(answersOf(tables, accountsSql('nonce', [{ id: 'shop@%', tables: ['shop.orders', 'shop.gone'] }], 'mariadb'))).toEqual([
-      ['account', 'shop', '%', 'mysql_native_password', digest, '1', '0'],
-      ['account', 'both', 'localhost', 'several ways', digest, '0', 'true'],
+      ['account', 'shop', '%', 'mysql_native_password', digest, 'SSL', '0', '0 0 0 20'],
+      ['account', 'both', 'localhost', 'several ways', digest, 'subject /CN=b, cipher AES', 'true', '0 0 0 0'],
       ['grant', "'shop'@'%'", '*.*', 'USAGE', 'NO'],
       ['grant', "'shop'@'%'", 'shop.*', 'SELECT', 'YES'],
       ['grant', "'shop'@'%'", 'shop.orders', 'INSERT', 'NO'],
@@ -70,7 +74,7 @@ describe('the comparison of an account with its observation', () => {
   const GRANTS = ['SELECT on my_shop.* (grantable)', 'INSERT on shop.orders', 'role all']
   const seen = {
     ...{ plugin: 'mysql_native_password', nonce: 'n', digest: createHash('sha256').update('n*HASH').digest('hex') },
-    ...{ tls: true, locked: false, grants: GRANTS },
+    ...{ requires: 'SSL', limits: '0 0 0 0', locked: false, grants: GRANTS },
   }
   // SQLite has neither BINARY nor escapes in strings.
   const holds = (user: string, host: string, state: Parameters<typeof isAccountSql>[1]): boolean =>
@@ -84,13 +88,17 @@ describe('the comparison of an account with its observation', () => {
     expect([holds('shop', '%', seen), holds('shop', '%', withoutPassword), holds('bare', '%', { ...seen, grants: [] })]).toEqual([
       ...[true, true, true],
     ])
-    expect(holds('shop', 'localhost', { ...seen, plugin: 'several ways', tls: false, locked: true, grants: ['role local'] })).toBe(true)
+    expect(holds('shop', 'localhost', { ...seen, plugin: 'several ways', requires: 'NONE', locked: true, grants: ['role local'] })).toBe(
+      true,
+    )
   })
 
   it.each<[string, Partial<typeof seen>]>([
     ['another way to log in', { plugin: 'unix_socket' }],
     ['another password', { digest: 'x' }],
-    ['no TLS', { tls: false }],
+    ['no TLS', { requires: 'NONE' }],
+    ['a certificate', { requires: 'subject /CN=shop' }],
+    ['other limits', { limits: '0 0 0 5' }],
     ['a lock', { locked: true }],
     ['one grant less', { grants: GRANTS.slice(1) }],
     ['one grant more', { grants: [...GRANTS, 'DROP on shop.*'] }],

@@ -193,7 +193,7 @@ describe('options of MySQL', () => {
       user({ grants: [{ on: 'a.*' }, { on: 'a.t', privileges: ['SELECT', 'DELETE HISTORY'] }] }),
       HOSTS,
       'users.0.grants.1.privileges.1',
-      /^the user shop is not a privilege$/,
+      /^the user shop: DELETE HISTORY is not a privilege$/,
       /^write privileges of a table/,
     ],
     ['a long name', user({ name: 'a'.repeat(33) }), HOSTS, 'users.0.name', /has a name of 33 characters/, /^shorten/],
