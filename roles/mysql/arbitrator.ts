@@ -2,6 +2,7 @@ import { bracketed, directory, dropin, file, galera, type HostContext, leaf, pkg
 import { addressOf } from './addresses.ts'
 import { socketOptions } from './config.ts'
 import { membersOf, type Options } from './options.ts'
+import { ARBITRATOR_OPTIONS, providerWords } from './provider-options.ts'
 import { arbitratorSandbox } from './sandbox.ts'
 
 const PKI = { directory: '/etc/garbd', pair: '/etc/garbd/host.pem', trusted: '/etc/garbd/authority.pem' }
@@ -21,7 +22,7 @@ export const arbitratorResources = ({ options: given, host, site, authority }: H
     content: `# Written by provision.
 GALERA_NODES="${members.servers.map((server) => `${bracketed(addressOf(server, members))}:4567`).join(' ')}"
 GALERA_GROUP="${given.cluster}"
-GALERA_OPTIONS="${[...socketOptions(PKI), ANY_CIPHER, `gmcast.listen_addr=ssl://${address}:4567`].join(';')}"
+GALERA_OPTIONS="${[...socketOptions(PKI), ANY_CIPHER, `gmcast.listen_addr=ssl://${address}:4567`, ...providerWords(given.provider_options, ARBITRATOR_OPTIONS)].join(';')}"
 `,
   })
   const unit = dropin({

@@ -1,6 +1,7 @@
 import { bracketed, type Facts, type HostView, keepsDatabaseDirectory } from 'provision'
 import { addressOf, ipAddresses } from './addresses.ts'
 import type { Members, Options } from './options.ts'
+import { providerWords } from './provider-options.ts'
 
 /** Paths of the certificate and its authority on a database server. */
 export const PKI = {
@@ -101,6 +102,7 @@ const clusterConfig = ({ options, members, host }: Server): string => {
     `gcache.size=${options.gcache_size}`,
     ...socketOptions(PKI),
     `gmcast.listen_addr=ssl://${own.includes(':') ? `[${own}]` : own}:4567`,
+    ...providerWords(options.provider_options),
   ]
   return `
 innodb_autoinc_lock_mode = 2

@@ -68,6 +68,9 @@ export const faultsOf = ({ options: given, host, site }: SiteContext<Options>): 
           'reduce `buffer_pool`, or raise `memory`',
         )
       : []),
+    ...(isServer && topology !== 'cluster' && Object.keys(given.provider_options).length > 0
+      ? fault(['provider_options'], `the topology ${topology} has no Galera`, 'remove `provider_options`, or set `topology: cluster`')
+      : []),
     ...userFaults(given, given.flavour),
     ...(given.flavour === 'mysql' ? mysqlFaults(given, topology) : []),
     ...storeFaults(given, site),

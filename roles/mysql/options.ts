@@ -1,4 +1,5 @@
 import { databaseCharset, databaseCollation, databaseName, type HostView, refuseOtherCharset, type SiteView, z } from 'provision'
+import { providerOptions } from './provider-options.ts'
 import { refuseOurSetting } from './settings.ts'
 import { certificateOptions, userOptions } from './users.ts'
 
@@ -89,6 +90,10 @@ export const options = z.strictObject({
   gcache_size: size.default('128M').meta({
     description:
       'with the topology `cluster`: writes that each server keeps for a member that returns; a member that missed more copies all data',
+  }),
+  provider_options: providerOptions.prefault({}).meta({
+    description: 'with the topology `cluster`: options of Galera (`wsrep_provider_options`)',
+    examples: [{ 'gcs.fc_limit': 64, 'gmcast.segment': 1 }],
   }),
   binlog_days: z.int().min(1).max(99).default(7),
   slow_query_seconds: z.number().min(0).max(3600).default(1),

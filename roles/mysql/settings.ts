@@ -12,7 +12,7 @@ const OPTIONS: Readonly<Record<string, readonly string[]>> = {
   cluster: ['wsrep_cluster_name'],
   connections: ['max_connections'],
   durable: ['innodb_flush_log_at_trx_commit', 'sync_binlog'],
-  gcache_size: ['wsrep_provider_options'],
+  provider_options: ['wsrep_provider_options'],
   primary: ['read_only', 'super_read_only', 'innodb_read_only'],
   semi_sync: [
     'rpl_semi_sync_master_enabled',

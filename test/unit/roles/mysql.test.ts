@@ -267,6 +267,7 @@ describe('invalid options', () => {
     [{ flavour: 'mysql' }, undefined, /the flavour mysql has no topology cluster/],
     [{ topology: 'replica' }, [LB, first], /needs at least one replica/],
     [{ topology: 'replica', primary: 'lb-01' }, undefined, /lb-01 is not a database server \(group database\)/],
+    [{ topology: 'replica', provider_options: { 'gcs.fc_limit': 64 } }, undefined, /the topology replica has no Galera/],
     [{ primary: 'web-12' }, undefined, /the topology cluster has no primary/],
     [{}, WEB, /two servers have no majority/],
     [{ topology: 'single' }, undefined, /the topology single allows one server, and the group has web-12, web-13/],
@@ -378,6 +379,14 @@ describe('settings', () => {
   it('of Galera: the size of its cache is an option', () => {
     const config = textOf(declared(first, { gcache_size: '2G' }), 'file:/etc/mysql/mariadb.cnf')
     expect(config).toMatch(/^wsrep_provider_options = "gcache\.size=2G;socket\.ssl=YES;/m)
+  })
+
+  it('of Galera: other options follow those of the role, and arbitrators get those of a member without data', () => {
+    const provider_options = { 'gcs.fc_limit': 64, 'gcs.sync_donor': true, 'evs.suspect_timeout': 'PT10S', 'gmcast.segment': 1 }
+    const config = textOf(declared(first, { provider_options }), 'file:/etc/mysql/mariadb.cnf')
+    expect(config).toMatch(/:4567;evs\.suspect_timeout=PT10S;gcs\.fc_limit=64;gcs\.sync_donor=YES;gmcast\.segment=1"$/m)
+    const arbitrator = textOf(declared(LB, { provider_options }), 'file:/etc/default/garb')
+    expect(arbitrator).toMatch(/:4567;evs\.suspect_timeout=PT10S;gmcast\.segment=1"$/m)
   })
 })
 
