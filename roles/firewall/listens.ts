@@ -1,7 +1,7 @@
 import { type Listen, network, type Peer } from 'provision'
 import type { Options } from './options.ts'
 
-type Opened = Options['open'][string]
+type Opened = Omit<Options['open'][string], 'forwarded'> & { readonly forwarded?: boolean }
 
 /** The ports that the options open: those of sshd, of programs that no role installs, and those that are passed on. */
 export const listensOf = (options: Options, sshPort: number): readonly Listen[] => [
@@ -19,9 +19,10 @@ export const listensOf = (options: Options, sshPort: number): readonly Listen[] 
   ...Object.entries(options.forwards).map(([name, one]) => ({ ...listenOf(name, one), forwarded: true as const })),
 ]
 
-const listenOf = (service: string, { port, protocol, from, why, rate }: Opened): Listen => ({
+const listenOf = (service: string, { port, protocol, from, why, rate, forwarded }: Opened): Listen => ({
   ...{ service, port, protocol, from: from.map(peerOf) },
   ...(why !== undefined && { why }),
+  ...(forwarded === true && { forwarded }),
   ...(rate !== undefined && { rate: { perMinute: rate.per_minute, burst: rate.burst } }),
 })
 

@@ -39,7 +39,17 @@ const opened = z.strictObject({
   rate: rate.optional(),
 })
 
-const openOption = z.record(word, opened).default({})
+const openOption = z
+  .record(
+    word,
+    opened.extend({
+      forwarded: z
+        .boolean()
+        .default(false)
+        .meta({ description: 'the port is published by a container that provision does not declare, such as one of docker' }),
+    }),
+  )
+  .default({})
 
 const passedOn = opened.extend({
   to: z.union([z.ipv4(), z.ipv6()]).meta({ description: 'address to which the packets are passed on', examples: ['10.8.0.2'] }),

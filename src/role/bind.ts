@@ -10,6 +10,7 @@ import { setsByHost, withSets } from './flow/sets.ts'
 import { resolveFlows } from './flows.ts'
 import type { Exposed, Exposes, Flow, HostView, Role, SiteContext, SiteView } from './role.ts'
 import { pathsTo, secretsAt, valueAt } from './written.ts'
+import { placeOfValue } from './yaml/place-of-value.ts'
 
 /** A role bound to a host with its checked options: everything that is known without contacting the host. */
 export interface Bound {
@@ -71,7 +72,13 @@ export const bindRoles = (site: Site, roles: ReadonlyMap<string, Role>, found: r
         bound.push(one)
         if (before === undefined) firsts.set(role, (firsts.get(role) ?? new Map<string, Bound>()).set(name, one))
         try {
-          listening.push({ host, role: role.name, listens: role.listens?.(context) ?? [], where: use.where, optionWith: optionIn(written) })
+          listening.push({
+            host,
+            role: role.name,
+            listens: role.listens?.(context) ?? [],
+            where: use.where,
+            optionWith: use.resources === undefined ? optionIn(written) : placeOfValue(use.resources),
+          })
         } catch (error) {
           const faulty = problemsIn(error)
           if (faulty === undefined) throw error

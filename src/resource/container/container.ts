@@ -9,7 +9,7 @@ import { settingLines, type UnitSettings } from '../service/sandbox.ts'
 import { service } from '../service/service.ts'
 import { commandText, commandWord, unitLine } from '../service/unit-words.ts'
 import { hasDigest, imageName } from './image.ts'
-import { containerPorts, published, publishedPorts, publishText } from './ports.ts'
+import { containerPorts, isPeersOnly, published, publishedPorts, publishText } from './ports.ts'
 import { quadlet } from './quadlet.ts'
 
 const span = z.string().regex(/^\d+(ms|s|m|h)$/, 'must be a time span such as 30s')
@@ -134,9 +134,10 @@ const schema = z
     path: ['autoUpdate'],
     message: 'needs an image with a tag: a digest never has a newer image',
   })
-  .refine(({ network, ports }) => ports.length === 0 || (network !== 'host' && network !== 'none'), {
+  .refine(({ network, ports }) => ports.length === 0 || (network === 'host' ? ports.every(isPeersOnly) : network !== 'none'), {
     path: ['ports'],
-    message: 'must not be set for the network host or none: the program listens on the host itself, or not at all',
+    message:
+      'must have only `port`, `protocol`, `from` and `why` for the network host, where nothing is published, and must not be set for none',
   })
 
 /** Options of a container. */
@@ -170,7 +171,7 @@ export const container = defineComposite({
     const content = Object.entries(sections)
       .map(([section, settings]) => `[${section}]\n${settingLines(settings)}`)
       .join('\n')
-    const unit = quadlet({ name: `${name}.container`, content, images: [image], ports: publishedPorts(spec.ports) })
+    const unit = quadlet({ name: `${name}.container`, content, images: [image], ports: publishedPorts(spec) })
     return [...environment, unit, service({ unit: `${name}.service`, restarts: [unit, ...environment] })]
   },
   publishes: containerPorts,
@@ -187,7 +188,7 @@ const containerSettings = (spec: z.output<typeof schema>): UnitSettings => ({
   ...(spec.volumes.length > 0 && {
     Volume: spec.volumes.map(({ source, target, readOnly }) => commandText(`${source}:${target}${readOnly ? ':ro' : ''}`)),
   }),
-  ...(spec.ports.length > 0 && { PublishPort: spec.ports.map(publishText) }),
+  ...(spec.ports.length > 0 && spec.network !== 'host' && { PublishPort: spec.ports.map(publishText) }),
   ...(spec.network !== undefined && { Network: spec.network }),
   ...(spec.health !== undefined && {
     HealthCmd: commandText(spec.health.command),

@@ -9,6 +9,7 @@ export const portOption = z.strictObject({
   protocol: z.enum(['tcp', 'udp']).default('tcp').meta({ description: 'protocol' }),
   from: fromOption,
   why: whyOption.optional(),
+  forwarded: z.boolean().default(true).meta({ description: 'false: the program listens on the host itself (`Network=host`)' }),
 })
 
 /** A port of a container. */
@@ -43,16 +44,25 @@ export const publishText = ({ port: at, to = at, from, address = from === undefi
   `${address.includes(':') ? `[${address}]` : address}:${at}:${to}/${protocol}`
 
 /** Returns the ports of a container that the firewall opens. */
-export const publishedPorts = (ports: readonly Port[]): z.output<typeof portOption>[] =>
+export const publishedPorts = ({ ports, network }: Omit<ContainerPorts, 'name'>): z.output<typeof portOption>[] =>
   ports.flatMap(({ port: at, protocol, from, why }) =>
-    from === undefined ? [] : [{ port: at, protocol, from, ...(why !== undefined && { why }) }],
+    from === undefined ? [] : [{ port: at, protocol, from, forwarded: network !== 'host', ...(why !== undefined && { why }) }],
   )
 
-export const containerPorts: Publishes<{ readonly name: string; readonly ports: readonly Port[] }> = {
-  options: ['name', 'ports'],
-  schema: z.object({ name: z.string(), ports: z.array(published).default([]) }),
-  ports: ({ name, ports }) => publishedPorts(ports).map((one) => ({ ...one, service: name })),
+interface ContainerPorts {
+  readonly name: string
+  readonly ports: readonly Port[]
+  readonly network?: string | undefined
 }
+
+export const containerPorts: Publishes<ContainerPorts> = {
+  options: ['name', 'ports', 'network'],
+  schema: z.object({ name: z.string(), ports: z.array(published).default([]), network: z.string().optional() }),
+  ports: (picked) => publishedPorts(picked).map((one) => ({ ...one, service: picked.name })),
+}
+
+/** Whether a port says only who may connect: in the network of the host, the program itself decides where it listens. */
+export const isPeersOnly = ({ from, to, address }: Port): boolean => from !== undefined && to === undefined && address === undefined
 
 interface QuadletPorts {
   readonly name: string

@@ -1,12 +1,14 @@
 import { z } from 'zod'
 
-/** A port that a resource publishes on its host for others: packets to it are forwarded to a container. */
+/** A port that a resource opens on its host for others. */
 export interface PublishedPort {
   readonly service: string
   readonly port: number
   readonly protocol: 'tcp' | 'udp'
   /** Its permitted peers: `anyone`, `administrators`, networks, groups of the inventory and sets of the firewall. */
   readonly from: readonly string[]
+  /** Packets to it are forwarded to a container. Otherwise the program listens on the host itself. */
+  readonly forwarded: boolean
   readonly why?: string | undefined
 }
 

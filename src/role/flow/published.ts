@@ -8,8 +8,8 @@ export const listensOf = (resources: readonly Resource[]): readonly Listen[] =>
   resources.flatMap(({ kind, spec }) => kind.publishes?.ports(spec) ?? []).map(listenOf)
 
 /** Returns a published port as an entry of `listens`. */
-export const listenOf = ({ service, port, protocol, from, why }: PublishedPort): Listen => ({
-  ...{ service, port, protocol, from: from.map(peerOf), forwarded: true },
+export const listenOf = ({ service, port, protocol, from, why, forwarded }: PublishedPort): Listen => ({
+  ...{ service, port, protocol, from: from.map(peerOf), ...(forwarded && { forwarded }) },
   ...(why !== undefined && { why }),
 })
 

@@ -17,7 +17,7 @@ export const refuseUndeclared = (
   throwProblems(
     resources.flatMap((resource) =>
       listensOf([resource])
-        .filter((listen) => !open.some((flow) => flow.forwarded === true && portText(flow) === portText(listen)))
+        .filter((listen) => !open.some((flow) => flow.forwarded === listen.forwarded && portText(flow) === portText(listen)))
         .map(
           (listen) =>
             new Problem({

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { type ContainerOptions, container } from '../../../../src/resource/container/container.ts'
 import { asText, bytesOf, shownText } from '../../../../src/resource/kind/content.ts'
+import { listensOf } from '../../../../src/role/flow/published.ts'
 import { Secret } from '../../../../src/secret/secret.ts'
 
 const DIGEST = `docker.io/library/nginx@sha256:${'a'.repeat(64)}`
@@ -19,6 +20,14 @@ describe('ports', () => {
     expect(published({ port: 8080 })).toBe('PublishPort=127.0.0.1:8080:8080/tcp')
     expect(published({ port: 8080, to: 80, from: ['anyone'] })).toBe('PublishPort=0.0.0.0:8080:80/tcp')
     expect(published({ port: 8080, from: ['web'], address: '192.0.2.7' })).toBe('PublishPort=192.0.2.7:8080:8080/tcp')
+  })
+
+  it('of the network host are not published: they say who may connect', () => {
+    const options = { network: 'host', ports: [{ port: 8080, from: ['web'] }] }
+    expect(linesOf(options).filter((line) => /^(PublishPort|Network)=/.test(line))).toEqual(['Network=host'])
+    expect(listensOf(made(options))).toEqual([{ service: 'shop', port: 8080, protocol: 'tcp', from: [{ group: 'web' }] }])
+    expect(() => made({ network: 'host', ports: [{ port: 8080, to: 80, from: ['web'] }] })).toThrow('must have only')
+    expect(() => made({ network: 'none', ports: [{ port: 8080, from: ['web'] }] })).toThrow('must have only')
   })
 
   it.each([

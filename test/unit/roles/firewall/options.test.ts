@@ -78,14 +78,14 @@ describe('sets', () => {
 describe('ports', () => {
   const options = {
     open: { api: { port: 8730, from: ['anyone'], why: 'partner API', rate: { per_minute: 60, burst: 20 } } },
-    interfaces: { wg0: { open: { dns: { port: 53, protocol: 'udp', from: ['anyone'] } } } },
+    interfaces: { wg0: { open: { dns: { forwarded: true, port: 53, protocol: 'udp', from: ['anyone'] } } } },
     forwards: { shop: { port: 8443, from: ['db'], to: '10.8.0.2', to_port: 443 } },
   }
 
   it('are flows with their reason, rate and interface', () => {
     expect(firewall.listens?.({ host, site, options: firewall.options.parse(options) } as never)?.slice(1)).toEqual([
       { service: 'api', port: 8730, protocol: 'tcp', from: ['anyone'], why: 'partner API', rate: { perMinute: 60, burst: 20 } },
-      { service: 'dns', port: 53, protocol: 'udp', from: ['anyone'], interface: 'wg0' },
+      { service: 'dns', port: 53, protocol: 'udp', from: ['anyone'], forwarded: true, interface: 'wg0' },
       { service: 'shop', port: 8443, protocol: 'tcp', from: [{ group: 'db' }], forwarded: true },
     ])
   })
