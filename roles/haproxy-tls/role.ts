@@ -14,7 +14,7 @@ import {
 } from 'provision'
 import { accountOf, certificatesOf, pathsOf } from './certificates/ordered.ts'
 import { ownPairsOf, ownResources } from './certificates/own.ts'
-import { revocationResources } from './certificates/revocation.ts'
+import { LIST, revocationResources } from './certificates/revocation.ts'
 import { checksOf } from './checks.ts'
 import { certificateList, haproxyConfig } from './config/config.ts'
 import { pagesOf } from './config/pages.ts'
@@ -28,13 +28,14 @@ import { nameWarnings, probedNames, servedBy } from './sites/served.ts'
 import { backendsOf, checksIn, isServer, servedToAny, usersIn } from './sites/sites.ts'
 import { tcpBackendsOf, tcpWarnings } from './tcp/backends.ts'
 import { tcpFaults, tcpListens } from './tcp/options.ts'
-import { virtualChecks, virtualFaults, virtualListens, virtualResources } from './virtual-address/virtual-address.ts'
+import { virtualChecks, virtualFacts, virtualFaults, virtualListens, virtualResources } from './virtual-address/virtual-address.ts'
 
 /** HAProxy in front of the web servers, with HTTPS certificates that are ordered and renewed automatically. */
 export default defineRole({
   name: 'haproxy-tls',
   summary: 'terminates HTTPS and balances over the web servers',
   options,
+  facts: virtualFacts,
 
   listens: (context) => [
     { service: 'http', port: 80, protocol: 'tcp', from: ['anyone'] },
@@ -146,7 +147,6 @@ export default defineRole({
 })
 
 const CONFIG = '/etc/haproxy/haproxy.cfg'
-const LIST = '/etc/haproxy/certificates.list'
 const FORMERS = '/etc/haproxy/former-certificates.list'
 const SET = { name: 'haproxy', root: '/etc/haproxy', check: ['haproxy', '-c', '-f', CONFIG] }
 

@@ -102,3 +102,14 @@ it('a dead HAProxy or a dead balancer loses the address within seconds', async (
   expect(holders()).toEqual([first])
   expect(checks()).not.toContain('✖')
 }, 180_000)
+
+it('without the option, both balancers give the address up', () => {
+  const [before = ''] = holders()
+  project.write('inventory/site.yaml', INVENTORY.replace(/^ +virtual_address: .*\n/m, ''))
+  const removed = run()
+  expect(removed.status, removed.stdout + removed.stderr).toBe(0)
+  expect(holders()).toEqual([])
+  expect(on(before, 'systemctl is-active keepalived').stdout.trim()).toBe('inactive')
+  expect(run().stdout).toContain('Nothing to do')
+  expect(checks()).not.toContain('✖')
+}, 180_000)

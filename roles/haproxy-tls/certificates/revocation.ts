@@ -1,6 +1,9 @@
 import { file, type Resource, sandbox, service, settingLines, unit } from 'provision'
 import { OWN } from './own.ts'
 
+/** The list of the chains in use. */
+export const LIST = '/etc/haproxy/certificates.list'
+
 const NAME = 'provision-revocation'
 const SCRIPT = '/usr/local/sbin/provision-revocation'
 
@@ -11,7 +14,7 @@ const SCRIPT = '/usr/local/sbin/provision-revocation'
 const SCRIPT_TEXT = `#!/bin/sh
 # Written by provision. Records revoked certificates beside their chains.
 w=$(mktemp -d) || exit; trap 'rm -rf "$w"' EXIT
-for p in /etc/ssl/haproxy/*.pem; do
+for p in $(cat ${LIST}); do
   openssl x509 -in "$p" -out "$w/leaf" 2>/dev/null || continue
   sed '1,/-----END CERTIFICATE-----/d' "$p" >"$w/issuer"
   grep -q BEGIN "$w/issuer" || continue

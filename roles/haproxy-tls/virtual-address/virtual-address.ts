@@ -9,12 +9,17 @@ import {
   Problem,
   pkg,
   type Resource,
+  type Role,
   type SiteView,
   sandbox,
   service,
+  sh,
   z,
 } from 'provision'
 import { ALIVE, CHECK, CHECK_TEXT, keepalivedConfig, waitCommand } from './keepalived.ts'
+
+const UNIT = 'keepalived.service'
+const CONFIG = '/etc/keepalived/keepalived.conf'
 
 const address = z.union([z.cidrv4(), z.cidrv6()], { error: 'must be an address with its prefix length, such as 192.0.2.10/24' })
 
@@ -84,7 +89,7 @@ export const virtualResources = (context: BalancerContext & { readonly facts: Fa
   const { host, site, options } = context
   const { virtual_address: virtual, virtual_router_id: id, virtual_interface: named } = options
   const [first] = virtual ?? []
-  if (virtual === undefined || first === undefined) return []
+  if (virtual === undefined || first === undefined) return formerResources(context.facts)
   const instance = {
     host: host.name,
     interface: named ?? interfaceFor(first, host, context.facts),
@@ -122,6 +127,25 @@ export const virtualResources = (context: BalancerContext & { readonly facts: Fa
   ]
 }
 
+/** Drop-in of keepalived, by which a host shows that it shared addresses. */
+const DROPIN = `/etc/systemd/system/${UNIT}.d/provision.conf`
+
+/** What the role asks a host: whether it shares addresses, also after the option was removed. */
+export const virtualFacts: Exclude<Role['facts'], undefined> = {
+  script: sh`[ ! -f ${DROPIN} ] || echo keepalived=ours`,
+  schema: z.object({ keepalived: z.string().optional() }),
+}
+
+/** Resources that end the sharing of addresses on a host that did. Without VRRP between them, each balancer would take the addresses. */
+const formerResources = (facts: Facts & { readonly own?: { readonly keepalived?: string } }): readonly Resource[] =>
+  facts.own?.keepalived !== 'ours'
+    ? []
+    : [
+        service({ unit: UNIT, running: false, enabled: false }),
+        file({ path: CONFIG, state: 'absent' }),
+        file({ path: CHECK, state: 'absent' }),
+      ]
+
 /** Checks that each address has exactly one holder: this host, or another one that answers. */
 export const virtualChecks = ({ options: { virtual_address: all = [] } }: BalancerContext): readonly Check[] =>
   all.map(bare).map((it) => ({
@@ -140,8 +164,6 @@ const CAPABILITIES = ['CAP_NET_ADMIN', 'CAP_NET_RAW', 'CAP_SETUID', 'CAP_SETGID'
 const KERNEL = { ProcSubset: 'all', RestrictAddressFamilies: 'AF_UNIX AF_NETLINK AF_PACKET AF_INET AF_INET6' }
 
 const ROLE = 'haproxy-tls'
-const UNIT = 'keepalived.service'
-const CONFIG = '/etc/keepalived/keepalived.conf'
 
 // keepalived 2.2.7 (Debian 12) crashes in its configuration test if scripts run as an account other than root.
 const TEST = `t=$(mktemp) || exit; trap 'rm -f "$t"' EXIT

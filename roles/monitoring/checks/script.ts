@@ -154,9 +154,10 @@ responses() {
   awk '$1 == "sum" { printf "provision_site_response_seconds_sum %s\n", $2; next } { printf "provision_site_response_seconds_bucket{le=\"%s\"} %s\n", $1, $2; all = $2 } END { print "provision_site_response_seconds_count", all }' "$S/haproxy.counts"
 }
 
-# Validity of the certificates in the record, and of those that users bring. The reader decodes their paths, as sed does for the label.
+# Validity of the certificates in the record, and of those that users bring. A balancer keeps some that its options have no more. The reader decodes their paths, as sed does for the label.
 certificates() {
   given | sed -nE 's#^certificate:[^ ]* (/.*) disk$#\1#p; s#^file:[^ ]* (/[^ ]*[.]own[.]pem) [0-9a-f]{64}$#\1#p' | grep -v '\.key$' | sort -u | while read -r path; do
+    case $path in /etc/ssl/haproxy/*/*) ;; /etc/ssl/haproxy/*) [ ! -f /etc/haproxy/certificates.list ] || grep -qxF -e "$path" /etc/haproxy/certificates.list || continue ;; esac
     "$READ" text "$path" 65536 | plainly openssl x509 -noout -dates 2>/dev/null | sed 's/^[^=]*=//' | { read -r from && read -r to && printf '%s\t%s\t%s\n' "$path" "$(date -d "$from" +%s)" "$(date -d "$to" +%s)"; }
   done | sed 's/%20/ /g; s/%25/%/g' | plain >"$w/certificates"
   for side in 2:begins 3:ends; do

@@ -73,6 +73,10 @@ default_md=sha256\ndefault_days=9\ndefault_crl_days=9\npolicy=p\n[p]\ncommonName
   }
   writeFileSync(join(ssl, 'damaged.pem'), 'damaged')
   writeFileSync(join(ssl, 'alone.pem'), readFileSync(join(files, 'list-revoked.pem')))
+  const listed = ['alone', 'damaged', ...Object.keys(cases), 'missing'].map((name) => `${ssl}/${name}.pem\n`)
+  writeFileSync(join(files, 'certificates.list'), listed.join(''))
+  // A certificate that the options have no more.
+  writeFileSync(join(ssl, 'removed.pem'), readFileSync(join(ssl, 'list-revoked.pem')))
   const words = ['ocsp', '-port', `${ocsp}`, '-index', 'ca.db/index', '-CA', 'ca.pem', '-rsigner', 'ca.pem', '-rkey', 'ca.key']
   responder = spawn('openssl', words, { cwd: files, stdio: ['ignore', 'pipe', 'ignore'] })
   // It says that it accepts connections. A connection without a request would block it.
@@ -88,7 +92,7 @@ const check = async (): Promise<string> => {
   const script = textOf(declaredBy({ certificates: [{ names: ['www.site.test'] }] }), '/usr/local/sbin/provision-revocation')
   const scratch = join(files, 'scratch')
   mkdirSync(scratch, { recursive: true })
-  const child = spawn('sh', ['-c', script.replaceAll('/etc/ssl/haproxy', ssl)], {
+  const child = spawn('sh', ['-c', script.replaceAll('/etc/haproxy/certificates.list', join(files, 'certificates.list'))], {
     stdio: ['ignore', 'pipe', 'inherit'],
     env: { ...process.env, TMPDIR: scratch },
   })

@@ -70,6 +70,7 @@ const run = (balancer = true) => {
     .replaceAll('/var/lib/provision/owned', at('owned'))
     .replaceAll('/etc/ssh/', `${at('ssh')}/`)
     .replaceAll('/etc/passwd', at('passwd'))
+    .replaceAll('/etc/haproxy/certificates.list', at('listed'))
     .replaceAll('/etc/sudoers', at('sudoers'))
     .replaceAll('/sys/fs/cgroup', at('cgroup'))
     .replaceAll('/proc/sys/net/ipv4/ip_local_port_range', at('ephemeral'))
@@ -461,6 +462,18 @@ describe('the checks of a host', { timeout: 20_000 }, () => {
     const { stdout } = run()
     expect(stdout).toContain('# TYPE provision_site_response_seconds histogram\n')
     expect(stdout).toContain('provision_site_response_seconds_count 26\n')
+  })
+
+  it('leave out certificates that the balancer does not use any more', () => {
+    const all = ['/etc/ssl/haproxy/a.pem', '/etc/ssl/haproxy/edge/client.pem', '/etc/ssl/haproxy/old.pem', '/etc/ssl/nginx/edge.pem']
+    write('owned/base', all.map((path) => `certificate:/x ${path} disk\n`).join(''))
+    program('reader', 'case $1 in owned) echo watched 3;; text) echo "$2";; esac')
+    program('openssl', `echo 'notBefore=Jan  1 00:00:00 2026 GMT'; echo 'notAfter=Jan  2 00:00:00 2026 GMT'`)
+    const found = () => run().named('provision_certificate_ends')
+    const series = (paths: readonly string[]) => paths.map((path) => `provision_certificate_ends_seconds{path="${path}"}`)
+    expect(found()).toEqual(series(all))
+    write('listed', '/etc/ssl/haproxy/a.pem\n')
+    expect(found()).toEqual(series(all.filter((path) => !path.includes('old'))))
   })
 
   it('read each certificate of the record once, with any path, and skip files that are no certificates', () => {
