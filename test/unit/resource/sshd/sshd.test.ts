@@ -39,6 +39,27 @@ it('writes every list in the syntax of its keyword', () => {
   ])
 })
 
+it('has settings of single accounts after those of all, and never of the account of the run', () => {
+  const match = [
+    { users: ['upload', 'partner'], settings: { ChrootDirectory: '/srv/%u', AllowTcpForwarding: 'no' } },
+    { users: ['eve'], settings: { PermitTTY: 'no' } },
+  ]
+  const given = sshd({ settings: { MaxAuthTries: 3 }, match }).spec
+  expect(given.text.split('\n').slice(1)).toEqual([
+    ...['MaxAuthTries 3', '', 'Match User upload,partner', '  ChrootDirectory /srv/%u', '  AllowTcpForwarding no'],
+    ...['', 'Match User eve', '  PermitTTY no', ''],
+  ])
+  const refusal = (account: string) => sshd.kind.forbids?.(given, state({ login: { account, groups: [] } }), context)?.what
+  expect(refusal('ops')).toBeUndefined()
+  expect(refusal('partner')).toBe('match would shut out partner, the account that this run uses')
+  for (const one of [
+    { users: [], settings: { A: 1 } },
+    { users: ['a b'], settings: { A: 1 } },
+    { users: ['a'], settings: { Port: 22 } },
+  ])
+    expect(() => sshd({ settings: { MaxAuthTries: 3 }, match: [one] })).toThrow()
+})
+
 it('is one file with a name and a time to confirm', () => {
   expect(sshd({ settings: { MaxAuthTries: 3 } }).spec).toMatchObject({
     path: '/etc/ssh/sshd_config.d/00-provision.conf',
