@@ -7,4 +7,4 @@ export const AGE = `humanizeDuration | reReplaceAll "[.][0-9]+s$" "s" | reReplac
 export const SECONDS = `humanizeDuration | reReplaceAll "([.][0-9]{2})[0-9]*" "$1" ${spaced}`
 
 /** Template of a fraction: `9%`, `1.3%`. */
-export const PERCENT = 'humanizePercentage | reReplaceAll "([.][0-9])[0-9]+%" "$1%"'
+export const PERCENT = 'humanizePercentage | reReplaceAll "([.][0-9])[0-9]+%" "$1%" | reReplaceAll "[.]0%" "%"'
