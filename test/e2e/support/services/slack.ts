@@ -3,6 +3,7 @@ import { createServer } from 'node:https'
 /** A message posted to a channel. */
 export interface Posted {
   readonly title: string
+  readonly title_link?: string
   readonly text: string
 }
 
