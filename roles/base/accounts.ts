@@ -34,7 +34,6 @@ const entry = z
     home: z.enum(['keep', 'delete']).default('keep').meta({ description: 'with `state: absent`: whether the home directory stays' }),
   })
   .refine(({ home, state }) => home === 'keep' || state === 'absent', { path: ['home'], error: 'must be used with state: absent' })
-  .refine(({ keys, state }) => state === 'absent' || keys.length > 0, { path: ['keys'], error: 'must have at least one key' })
 
 export const accountsOption = z.array(entry).default([]).meta({ description: 'accounts of the people who administer the hosts' })
 
@@ -93,10 +92,15 @@ export const accountPackages = (people: readonly Account[]): readonly Resource[]
 const hasRights = ({ sudo, state }: Account): boolean => sudo !== 'none' && state === 'present'
 
 /** Invalid keys, repeated names, and changes that would lock out the account of the run. */
-export const accountFaults = (lists: Lists, host: HostView): readonly Fault[] => {
+export const accountFaults = (lists: Lists & { readonly ssh: { readonly certificates?: unknown } }, host: HostView): readonly Fault[] => {
   const { administrators, more_administrators } = lists
+  const without =
+    lists.ssh.certificates === undefined
+      ? [...withoutKeys('administrators', administrators), ...withoutKeys('more_administrators', more_administrators)]
+      : []
   const names = administrators.map(({ name }) => name)
   return [
+    ...without,
     ...faultsOfList('administrators', administrators, host),
     ...faultsOfList('more_administrators', more_administrators, host),
     ...more_administrators.flatMap(({ name }, i) =>
@@ -106,6 +110,14 @@ export const accountFaults = (lists: Lists, host: HostView): readonly Fault[] =>
     ),
   ]
 }
+
+/** People who could not log in: without a key, and without certificates. */
+const withoutKeys = (option: keyof Lists, people: readonly Account[]): readonly Fault[] =>
+  people.flatMap(({ name, state, keys }, i) =>
+    state === 'present' && keys.length === 0
+      ? [{ path: [option, i, 'keys'], what: `${name} has no key`, fix: 'add a public key, or set ssh.certificates' }]
+      : [],
+  )
 
 const faultsOfList = (option: keyof Lists, people: readonly Account[], host: HostView): readonly Fault[] =>
   people.flatMap((one, i) => {

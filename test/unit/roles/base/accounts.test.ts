@@ -119,6 +119,13 @@ describe('certificates of people', () => {
     )
   })
 
+  it('open accounts without keys, which are refused otherwise', () => {
+    const administrators = [{ name: 'ann' }]
+    expect(faults({ administrators })).toEqual(['administrators.0.keys: ann has no key'])
+    expect(faults({ administrators, ssh: { certificates: { authorities: [KEY] } } })).toEqual([])
+    expect(specOf({ administrators, ssh: { certificates: { authorities: [KEY] } } }, 'authorized-keys:ann')).toMatchObject({ keys: [] })
+  })
+
   it('that cannot work are refused', () => {
     const given = (certificates: object, more: object = {}) => faults({ administrators: people, ssh: { certificates, ...more } })
     expect(given({ authorities: ['ssh-ed25519 nonsense'] })).toEqual([expect.stringMatching(/^ssh\.certificates\.authorities\.0: /)])
