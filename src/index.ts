@@ -1,5 +1,6 @@
 // The API for role authors. Shipped roles use only these names and those of kind.ts, as the roles of users do.
 export { z } from 'zod'
+export { directoryUrl } from './acme/directory.ts'
 export { Problem } from './problem.ts'
 export { authorizedKeys } from './resource/account/authorized-keys.ts'
 export { group } from './resource/account/group.ts'

@@ -3,6 +3,7 @@ import {
   certificate,
   defineRole,
   directory,
+  directoryUrl,
   file,
   formerCertificates,
   leaf,
@@ -126,7 +127,8 @@ export default defineRole({
       config,
       ...share,
       haproxy,
-      ...revocationResources(),
+      // A private authority may have a certificate that the host does not trust.
+      ...revocationResources(account === undefined || acme.ca_file !== undefined ? undefined : directoryUrl(acme.directory)),
       // The names may resolve to the virtual address, so a balancer must hold it before the authority validates them.
       ...virtualResources(context),
       ...(account === undefined ? [] : pairs.map((pair) => certificate({ ...pair, account: account.key, loadedBy: haproxy, formers }))),

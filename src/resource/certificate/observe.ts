@@ -39,10 +39,15 @@ export interface CertificateState {
   readonly keyDigest: string | undefined
   /** Whether a check on the host recorded that the authority revoked it. */
   readonly revoked: boolean
+  /** When its authority wants it to be renewed (RFC 9773), as a check on the host recorded; milliseconds since 1970. */
+  readonly renewFrom?: number
 }
 
 /** Suffix of a file beside the chain: SHA-256 fingerprints of revoked certificates, one per line. */
 export const REVOKED = '.revoked'
+
+/** Suffix of a file beside the chain: its SHA-256 fingerprint, and when the authority wants it to be renewed, in seconds since 1970. */
+export const RENEWAL = '.renewal'
 
 /** Organization of a certificate that only lets a service start until the first certificate is issued. */
 export const PLACEHOLDER = 'provision placeholder'
@@ -59,13 +64,14 @@ export const observeCertificates = (paths: readonly string[]): KindQuery<Certifi
     inodes: paths.flatMap((path) => [path, `${path}.key`]),
     guarded: paths,
     digests: paths.flatMap((path) => [path, `${path}.key`]),
-    texts: paths.flatMap((path) => [path, `${path}${REVOKED}`]),
+    texts: paths.flatMap((path) => [path, `${path}${REVOKED}`, `${path}${RENEWAL}`]),
   },
   script: sh``,
   parse: (_, answers) =>
     new Map(
       paths.map((path) => {
         const leaf = readLeaf((answers.texts.get(path) ?? []).map((line) => `${line}\n`).join(''))
+        const renewFrom = leaf === undefined ? undefined : momentIn(answers.texts.get(`${path}${RENEWAL}`) ?? [], leaf.fingerprint)
         const state = {
           chain: inodeAt(answers, path),
           key: inodeAt(answers, `${path}.key`),
@@ -73,11 +79,18 @@ export const observeCertificates = (paths: readonly string[]): KindQuery<Certifi
           chainDigest: answers.digests.get(path),
           keyDigest: answers.digests.get(`${path}.key`),
           revoked: leaf !== undefined && (answers.texts.get(`${path}${REVOKED}`) ?? []).includes(leaf.fingerprint),
+          ...(renewFrom !== undefined && { renewFrom }),
         }
         return [path, state]
       }),
     ),
 })
+
+/** The moment that is recorded for a certificate with this fingerprint. */
+const momentIn = (lines: readonly string[], fingerprint: string): number | undefined => {
+  const [of, seconds = ''] = lines[0]?.split(' ') ?? []
+  return of === fingerprint && /^[0-9]{1,11}$/.test(seconds) ? Number(seconds) * 1000 : undefined
+}
 
 /** Both files as they were observed, for the script that writes them. */
 export const observedPair = (path: string, { chain, key, chainDigest, keyDigest }: CertificateState): readonly ObservedPath[] => [

@@ -47,7 +47,7 @@ const planPair = (
   const origin = planOrigin(leaf)
   if (origin !== undefined) return origin
   if (leaf.keyType !== NODE_KEY_TYPES[spec.keyType]) return update('key type differs', [{ key: 'keyType', to: spec.keyType }])
-  return planAge(leaf, spec.renewAt, now) ?? planAccess(spec, state)
+  return planAge(leaf, { renewAt: spec.renewAt, renewFrom: state.renewFrom }, now) ?? planAccess(spec, state)
 }
 
 const update = (reason: string, differences: readonly Difference[] = []): Change => ({
@@ -68,10 +68,20 @@ const isSigned = ({ pem }: Leaf, trusted: readonly string[]): boolean => {
 /** Names of the key types in node:crypto. */
 const NODE_KEY_TYPES = { ecdsa: 'ec', rsa: 'rsa' } as const
 
-const planAge = ({ from, to }: Leaf, renewAt: number, now: Date): Change | undefined => {
-  const renewFrom = from + (to - from) * renewAt
+interface Renewal {
+  /** Fraction of the lifetime. */
+  readonly renewAt: number
+  /** The moment that the authority wants. */
+  readonly renewFrom?: number | undefined
+}
+
+const planAge = ({ from, to }: Leaf, { renewAt, renewFrom: wanted }: Renewal, now: Date): Change | undefined => {
+  const due = from + (to - from) * renewAt
+  // Time is left for failures, whatever the authority wants.
+  const renewFrom = wanted === undefined ? due : Math.min(wanted, due + (to - due) / 4)
   if (now.getTime() < renewFrom) return undefined
-  const reason = now.getTime() >= to ? `expired on ${day(to)}` : `expires on ${day(to)}`
+  const early = `its authority wants it to be renewed since ${day(renewFrom)}`
+  const reason = now.getTime() >= to ? `expired on ${day(to)}` : now.getTime() < due ? early : `expires on ${day(to)}`
   const change: Change = { action: 'update', certainty: 'dependent', reason, differences: [{ key: 'expires', from: day(to) }] }
   // A failed renewal is deferred during the first half of the remaining time, and an error after that.
   return now.getTime() < (renewFrom + to) / 2 ? { ...change, deferrableUntil: new Date(to) } : change

@@ -19,7 +19,7 @@ const ISSUED_ON = new Date('2026-11-23T17:40:00Z')
 
 const kind = certificate.kind
 /** A recording holds inodes, and for each pair its path, the chain in base64 and the public key, which stands for the key's file. */
-const look = (paths: readonly string[], answer: Buffer) => {
+const look = (paths: readonly string[], answer: Buffer, more: ReadonlyMap<string, readonly string[]> = new Map()) => {
   const [inodes = '', ...pairs] = answer.toString().split('pair\0')
   const fields = pairs.map((pair) => pair.split('\0'))
   const digest = (key: string) => createHash('sha256').update(key).digest('hex')
@@ -30,7 +30,12 @@ const look = (paths: readonly string[], answer: Buffer) => {
     ]),
   )
   const digests = new Map(fields.flatMap(([path = '', , key = '']) => (key === '' ? [] : [[`${path}.key`, digest(key)] as const])))
-  return observe(paths).parse(Buffer.alloc(0), { ...NOTHING, ...readInodesSaid(Buffer.from(inodes)), texts, digests })
+  return observe(paths).parse(Buffer.alloc(0), {
+    ...NOTHING,
+    ...readInodesSaid(Buffer.from(inodes)),
+    texts: new Map([...texts, ...more]),
+    digests,
+  })
 }
 const observe = (paths: readonly string[]) => kind.observe(paths.map((path) => placeholder({ path, names: NAMES }).spec))
 const seenAt = (path: string): CertificateState => {
@@ -72,9 +77,17 @@ describe('observing certificates', () => {
     })
   })
 
+  it('reads when the authority wants a renewal of this certificate', () => {
+    const { fingerprint = '' } = seenAt(WWW).leaf ?? {}
+    const moment = (line: string) => look([SHOP, WWW, NONE], recorded, new Map([[`${WWW}.renewal`, [line]]])).get(WWW)?.renewFrom
+    expect(moment(`${fingerprint} 1800000000`)).toBe(1_800_000_000_000)
+    for (const wrong of [`${fingerprint.replace(/^../, '')} 1800000000`, `${fingerprint} soon`, fingerprint, '', `${fingerprint} -1`])
+      expect(moment(wrong)).toBeUndefined()
+  })
+
   it('never reads a private key', () => {
     expect(recorded.toString()).not.toContain('PRIVATE')
-    expect(observe([WWW]).shared?.texts).toEqual([WWW, `${WWW}.revoked`])
+    expect(observe([WWW]).shared?.texts).toEqual([WWW, `${WWW}.revoked`, `${WWW}.renewal`])
     expect(String(observe([WWW]).script)).toBe('')
   })
 
@@ -148,6 +161,16 @@ describe('planning a certificate', () => {
     ['2020-01-01T00:00:00Z', {}, undefined],
   ])('on %s %o', (now, more, expected) => {
     expect(said(plan(as(more), seenAt(WWW), new Date(now)))).toBe(expected)
+  })
+
+  it.each([
+    ['2026-12-01T00:00:00Z', '2026-12-01T00:00:01Z', undefined],
+    ['2026-12-02T00:00:00Z', '2026-12-01T23:59:59Z', 'update dependent its authority wants it to be renewed since 2026-12-01'],
+    // It may want the renewal later than a run would make it, but not too late.
+    ['2027-01-23T00:00:00Z', '2027-02-20T00:00:00Z', undefined],
+    ['2027-01-31T00:00:00Z', '2027-02-20T00:00:00Z', 'update dependent expires on 2027-02-21'],
+  ])('on %s is renewed if its authority wants that from %s', (now, from, expected) => {
+    expect(said(plan(as(), { ...seenAt(WWW), renewFrom: Date.parse(from) }, new Date(now)))).toBe(expected)
   })
 
   it.each([

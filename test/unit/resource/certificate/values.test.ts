@@ -227,7 +227,7 @@ describe('the kind of a certificate', () => {
       inodes: [PATH, `${PATH}.key`],
       guarded: [PATH],
       digests: [PATH, `${PATH}.key`],
-      texts: [PATH, `${PATH}.revoked`],
+      texts: [PATH, `${PATH}.revoked`, `${PATH}.renewal`],
     })
   })
 
@@ -306,7 +306,7 @@ describe('the list of former certificates', () => {
       inodes: [PATH, `${PATH}.key`, '/etc/former'],
       guarded: [PATH, '/etc/former'],
       digests: [PATH, `${PATH}.key`, '/etc/former'],
-      texts: [PATH, `${PATH}.revoked`, '/etc/former', '/etc/chains'],
+      texts: [PATH, `${PATH}.revoked`, `${PATH}.renewal`, '/etc/former', '/etc/chains'],
     })
     const inodes = new Map<string, InodeState>([
       ['/etc/former', inode('644')],
