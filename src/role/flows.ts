@@ -10,6 +10,8 @@ export interface Declared {
   readonly role: string
   readonly listens: readonly Listen[]
   readonly where: Where
+  /** Names of the sets of networks that the host has. */
+  readonly sets?: readonly string[]
   /** The option that has this value; undefined if several have it, or none. */
   optionWith?(written: unknown): Where | undefined
 }
@@ -34,7 +36,7 @@ export const resolveFlows = (
     const report: Report = (what, fix, cause) =>
       void found.push({ where: placeOfCause(one, placeOfHost, cause), role, host: host.name, what, fix })
     for (const listen of mergedListens(one.listens)) {
-      const from = resolvePeers(host, listen, resolver, report)
+      const from = resolvePeers(host, listen, one.sets === undefined ? resolver : { ...resolver, sets: one.sets }, report)
       if (from === undefined) continue
       const { from: _, encrypted = false, ...rest } = listen
       const flow: Flow = { host: host.name, role, ...rest, encrypted, from }

@@ -18,6 +18,8 @@ export interface PeerResolver {
   readonly site: SiteView
   /** Peers without a problem, by their name. */
   readonly known: Map<string, From>
+  /** Names of the sets of networks that the host has. Two hosts can have different sets of one name. */
+  readonly sets?: readonly string[]
 }
 
 /** The peers of a listen entry as hosts with addresses; undefined if it has a problem, which was added. */
@@ -69,23 +71,29 @@ const nameOf = (peer: Peer): string =>
           ? `the group ${peer.group}`
           : `the host ${peer.host}`
 
-const resolvedOnce = (peer: Peer, entry: string, { site, known }: PeerResolver, report: Report): From | undefined => {
+const resolvedOnce = (peer: Peer, entry: string, resolver: PeerResolver, report: Report): From | undefined => {
+  if (typeof peer === 'object' && 'set' in peer) return [{ name: peer.set, addresses: peer.networks }]
+  const { known } = resolver
   const name = nameOf(peer)
   const before = known.get(name)
   if (before !== undefined) return before
-  const found = resolvePeer(peer, entry, site, report)
+  const found = resolvePeer(peer, entry, resolver, report)
   if (found !== undefined) known.set(name, found)
   return found
 }
 
-const resolvePeer = (peer: Peer, entry: string, site: SiteView, report: Report): From | undefined => {
+const resolvePeer = (
+  peer: Exclude<Peer, { readonly set: string }>,
+  entry: string,
+  { site, sets = [] }: PeerResolver,
+  report: Report,
+): From | undefined => {
   if (peer === 'anyone') return 'anyone'
   if (peer === 'administrators') return [{ name: ADMINISTRATORS, addresses: [] }]
   if ('network' in peer) return [{ name: peer.network, addresses: [peer.network] }]
-  if ('set' in peer) return [{ name: peer.set, addresses: peer.networks }]
   const found = 'group' in peer ? membersOf(peer.group, site) : site.hosts.filter(({ name }) => name === peer.host)
   if (found.length === 0) {
-    const known = 'group' in peer ? groupsOf(site) : site.hosts.map(({ name }) => name)
+    const known = 'group' in peer ? [...groupsOf(site), ...sets] : site.hosts.map(({ name }) => name)
     report(
       `${entry} names ${nameOf(peer)}, ${'group' in peer ? 'which has no hosts' : 'which does not exist'}`,
       suggestion(wordOf(peer), known, 'name one of the inventory'),

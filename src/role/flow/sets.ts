@@ -28,5 +28,5 @@ export const withSets = (declared: readonly Declared[], sets: ReadonlyMap<string
       const networks = Object.hasOwn(named, peer.group) ? named[peer.group] : undefined
       return networks === undefined ? peer : { set: peer.group, networks }
     }
-    return { ...one, listens: one.listens.map((listen) => ({ ...listen, from: listen.from.map(peerOf) })) }
+    return { ...one, sets: Object.keys(named), listens: one.listens.map((listen) => ({ ...listen, from: listen.from.map(peerOf) })) }
   })

@@ -50,6 +50,18 @@ describe('flows', () => {
     ])
   })
 
+  it('from a set have the networks of their own host', () => {
+    const office = (network: string): Listen => listen('site', 8080, { set: 'office', networks: [network] })
+    const { flows } = resolveFlows(
+      [declare('web1', 'nginx', office('192.0.2.0/24')), declare('web2', 'nginx', office('198.51.100.0/24'))],
+      site,
+    )
+    expect(flows.map(({ from }) => from)).toEqual([
+      [{ name: 'office', addresses: ['192.0.2.0/24'] }],
+      [{ name: 'office', addresses: ['198.51.100.0/24'] }],
+    ])
+  })
+
   it('have the longest response time of their entries and plays', () => {
     const slow = (responseSeconds?: number, peer = 'lb'): Listen => ({
       ...listen('site', 8080, { host: peer }),

@@ -85,8 +85,9 @@ it('ports that depend on facts are refused where they are written', async () => 
   ])
   expect(await refused(depending('[{ port: 80, to: "${facts.cpus}" }]'))).toEqual([])
   expect((await refused(depending('[{ port: 80, from: [nobody] }]'))).join()).toMatch(
-    /^10:\d\d role shop on web-01: shop on 80\/tcp names the group nobody, which has no hosts/,
+    /^10:\d\d role shop on web-01: shop on 80\/tcp names the group nobody, which has no hosts .*available: all, balancers, office, partners/,
   )
+  expect((await refused(depending('[{ port: 80, from: [ofice] }]'))).join()).toMatch(/→ did you mean `office`\?/)
 })
 
 it('a role in YAML publishes what its options say', async () => {
