@@ -7,7 +7,8 @@ import { yaml } from './yaml.ts'
 /** Directory of the certificates of the trust domain `metrics`. */
 export const PKI = '/etc/ssl/metrics'
 export const TRUSTED = `${PKI}/authority.pem`
-const AGENT = `${PKI}/agent.pem`
+/** Certificate of the host, as a server of measurements. */
+export const AGENT = `${PKI}/agent.pem`
 
 /** Measurements of a host that the exporter proxy serves by name. */
 export interface Module {

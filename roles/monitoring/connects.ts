@@ -1,12 +1,22 @@
 import { type Connection, Secret } from 'provision'
+import type { Probe } from './options/probes.ts'
 import type { Options } from './options.ts'
+import { addressOf } from './own-probes.ts'
 
-/** Connections of a monitoring server to places outside the site: receivers of alerts, the heartbeat, and pages that it requests. */
-export const connectionsOf = ({ receivers, heartbeat, probes }: Options): readonly Connection[] => [
+/** Connections of a monitoring server to places outside the site: receivers of alerts, the heartbeat, and what it probes and reads. */
+export const connectionsOf = ({ receivers, heartbeat, probes, targets }: Options): readonly Connection[] => [
   ...receivers.map((one) => connection('alerts', 'server' in one ? `smtp://${one.server}` : one.url)),
   ...(heartbeat === undefined ? [] : [connection('heartbeat', heartbeat)]),
-  ...probes.map(({ url }) => connection('probes', url)),
+  ...probes.flatMap(probeConnections),
+  ...targets.flatMap((one) => ('url' in one ? [connection('measurements', one.url)] : [])),
 ]
+
+const probeConnections = (probe: Probe): readonly Connection[] => {
+  const service = 'probes'
+  if ('url' in probe) return [connection(service, probe.url)]
+  if ('dns' in probe) return [{ service, port: 53, protocol: 'udp' }]
+  return [{ service, port: addressOf(probe)?.port ?? 0, protocol: 'tcp' }]
+}
 
 /** APIs without an address of their own are at a public one. An address that cannot be read is refused elsewhere. */
 const connection = (service: string, address: string | Secret | undefined): Connection => {

@@ -1,5 +1,6 @@
 import type { SiteContext } from 'provision'
 import type { Options } from './options.ts'
+import { ownTargets } from './own-probes.ts'
 import { hostsIn, TEST_ALERT } from './routes.ts'
 import { alertsOf } from './rules/all.ts'
 
@@ -18,6 +19,9 @@ export const faultsIn = (context: Context): readonly Fault[] => [
   ...ruleFaults(context),
   ...silenceFaults(context),
   ...dashboardFaults(context),
+  ...targetFaults(context),
+  ...checkFaults(context),
+  ...probeFaults(context),
 ]
 
 const serverFaults = ({ options: { servers }, site }: Context): readonly Fault[] => {
@@ -77,8 +81,7 @@ const dashboardFaults = ({ options: { dashboard } }: Context): readonly Fault[] 
 
 const silenceFaults = ({ options, site }: Context): readonly Fault[] => {
   const alerts = alertsOf(options).flatMap(({ alert, severity }) => (severity === 'none' ? [] : [alert]))
-  const isUnknown = (name: string) => hostsIn(site)(name).length === 0
-  return options.silence.flatMap(({ rule, hosts = [] }, i) => [
+  return options.silence.flatMap(({ rule, hosts }, i) => [
     ...(alerts.includes(rule)
       ? []
       : [
@@ -88,16 +91,49 @@ const silenceFaults = ({ options, site }: Context): readonly Fault[] => {
             fix: `use the name of a rule of your own, or one of: ${alerts.join(', ')}`,
           },
         ]),
-    ...hosts.flatMap((name, at) =>
-      isUnknown(name)
-        ? [
-            {
-              path: ['silence', i, 'hosts', at],
-              what: `no host or group with a host is named ${name}`,
-              fix: 'correct the name, or remove it',
-            },
-          ]
-        : [],
-    ),
+    ...unknownHosts(site, ['silence', i, 'hosts'], hosts),
   ])
 }
+
+const unknownHosts = (site: Context['site'], path: readonly PropertyKey[], names: readonly string[] = []): readonly Fault[] =>
+  names.flatMap((name, i) =>
+    hostsIn(site)(name).length > 0
+      ? []
+      : [{ path: [...path, i], what: `no host or group with a host is named ${name}`, fix: 'correct the name, or remove it' }],
+  )
+
+/** Jobs of the role itself, and of the exporters that it runs. */
+const JOBS = ['node', 'prometheus', 'alertmanager', 'haproxy', 'nginx', 'mysql', 'ping', 'site', 'direct', 'service']
+
+const targetFaults = ({ options, site }: Context): readonly Fault[] => [
+  ...takenNames(
+    'targets',
+    options.targets.map(({ job: name }) => ({ name })),
+    JOBS,
+  ).map(({ name, path }) => ({
+    path: [...path.slice(0, -1), 'job'],
+    what: `job ${name} is reserved or used by another target`,
+    fix: 'choose another name for this job',
+  })),
+  ...options.targets.flatMap((one, i) => ('hosts' in one ? unknownHosts(site, ['targets', i, 'hosts'], one.hosts) : [])),
+]
+
+const checkFaults = ({ options, site }: Context): readonly Fault[] => [
+  ...takenNames('checks', options.checks, []).map(({ name, path }) => ({
+    path,
+    what: `name ${name} is used by another check`,
+    fix: 'choose another name for this check',
+  })),
+  ...options.checks.flatMap(({ hosts }, i) => unknownHosts(site, ['checks', i, 'hosts'], hosts)),
+]
+
+const probeFaults = ({ options, site }: Context): readonly Fault[] =>
+  takenNames(
+    'probes',
+    ownTargets({ options, site }).map(({ labels }) => ({ name: labels.instance ?? '' })),
+    [],
+  ).map(({ name, path }) => ({
+    path: path.slice(0, -1),
+    what: `${name} is the name of an earlier probe too`,
+    fix: 'give one of them another `name`, or remove it',
+  }))

@@ -1,82 +1,11 @@
 import { httpUsers, secret, z } from 'provision'
-import { ownRule, quietHours, severity, silence } from './options/alerts.ts'
+import { ownRule, quietHours, silence } from './options/alerts.ts'
+import { check } from './options/checks.ts'
+import { probe } from './options/probes.ts'
+import { receiver } from './options/receivers.ts'
+import { target } from './options/targets.ts'
 
 const port = z.int().min(1).max(65535)
-const word = z.string().regex(/^[a-z][a-z0-9-]{0,30}$/, 'must be a short word such as admins')
-
-const common = {
-  name: word.meta({ description: 'name of the receiver', examples: ['admins'] }),
-  severities: z
-    .array(severity)
-    .min(1)
-    .default(['critical', 'warning'])
-    .meta({ description: 'severities of the alerts it gets: `critical` (act now), `warning` (look today)' }),
-  ca_file: z
-    .string()
-    .regex(/^(?!\/)[^\p{Cc}]+$/u, 'must be a PEM file of the project')
-    .optional()
-    .meta({
-      description: 'PEM file of the project with the authority of the receiver, if it is not a public one',
-      examples: ['authorities/mail.pem'],
-    }),
-}
-
-const email = z.strictObject({
-  ...common,
-  type: z.literal('email'),
-  to: z.array(z.email()).min(1),
-  from: z.email(),
-  server: z.string().regex(/^[A-Za-z0-9.-]+:[0-9]+$/, 'must be a mail server and its port such as mail.example.org:587'),
-  user: z.string().min(1).optional(),
-  password: secret().optional(),
-  tls: z.boolean().default(true).meta({ description: 'send over encrypted connections only' }),
-})
-const slack = z.strictObject({
-  ...common,
-  type: z.literal('slack'),
-  url: secret().meta({ description: 'address of the incoming webhook; keep it secret' }),
-  channel: z.string().regex(/^[#@]\S+$/, 'must be a channel such as #operations'),
-})
-const webhook = z.strictObject({
-  ...common,
-  type: z.literal('webhook'),
-  url: secret().meta({ description: 'address that gets alerts as JSON, in the format of Alertmanager' }),
-})
-
-const address = z.url({ protocol: /^https?$/ }).optional()
-const pagerduty = z.strictObject({
-  ...common,
-  type: z.literal('pagerduty'),
-  routing_key: secret().meta({ description: 'integration key of the service (Events API v2)' }),
-  url: address.meta({
-    description: 'address of the API, if it is not that of the United States',
-    examples: ['https://events.eu.pagerduty.com/v2/enqueue'],
-  }),
-})
-const opsgenie = z.strictObject({
-  ...common,
-  type: z.literal('opsgenie'),
-  api_key: secret().meta({ description: 'key of the API integration' }),
-  url: address.meta({
-    description: 'address of the API, if it is not that of the United States',
-    examples: ['https://api.eu.opsgenie.com/'],
-  }),
-})
-const discord = z.strictObject({
-  ...common,
-  type: z.literal('discord'),
-  url: secret().meta({ description: 'address of the webhook of the channel; keep it secret' }),
-})
-const teams = z.strictObject({
-  ...common,
-  type: z.literal('teams'),
-  url: secret().meta({ description: 'address of a workflow of Microsoft Teams that posts to the channel; keep it secret' }),
-})
-
-/** A receiver of alerts. */
-export const receiver = z.discriminatedUnion('type', [email, slack, webhook, pagerduty, opsgenie, discord, teams])
-export type Receiver = z.output<typeof receiver>
-
 const seconds = z.number().positive().max(86_400)
 const part = z.number().positive().max(1)
 
@@ -133,11 +62,31 @@ export const options = z.strictObject({
     .optional()
     .meta({ description: 'address of an external heartbeat service, called every minute; the service alerts you when the calls stop' }),
   probes: z
-    .array(z.strictObject({ name: z.string().min(1).optional(), url: z.url({ protocol: /^https?$/ }) }))
+    .array(probe)
     .default([])
     .meta({
-      description: 'additional addresses to probe by name, which includes DNS and the network path',
-      examples: [[{ url: 'https://www.example.org/' }]],
+      description: 'additional addresses to probe, of the site and outside it',
+      examples: [
+        [
+          { url: 'https://www.example.org/cart', status: 200, body: 'Your cart' },
+          { tls: 'mail.example.org:465' },
+          { dns: 'www.example.org', server: '9.9.9.9' },
+        ],
+      ],
+    }),
+  targets: z
+    .array(target)
+    .default([])
+    .meta({
+      description: 'further exporters to read, on hosts of the site (`at`) and outside it (`url`)',
+      examples: [[{ job: 'shop', at: 'http://127.0.0.1:9200/metrics', hosts: ['web'] }]],
+    }),
+  checks: z
+    .array(check)
+    .default([])
+    .meta({
+      description: 'scripts that hosts run on a schedule; an alert fires while one fails',
+      examples: [[{ name: 'queue', script: 'checks/queue.sh', hosts: ['web'], summary: 'the queue is not processed' }]],
     }),
   limits,
   rules: z

@@ -1,6 +1,7 @@
 import type { Exposed, HealthProbe, HostContext } from 'provision'
 import { PKI } from './agent.ts'
 import type { Options } from './options.ts'
+import { ownModules, ownTargets } from './own-probes.ts'
 import { type Yaml, yaml } from './yaml.ts'
 
 /** One target of the blackbox exporter: its address, its module, and the labels of the result. */
@@ -38,22 +39,19 @@ export const probeTargets = ({ options, exposed, site }: HostContext<Options>): 
     target: probe.url,
     labels: { job: probe.of, host: probe.host, instance: probe.name },
   })),
-  ...options.probes.map(({ name, url }) => ({
-    module: 'url',
-    target: url,
-    labels: { job: 'site', host: 'elsewhere', instance: name ?? url },
-  })),
+  ...ownTargets({ options, site }),
 ]
 
 const moduleName = ({ server }: ExposedProbe): string => `https-${server}`
 
 /** Content of blackbox.yml. */
-export const blackboxConfig = ({ exposed }: HostContext<Options>) =>
+export const blackboxConfig = ({ exposed, options }: HostContext<Options>) =>
   yaml({
     modules: {
       ping: { prober: 'icmp', timeout: '3s' },
       url: http({}),
       ...Object.fromEntries(probesOf(exposed).map((probe) => [moduleName(probe), http(httpSettings(probe))])),
+      ...Object.fromEntries(ownModules(options, http)),
     },
   })
 

@@ -1,11 +1,14 @@
 import { defineRole, type SiteContext } from 'provision'
 import { agentResources } from './agent.ts'
+import { ownCheckResources } from './checks/own.ts'
 import { checksResources } from './checks/resources.ts'
 import { clusterListens } from './cluster.ts'
 import { connectionsOf } from './connects.ts'
 import { dashboardListens } from './dashboard/resources.ts'
 import { faultsIn } from './faults.ts'
 import { type Options, options } from './options.ts'
+import { closedPorts } from './own-probes.ts'
+import { hostsIn } from './routes.ts'
 import { serverResources } from './server.ts'
 import { checksOf } from './verify.ts'
 
@@ -22,14 +25,23 @@ export default defineRole({
 
   connects: (context) => (isServer(context) ? connectionsOf(context.options) : []),
 
+  exposes: ({ options, host, site }) =>
+    options.targets.flatMap((one) =>
+      'at' in one && one.hosts.some((name) => hostsIn(site)(name).includes(host.name))
+        ? [{ type: 'metrics', job: one.job, format: 'prometheus', at: one.at } as const]
+        : [],
+    ),
+
   check: faultsIn,
 
   resources: (context) => {
     const { options: given, warn } = context
     if (isServer(context) && given.receivers.length === 0) warn('no alert receivers are configured; add one under monitoring.receivers')
+    if (isServer(context)) for (const fault of closedPorts(context)) warn(fault)
     return [
       ...agentResources(context, isServer(context)),
       ...checksResources(context),
+      ...ownCheckResources(context),
       ...(isServer(context) ? serverResources(context) : []),
     ]
   },

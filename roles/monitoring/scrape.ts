@@ -1,7 +1,10 @@
-import type { HostContext, Text } from 'provision'
+import { file, type HostContext, projectFile, type Resource, type Text } from 'provision'
 import { modulesOf, PKI, TRUSTED } from './agent.ts'
+import { clientSettings } from './options/access.ts'
 import type { Options } from './options.ts'
+import { hasSecretProbe } from './own-probes.ts'
 import { type ProbeTarget, probeTargets } from './probes.ts'
+import { ELSEWHERE } from './routes.ts'
 import { type Yaml, yaml } from './yaml.ts'
 
 /** Client certificate with which a monitoring server reads the measurements of all hosts. */
@@ -21,10 +24,9 @@ export const prometheusConfig = (context: HostContext<Options>): Text => {
       return {
         // The TLS settings belong to a job and name one host, so each host is a separate job. The label `job` has the module.
         job_name: `${job}/${host.name}`,
-        scheme: 'https',
+        ...askingSettings(metrics.nameOf(host.name)),
         metrics_path: '/proxy',
         params: { module: [job] },
-        tls_config: { ca_file: TRUSTED, cert_file: ASKING, key_file: `${ASKING}.key`, server_name: metrics.nameOf(host.name) },
         static_configs: [
           {
             targets: [`${address.includes(':') ? `[${address}]` : address}:${options.port}`],
@@ -40,12 +42,52 @@ export const prometheusConfig = (context: HostContext<Options>): Text => {
     alerting: { alertmanagers: [{ static_configs: [{ targets: ['127.0.0.1:9093'] }] }] },
     scrape_configs: [
       ...targets,
-      ...[...Map.groupBy(probeTargets(context), ({ module }) => module)].map(([module, targets]) => probeJob(module, targets)),
+      ...outsideTargets(options),
+      ...[...Map.groupBy(probeTargets(context), ({ module }) => module)].map(([module, targets]) => ({
+        ...probeJob(module, targets),
+        ...(hasSecretProbe(options) && askingSettings(metrics.nameOf(context.host.name))),
+      })),
     ],
   })
 }
 
-const probeJob = (module: string, probed: readonly ProbeTarget[]): Yaml => ({
+/** Mutual TLS with a server of this name. */
+const askingSettings = (server_name: string) => ({
+  scheme: 'https',
+  tls_config: { ca_file: TRUSTED, cert_file: ASKING, key_file: `${ASKING}.key`, server_name },
+})
+
+const authorityPath = (job: string): string => `/etc/prometheus/provision/target-${job}.pem`
+
+const NO_PEM = 'put the PEM file of the authority there, or correct `ca_file` of the target'
+
+/** Authorities of the targets outside the site. */
+export const targetAuthorities = (context: HostContext<Options>): readonly Resource[] =>
+  context.options.targets.flatMap((one) =>
+    'url' in one && one.ca_file !== undefined
+      ? [file({ path: authorityPath(one.job), content: projectFile(context, one.ca_file, NO_PEM) })]
+      : [],
+  )
+
+const outsideTargets = ({ targets }: Options): readonly Yaml[] =>
+  targets.flatMap((one) => {
+    if (!('url' in one)) return []
+    const { protocol, host, pathname, searchParams } = new URL(one.url)
+    const names = [...new Set(searchParams.keys())]
+    return [
+      {
+        job_name: `target/${one.job}`,
+        scheme: protocol.slice(0, -1),
+        metrics_path: pathname,
+        ...(names.length > 0 && { params: Object.fromEntries(names.map((name) => [name, searchParams.getAll(name)])) }),
+        ...clientSettings(one.auth, one.ca_file === undefined ? undefined : authorityPath(one.job)),
+        // Labels of the site win over those of a stranger.
+        static_configs: [{ targets: [host], labels: { job: one.job, host: ELSEWHERE, instance: host } }],
+      },
+    ]
+  })
+
+const probeJob = (module: string, probed: readonly ProbeTarget[]) => ({
   job_name: `probe/${module}`,
   metrics_path: '/probe',
   params: { module: [module] },

@@ -1,15 +1,19 @@
 import { directory, file, type HostContext, leaf, Problem, pkg, projectFile, type Resource, service, sh, text } from 'provision'
-import { alertmanagerConfig, authorityOf } from './alertmanager.ts'
+import { AGENT, TRUSTED } from './agent.ts'
+import { alertmanagerConfig } from './alertmanager.ts'
 import { clusterArguments, clusterResources } from './cluster.ts'
 import { CONSOLES, dashboardResources, pageResources } from './dashboard/resources.ts'
-import { tookConfiguration } from './loaded.ts'
+import { tookConfiguration, tookWithCertificate } from './loaded.ts'
 import type { Options } from './options.ts'
+import { hasSecretProbe, probeAuthorities } from './own-probes.ts'
 import { blackboxConfig, clientOf, domainsOf } from './probes.ts'
+import { authorityOf } from './receivers.ts'
 import { hostsIn } from './routes.ts'
 import { rulesFile, rulesOf } from './rules/all.ts'
-import { ASKING, prometheusConfig, RULES } from './scrape.ts'
+import { ASKING, prometheusConfig, RULES, targetAuthorities } from './scrape.ts'
 import { daemon } from './unit.ts'
 import { capabilitiesOf } from './versions.ts'
+import { yaml } from './yaml.ts'
 
 /** Resources of a monitoring server: Prometheus, Alertmanager, the blackbox exporter and the dashboard. */
 export const serverResources = (context: HostContext<Options>): readonly Resource[] => [
@@ -23,7 +27,7 @@ export const serverResources = (context: HostContext<Options>): readonly Resourc
 ]
 
 const blackbox = (context: HostContext<Options>): readonly Resource[] => {
-  const { authority, exposed, host } = context
+  const { authority, exposed, host, options } = context
   const pairs = domainsOf(exposed).flatMap((domain) => {
     const of = authority({ domain })
     const { certificate, trusted } = clientOf(domain)
@@ -32,31 +36,57 @@ const blackbox = (context: HostContext<Options>): readonly Resource[] => {
       leaf({ path: certificate, names: [of.nameOf(host.name)], authority: of, usages: ['client'], group: 'prometheus' }),
     ]
   })
+  const secured = hasSecretProbe(options)
+  const authorities = probeAuthorities(context)
   const config = file({
     path: '/etc/prometheus/blackbox.yml',
+    ...PRIVATE,
     content: blackboxConfig(context),
     set: checkedBy('blackbox', 'prometheus-blackbox-exporter', '--config.check', '--config.file=/etc/prometheus/blackbox.yml'),
   })
+  const web = secured ? [file({ path: BLACKBOX_WEB, content: yaml(ONLY_PROMETHEUS) })] : []
   const unit = daemon(
     'prometheus-blackbox-exporter.service',
-    ['/usr/bin/prometheus-blackbox-exporter', '--config.file=/etc/prometheus/blackbox.yml', '--web.listen-address=127.0.0.1:9115'],
+    [
+      ...['/usr/bin/prometheus-blackbox-exporter', '--config.file=/etc/prometheus/blackbox.yml', '--web.listen-address=127.0.0.1:9115'],
+      ...(secured ? [`--web.config.file=${BLACKBOX_WEB}`] : []),
+    ],
     // A ping needs a raw socket.
     { network: 'all', capabilities: ['CAP_NET_RAW'], ambient: true },
   )
+  const reloaded = 'blackbox_exporter_config_last_reload'
   return [
     ...pairs,
+    ...authorities,
     config,
+    ...web,
     unit,
     service({
       unit: 'prometheus-blackbox-exporter.service',
       loads: [config],
       // The exporter reads the certificates again for each probe.
-      restarts: [unit],
+      restarts: [unit, ...web],
       set: 'blackbox',
-      took: tookConfiguration(9115, 'blackbox_exporter_config_last_reload'),
+      took: secured ? tookWithCertificate(9115, reloaded, ASKING) : tookConfiguration(9115, reloaded),
     }),
   ]
 }
+
+const BLACKBOX_WEB = '/etc/prometheus/provision/blackbox-web.yml'
+
+/** An account of the host could otherwise name an address of its own, and the exporter would send it the secret of a probe. */
+const ONLY_PROMETHEUS = {
+  tls_server_config: {
+    cert_file: AGENT,
+    key_file: `${AGENT}.key`,
+    client_ca_file: TRUSTED,
+    client_auth_type: 'RequireAndVerifyClientCert',
+    min_version: 'TLS12',
+  },
+}
+
+/** Only root and the daemons of the monitoring can read a file that may have secrets. */
+const PRIVATE = { mode: '640', group: 'prometheus' }
 
 const NO_PEM = 'put the PEM file of the authority there, or correct `ca_file` of the receiver'
 
@@ -83,8 +113,7 @@ const alertmanager = (context: HostContext<Options>): readonly Resource[] => {
   })
   const config = file({
     path: '/etc/prometheus/alertmanager.yml',
-    mode: '640',
-    group: 'prometheus',
+    ...PRIVATE,
     content: alertmanagerConfig(options, options.dashboard === false ? undefined : externalUrl(context), hostsIn(site)),
     set: checkedBy('alertmanager', 'amtool', 'check-config', '/etc/prometheus/alertmanager.yml'),
   })
@@ -141,7 +170,7 @@ const prometheus = (context: HostContext<Options>): readonly Resource[] => {
   const asking = leaf({ path: ASKING, names: [metrics.nameOf(host.name)], authority: metrics, usages: ['client'], group: 'prometheus' })
   const set = checkedBy('prometheus', 'promtool', 'check', 'config', '/etc/prometheus/prometheus.yml')
   const rules = file({ path: RULES, content: rulesFile(rulesOf(options, membersIn(context)), capabilitiesOf(facts).keepsFiring), set })
-  const config = file({ path: '/etc/prometheus/prometheus.yml', content: prometheusConfig(context), set })
+  const config = file({ path: '/etc/prometheus/prometheus.yml', ...PRIVATE, content: prometheusConfig(context), set })
   const unit = daemon(
     'prometheus.service',
     [
@@ -164,6 +193,7 @@ const prometheus = (context: HostContext<Options>): readonly Resource[] => {
   )
   return [
     asking,
+    ...targetAuthorities(context),
     rules,
     config,
     unit,

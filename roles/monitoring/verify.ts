@@ -1,6 +1,7 @@
 import type { Check, SiteContext } from 'provision'
 import { askHttp } from './loaded.ts'
-import type { Options, Receiver } from './options.ts'
+import type { Receiver } from './options/receivers.ts'
+import type { Options } from './options.ts'
 import { TEST_ALERT } from './routes.ts'
 import { alertsOf } from './rules/all.ts'
 

@@ -2,6 +2,7 @@ import type { Options } from '../../roles/monitoring/options.ts'
 import { backupCases } from './backups.ts'
 import type { AlertCases } from './case.ts'
 import { certificateCases } from './certificates.ts'
+import { checkCases } from './checks.ts'
 import { databaseCases } from './database.ts'
 import { hostCases } from './host.ts'
 import { loadCases } from './load.ts'
@@ -21,4 +22,5 @@ export const alertCases = (options: Options): AlertCases => ({
   ...backupCases(options),
   ...certificateCases,
   ...securityCases,
+  ...checkCases,
 })

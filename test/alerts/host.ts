@@ -39,7 +39,7 @@ export const hostCases: AlertCases = {
       summary: 'the measurements of mysql on web-01 cannot be read',
     },
     // These have alerts of their own.
-    ...['node', 'haproxy', 'ping', 'site', 'direct'].map((job) => ({
+    ...['node', 'haproxy', 'ping', 'site', 'direct', 'service'].map((job) => ({
       series: { [`up{job="${job}",host="web-01"}`]: '0x20' },
       silentAt: '180s',
     })),

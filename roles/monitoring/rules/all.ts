@@ -3,6 +3,7 @@ import type { Options } from '../options.ts'
 import { type Yaml, yaml } from '../yaml.ts'
 import { backupAlerts } from './backups.ts'
 import { certificateAlerts } from './certificates.ts'
+import { checkAlerts } from './checks.ts'
 import { databaseAlerts, databaseRecords } from './database.ts'
 import { alertRecords, UPTIME_SECONDS, uptimeRecords } from './history.ts'
 import { hostAlerts } from './host.ts'
@@ -43,6 +44,7 @@ export const rulesOf = (options: Options, members: number): Readonly<Record<stri
     backups: backupAlerts(numbers),
     certificates: certificateAlerts(numbers),
     security: securityAlerts(numbers),
+    checks: checkAlerts(),
     ...(options.rules.length === 0 ? {} : { own: ownAlerts(options.rules) }),
     history: alertRecords(),
     [UPTIME]: uptimeRecords(),

@@ -20,7 +20,7 @@ export const certificateAlerts = ({ limits, checks }: Numbers): readonly Alert[]
   },
   {
     alert: 'ServedCertificateExpires',
-    expr: `probe_ssl_earliest_cert_expiry{job="site"} - time() < ${limits.served_certificate_hours * 3600}`,
+    expr: `probe_ssl_earliest_cert_expiry{job=~"site|service"} - time() < ${limits.served_certificate_hours * 3600}`,
     for: 60,
     severity: 'critical',
     summary: `{{ $labels.instance }} serves a certificate that expires within ${limits.served_certificate_hours} hours`,

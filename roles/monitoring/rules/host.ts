@@ -19,7 +19,7 @@ export const hostAlerts = (): readonly Alert[] => [
   },
   {
     alert: 'ExporterDown',
-    expr: 'up{job!~"node|haproxy|ping|site|direct"} == 0',
+    expr: 'up{job!~"node|haproxy|ping|site|direct|service",host!="elsewhere"} == 0',
     for: 60,
     severity: 'warning',
     summary: 'the measurements of {{ $labels.job }} on {{ $labels.host }} cannot be read',

@@ -27,11 +27,14 @@ export interface Alert {
   readonly for?: number
   /** Seconds that the alert keeps firing afterwards. A cause must outlive its effects; otherwise they are sent when it ends. */
   readonly keep?: number
-  readonly severity: 'critical' | 'warning' | 'none'
+  readonly severity: 'critical' | 'warning' | 'none' | typeof OF_SERIES
   readonly summary: string
   /** Default: the one of `runbooks.ts`. */
   readonly runbook?: string
 }
+
+/** The severity that the series of an alert has as a label. */
+export const OF_SERIES = '{{ $labels.severity }}'
 
 export type Rule = Recorded | Alert
 

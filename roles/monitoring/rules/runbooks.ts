@@ -5,6 +5,14 @@
 export const RUNBOOKS: Readonly<Record<string, string>> = {
   Watchdog:
     'This alert always fires, and goes to `heartbeat` only. If the operator of the heartbeat service reports that the calls stopped, the monitoring server or its internet connection is down. Log in there and run `systemctl status prometheus prometheus-alertmanager`.',
+  CheckFailed:
+    'A check of the option `checks` fails. `journalctl -u provision-check-NAME -n 20` on the host shows what it printed to stderr, and `systemctl start provision-check-NAME` runs it again.',
+  CheckStale:
+    'A check of the option `checks` has not run in time. Run `systemctl status provision-check-NAME.timer provision-check-NAME.service` on the host. The account of the option `user` must exist there.',
+  TargetDown:
+    'An exporter outside the site cannot be read. Request its address from the monitoring server with `curl`, and compare its password or token with the option `targets`.',
+  ServiceDown:
+    'A service of the option `probes` does not answer as the option expects. Connect to it from the monitoring server. Check its host, the firewall between them, and its certificate.',
   HostDown:
     "The host answers neither pings nor the monitoring. Check it on its provider's console, which also offers a reboot. Other alerts about this host are held back until it answers. Balancers send no requests to it meanwhile. Its services start after a reboot; if one does not, run `provision run --limit HOST`.",
   AgentDown:

@@ -27,6 +27,8 @@ export const secrets = { deep: { b: poison('secret') }, token: `deep-${CORE}` }
 export const HOLDERS = [
   '/etc/leaky/token',
   '/etc/prometheus/alertmanager.yml',
+  '/etc/prometheus/blackbox.yml',
+  '/etc/prometheus/prometheus.yml',
   '/etc/provision/provision-app-api.env',
   '/etc/ssl/haproxy/own.example.test.own.pem.key',
 ]
@@ -100,6 +102,17 @@ groups:
           - { name: players, type: discord, url: 'http://${subnet}.1:5994/\${env:POISON_TOKEN}' }
           - { name: office, type: teams, url: 'http://${subnet}.1:5994/\${secret:token}' }
           - { name: phone, type: webhook, url: 'http://ann:\${env:POISON_TOKEN}@${subnet}.1:5993/' }
+          - { name: hook, type: webhook, url: 'http://${subnet}.1:5994/', auth: { user: ann, password: '\${env:POISON_A}' } }
+          - { name: crew, type: webhook, url: 'http://${subnet}.1:5994/', auth: { token: '\${secret:token}' } }
+          - { name: bell, type: ntfy, url: 'http://${subnet}.1:5994/\${env:POISON_TOKEN}', auth: { token: '\${secret:token}' } }
+          - { name: gong, type: ntfy, url: 'http://${subnet}.1:5994/\${secret:token}', auth: { user: ann, password: '\${secret:deep.b}' } }
+          - { name: bot, type: telegram, url: 'http://${subnet}.1:5994', bot_token: '\${env:POISON_TOKEN}', chat_id: -7 }
+        probes:
+          - { url: 'https://${subnet}.1:5994/', auth: { token: '\${env:POISON_TOKEN}' } }
+          - { url: 'https://${subnet}.1:5994/b', auth: { user: ann, password: '\${secret:deep.b}' } }
+        targets:
+          - { job: far, url: 'http://${subnet}.1:5994/metrics', auth: { token: '\${env:POISON_TOKEN}' } }
+          - { job: near, url: 'http://${subnet}.1:5994/metrics', auth: { user: ann, password: '\${secret:deep.b}' } }
         dashboard: { users: { ann: '\${command:sh helper}', bob: '\${env:POISON_A}' } }
 `
 

@@ -274,11 +274,34 @@ describe('the configuration of Alertmanager', () => {
     ])
   })
 
+  it('shows webhooks who it is, and calls ntfy and Telegram', () => {
+    const of = (one: object) => configOf({ receivers: [{ name: 'x', ...one }] }).receivers[1]
+    const hook = { type: 'webhook', url: 'https://hook.test/' }
+    expect(of({ ...hook, auth: { token: 't' }, ca_file: 'a.pem' }).webhook_configs[0].http_config).toEqual({
+      authorization: { type: 'Bearer', credentials: 't' },
+      tls_config: { ca_file: '/etc/prometheus/provision/receiver-x.pem' },
+    })
+    expect(of({ ...hook, auth: { user: 'ann', password: 'p' } }).webhook_configs[0].http_config).toEqual({
+      basic_auth: { username: 'ann', password: 'p' },
+    })
+    const ntfy = (more: object) => new URL(of({ type: 'ntfy', url: 'https://ntfy.test/topic', ...more }).webhook_configs[0].url)
+    expect(ntfy({}).href).toMatch(/^https:\/\/ntfy\.test\/topic\?tpl=yes&p=4&t=%7B%7B%20/)
+    expect(ntfy({ url: 'https://ntfy.test/topic?x=1', priority: 5 }).search).toMatch(/^\?x=1&tpl=yes&p=5&t=/)
+    expect(ntfy({}).searchParams.get('m')).toContain('{{ .annotations.summary }}')
+    const api = { bot_token: '1:t', chat_id: -100, url: 'https://telegram.test' }
+    expect(of({ type: 'telegram', ...api }).telegram_configs).toEqual([
+      {
+        ...{ bot_token: '1:t', chat_id: -100, api_url: 'https://telegram.test', parse_mode: '', send_resolved: true },
+        message: expect.stringContaining('.Annotations.summary'),
+      },
+    ])
+  })
+
   it.each([
     ['debian', '12', ['teams']],
     ['debian', '13', []],
     ['debian', '', []],
-    ['ubuntu', '22.04', ['discord', 'teams']],
+    ['ubuntu', '22.04', ['discord', 'telegram', 'teams']],
     ['ubuntu', '24.04', ['teams']],
     ['ubuntu', '26.04', []],
   ] as const)('lacks types of receivers on %s %s: %j', (distribution, release, missing) => {

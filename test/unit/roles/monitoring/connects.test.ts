@@ -18,9 +18,16 @@ it('a monitoring server connects to receivers, the heartbeat and pages outside t
       { name: 'hook', type: 'webhook', url: 'https://hooks.example.org:8443/x' },
     ],
     heartbeat: 'https://beat.example.org/x',
-    probes: [{ url: 'http://www.example.org/' }],
+    probes: [{ url: 'http://www.example.org/' }, { tcp: 'x.test:25' }, { tls: 'x.test:465' }, { dns: 'x.test', server: '9.9.9.9' }],
+    targets: [
+      { job: 'shop', at: 'http://127.0.0.1:9200/', hosts: ['mon'] },
+      { job: 'cdn', url: 'https://cdn.test:8444/metrics' },
+    ],
   }
-  expect(connects(options)).toEqual(['alerts 587', 'alerts 443', 'alerts 8443', 'heartbeat 443', 'probes 80'])
+  expect(connects(options)).toEqual([
+    ...['alerts 587', 'alerts 443', 'alerts 8443', 'heartbeat 443'],
+    ...['probes 80', 'probes 25', 'probes 465', 'probes 53', 'measurements 8444'],
+  ])
   expect(connects(options, [])).toEqual([])
   expect(connects({})).toEqual([])
 })

@@ -77,7 +77,7 @@ describe('a rule of the options', () => {
 
   it('becomes an alert beside the built-in ones, which verify looks for', () => {
     const { groups } = parsed(declared(LB, options), 'file:/etc/prometheus/provision/rules.yml')
-    expect(groups.at(-1)).toEqual({
+    expect(groups.find(({ name }: { name: string }) => name === 'own')).toEqual({
       name: 'own',
       rules: [
         {
@@ -87,7 +87,7 @@ describe('a rule of the options', () => {
       ],
     })
     const checks = monitoring.verify?.({ host: LB, site: site([LB]), flows: [], options: monitoring.options.parse(options) })
-    expect(String(checks?.find(({ name }) => name === 'every rule is loaded')?.script)).toMatch(/FirewallDrops QueueTooLong;/)
+    expect(String(checks?.find(({ name }) => name === 'every rule is loaded')?.script)).toMatch(/ServiceDown QueueTooLong;/)
     expect(textOf(declared(LB), 'file:/etc/prometheus/provision/rules.yml')).not.toContain('name: own')
   })
 

@@ -7,6 +7,7 @@ import { alertmanagerConfig } from '../../../../roles/monitoring/alertmanager.ts
 import { SCRIPT } from '../../../../roles/monitoring/dashboard/script.ts'
 import monitoring from '../../../../roles/monitoring/role.ts'
 import { alertsOf } from '../../../../roles/monitoring/rules/all.ts'
+import { OF_SERIES } from '../../../../roles/monitoring/rules/rule.ts'
 import { RUNBOOKS } from '../../../../roles/monitoring/rules/runbooks.ts'
 import { yaml } from '../../../../roles/monitoring/yaml.ts'
 import { passwordHash } from '../../../../src/resource/account/password.ts'
@@ -331,7 +332,7 @@ describe('an alert', () => {
     (name, { severity, summary }) => {
       const cases = allCases[name] ?? []
       // Receivers choose alerts by severity. Only the heartbeat gets the one that always fires.
-      expect(['critical', 'warning'].includes(severity)).toBe(name !== 'Watchdog')
+      expect(['critical', 'warning', OF_SERIES].includes(severity)).toBe(name !== 'Watchdog')
       expect(cases.length).toBeGreaterThan(0)
       expect(summary.length).toBeGreaterThan(10)
       const section = sections.find((one) => one.startsWith(`${name}\n`))
@@ -435,6 +436,9 @@ describe('invalid options', () => {
       { receivers: [{ name: 'a', type: 'email', to: ['a@x.test'], from: 'a@x.test', server: 'x.test:25 b' }] },
     ],
     ['a channel with a space', { receivers: [{ name: 'a', type: 'slack', url: 'x', channel: '#a b' }] }],
+    ['a webhook with half of a login', { receivers: [{ name: 'a', type: 'webhook', url: 'x', auth: { user: 'a' } }] }],
+    ['a priority that ntfy lacks', { receivers: [{ name: 'a', type: 'ntfy', url: 'x', priority: 6 }] }],
+    ['a chat by name', { receivers: [{ name: 'a', type: 'telegram', bot_token: 'x', chat_id: 'ops' }] }],
     ['an address to probe by another protocol', { probes: [{ url: 'ftp://x.test/' }] }],
     ['an address to probe without a name', { probes: [{ url: 'https://x.test/', name: '' }] }],
     ['a port without a protocol', { known_ports: ['53'] }],
@@ -456,7 +460,7 @@ describe('invalid options', () => {
     expect(rest).toEqual({
       ...{ servers: 'monitoring_servers', port: 9998, interval_seconds: 10, checks_seconds: 30, retention_days: 15, retention_mb: 2048 },
       ...{ memory_mb: 768, receivers: [], repeat_hours: 4, probes: [], known_ports: [], known_users: [], dashboard: false },
-      ...{ rules: [], silence: [], quiet_hours: [] },
+      ...{ rules: [], silence: [], quiet_hours: [], targets: [], checks: [] },
     })
     expect(limits).toEqual({
       ...{ slow_seconds: 1, error_ratio: 0.05, surge: 3, collapse: 0.3, least_qps: 1, disk_free: 0.1, memory_free: 0.05, cpu_steal: 0.2 },

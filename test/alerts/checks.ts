@@ -1,0 +1,59 @@
+import type { AlertCases } from './case.ts'
+
+const own = { host: 'web-01', check: 'queue' }
+const series = (name: string, values: string) => ({ [`${name}{host="web-01",check="queue"}`]: values })
+const DECLARED = { 'provision_check_declared{host="web-01",check="queue",severity="critical",summary="orders wait"}': '1x99' }
+const declared = { ...own, severity: 'critical', summary: 'orders wait' }
+
+export const checkCases: AlertCases = {
+  CheckFailed: [
+    {
+      series: { ...DECLARED, ...series('provision_check_ok', '1x4 0x4 1x9') },
+      silentAt: ['45s', '100s'],
+      firingAt: '50s',
+      labels: declared,
+      summary: 'orders wait (check queue on web-01)',
+    },
+    // The result of a check that was removed stays on the host.
+    { series: series('provision_check_ok', '0x9'), silentAt: '60s' },
+  ],
+  CheckStale: [
+    {
+      // It is overdue after 200 seconds.
+      series: { ...DECLARED, ...series('provision_check_due_seconds', '200x99') },
+      silentAt: ['190s', '315s'],
+      firingAt: '320s',
+      labels: { ...declared, severity: 'warning' },
+      summary: 'the check queue does not run on web-01',
+    },
+    {
+      series: DECLARED,
+      silentAt: '115s',
+      firingAt: '120s',
+      labels: { ...declared, severity: 'warning' },
+      summary: 'the check queue does not run on web-01',
+    },
+    { series: series('provision_check_due_seconds', '20x99'), silentAt: '300s' },
+  ],
+  TargetDown: [
+    {
+      series: { 'up{job="cdn",host="elsewhere",instance="cdn.test"}': '1x4 0x20' },
+      silentAt: '105s',
+      firingAt: '110s',
+      labels: { job: 'cdn', host: 'elsewhere', instance: 'cdn.test' },
+      summary: 'the measurements of cdn at cdn.test cannot be read',
+    },
+    ...['site', 'service'].map((job) => ({ series: { [`up{job="${job}",host="elsewhere"}`]: '0x20' }, silentAt: '180s' })),
+    { series: { 'up{job="mysql",host="web-01"}': '0x20' }, silentAt: '180s' },
+  ],
+  ServiceDown: [
+    {
+      series: { 'probe_success{job="service",host="web-01",instance="web-01:6379"}': '1x4 0x9 1x20' },
+      silentAt: ['65s', '185s'],
+      firingAt: ['70s', '175s'],
+      labels: { job: 'service', host: 'web-01', instance: 'web-01:6379' },
+      summary: 'web-01:6379 does not answer a probe',
+    },
+    { series: { 'probe_success{job="site",host="web-01"}': '0x20' }, silentAt: '180s' },
+  ],
+}
