@@ -1,5 +1,5 @@
 import { ownedBy } from '../../../src/engine/plan/owned.ts'
-import { certificate, placeholder, reboot, service, swap } from '../../../src/index.ts'
+import { certificate, placeholder, reboot, service, swap, wireguard } from '../../../src/index.ts'
 import { file } from '../../../src/resource/file/file.ts'
 import { keyOf, type Resource } from '../../../src/resource/kind/kind.ts'
 import { drained } from '../../../src/resource/ownership/drained.ts'
@@ -18,6 +18,10 @@ export const everything: readonly Resource[] = [
   ownedBy('role', ['site.yaml'], [proxy, ...allIn('a').filter(({ kind }) => kind.name === 'link')]),
   drained({ role: 'x' }),
   reboot({}),
+  wireguard({
+    ...{ interface: 'faults', me: 'host-01', unit: 'x.service' },
+    members: [{ host: 'host-01', endpoint: '192.0.2.1:51820', addresses: ['10.80.0.1/32'] }],
+  }),
   swap({ path: '/var/lib/provision/swapfile', sizeMB: 8 }),
 ]
 

@@ -149,14 +149,29 @@ const tables = (d: Dice): string => {
     .replaceAll('\0', '')}\0`
 }
 
-const unpacked = (d: Dice): string => {
+/** The fields of a tree, compared with its manifest. */
+const tree = (d: Dice, name: string): readonly string[] => {
   const text = (): string => word(d).replaceAll('\0', '')
-  const tree = (name: string): readonly string[] => {
-    const names = Array.from({ length: 2 * NAMED }, text)
-    return [name, d.mostly(['tree', 'absent', 'foreign'], ['x']), text(), number(d), number(d), number(d), ...names]
-  }
+  const names = Array.from({ length: 2 * NAMED }, text)
+  return [name, d.mostly(['tree', 'absent', 'foreign'], ['x']), text(), number(d), number(d), number(d), ...names].map((field) =>
+    field.replaceAll('\0', ''),
+  )
+}
+
+/** The releases of a build. */
+const builds = (d: Dice): string => {
+  const text = (): string => word(d).replaceAll('\0', '')
+  const names = (): string => d.some(3, () => d.one([`20260101T000000-${'d'.repeat(12)}`, text()])).join('\n')
+  const releases = d.some(3, () => `20260101T000000-${'d'.repeat(12)} ${d.one(['e'.repeat(64), text()])}`).join('\n')
+  return [text(), number(d).replaceAll('\0', ''), names(), releases, ...tree(d, '/srv/faults-build')].join('\0').concat('\0')
+}
+
+const unpacked = (d: Dice): string => {
   const names = d.one([['/etc/faults/unpacked', '/etc/faults/unpacked-once'], ['/srv/checkout']])
-  return names.flatMap(tree).join('\0').concat('\0')
+  return names
+    .flatMap((name) => tree(d, name))
+    .join('\0')
+    .concat('\0')
 }
 
 /** The entries of a tree. */
@@ -237,6 +252,7 @@ export const section = (d: Dice): Buffer => {
     keys,
     tables,
     unpacked,
+    builds,
     entries,
     cluster,
     (): string => `${d.one(['', '[]\n', `[{"Names":[${JSON.stringify(word(d))}],"RepoDigests":null}]\n`, '[1]\n'])}end\n`,

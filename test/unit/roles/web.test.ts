@@ -147,7 +147,7 @@ describe('nginx', () => {
 
   it.each<[string, object, readonly (readonly PropertyKey[])[]]>([
     ['no site', {}, [[]]],
-    ['a site with content and proxy', { sites: [{ name: 'a', content: 'x', proxy: 'http://127.0.0.1:1' }] }, [['sites', 0]]],
+    ['a site with proxy and redirect', { sites: [{ name: 'a', redirect: 'https://a.test', proxy: 'http://127.0.0.1:1' }] }, [['sites', 0]]],
     ['a site without content, proxy and app', { sites: [{ name: 'a' }] }, [['sites', 0]]],
     [
       'two sites with one name',
