@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { networkFaults } from '../../../roles/firewall/networks.ts'
 import firewall from '../../../roles/firewall/role.ts'
 import haproxy from '../../../roles/haproxy-tls/role.ts'
 import nginx from '../../../roles/nginx/role.ts'
@@ -174,11 +175,12 @@ describe('a hostile value', () => {
     })
   })
 
-  it('among the administrators of the firewall is refused, or is an address', () => {
+  it('among the administrators of the firewall is refused, is an address, or the name of a set', () => {
     fc.assert(
       fc.property(hostile(12), fc.constantFrom('', '192.0.2.1', 'fe80::1', '2001:db8::/32'), (value, before) => {
         const text = `${before}${value}`
-        if (firewall.options.safeParse({ administrators: [text] }).success) expect(text).toMatch(/^[0-9A-Fa-f.:/]+$/)
+        const { data } = firewall.options.safeParse({ administrators: [text] })
+        if (data !== undefined && networkFaults(data, () => false).length === 0) expect(text).toMatch(/^[0-9A-Fa-f.:/]+$/)
       }),
       { numRuns: 1000 },
     )

@@ -40,7 +40,14 @@ describe('the defaults of a README', () => {
     ['firewall', 0, undefined, firewall.options.parse({}), 6],
     ['haproxy-tls', 0, undefined, haproxy.options.parse({ certificates: [{ names: ['www.site.test'] }] }), 28],
     ['nginx', 0, 1, nginx.options.parse({}), 10],
-    ['nginx', 1, undefined, nginx.options.parse({ sites: [{ name: 'www' }] }).sites[0], 2],
+    ['nginx', 1, 2, nginx.options.parse({ sites: [{ name: 'www' }] }).sites[0], 2],
+    [
+      'nginx',
+      2,
+      undefined,
+      nginx.options.parse({ sites: [{ name: 'www', app: { command: '/usr/bin/true', port: 3000 } }] }).sites[0]?.app,
+      2,
+    ],
   ])('of the role %s are those of its options: tables from %i to %s', (role, from, to, given, count) => {
     const promised = tablesOf(role).slice(from, to).flat()
     expect(promised.length).toBeGreaterThanOrEqual(count)
