@@ -20,6 +20,7 @@ export const checksOf = (
       follows: HEALTHY,
     })),
     { name: 'HTTP is redirected to HTTPS', script: redirectScript },
+    ...(options.http3 ? [{ name: 'HTTP/3 is offered on port 443 (UDP)', script: http3Script }] : []),
     { name: `TLS versions match the profile ${options.tls}`, script: protocolsScript(options.tls) },
   ]
   const healthy = { name: HEALTHY, script: serversScript, fix: 'repair the named servers: run provision verify --limit with their names' }
@@ -47,6 +48,8 @@ openssl verify -partial_chain -trusted "$T/rest" "$T/leaf" >/dev/null 2>"$T/why"
 first=$(grep -m 1 '^HTTP/' "$T/answer" | tr -d '\\r')
 printf '%s \\n' "$first" | grep -qE '^HTTP/1[.][01] (${probe?.status ?? '[23]..|401|403|404'}) ' || { echo "GET ${probe?.path ?? '/'} is answered with \${first:-nothing}"; exit 1; }
 ${Object.keys(headers).some((header) => header.toLowerCase() === 'strict-transport-security') ? '' : `grep -qi '^strict-transport-security: max-age=${hsts_seconds}' "$T/answer" || { echo 'the response has no header Strict-Transport-Security: max-age=${hsts_seconds}'; exit 1; }`}`
+
+const http3Script = `ss -Hlnu 'sport = :443' | grep -q . || { echo 'HAProxy does not listen on port 443 (UDP)'; exit 1; }`
 
 const redirectScript = `timeout 10 bash --norc -c 'exec 3<>/dev/tcp/127.0.0.1/80 && printf "GET / HTTP/1.0\\r\\nHost: localhost\\r\\n\\r\\n" >&3 && cat <&3' | grep -qi '^location: https://' || { echo 'port 80 does not redirect to HTTPS'; exit 1; }`
 

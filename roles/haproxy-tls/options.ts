@@ -184,6 +184,7 @@ export const options = z.strictObject({
     .enum(['intermediate', 'modern'])
     .default('intermediate')
     .meta({ description: "Mozilla's TLS profile: TLS 1.2 and 1.3, or 1.3 only" }),
+  http3: z.boolean().default(false).meta({ description: 'offer HTTP/3 too, on port 443 (UDP); needs Debian 13, Ubuntu 24.04 or later' }),
   hsts_seconds: z.int().min(0).default(63_072_000).meta({ description: 'how long browsers remember to use HTTPS only' }),
   headers: z
     .record(headerName, z.union([headerValue, z.literal(false)]))

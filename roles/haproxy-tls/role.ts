@@ -19,6 +19,7 @@ import { LIST, revocationResources } from './certificates/revocation.ts'
 import { checksOf } from './checks.ts'
 import { certificateList, haproxyConfig } from './config/config.ts'
 import { pagesOf } from './config/pages.ts'
+import { checkQuic } from './config/quic.ts'
 import { backScript, outScript } from './drain.ts'
 import { EDGE, servesScript } from './health.ts'
 import { type Options, options } from './options.ts'
@@ -41,6 +42,9 @@ export default defineRole({
   listens: (context) => [
     { service: 'http', port: 80, protocol: 'tcp', from: ['anyone'] },
     { service: 'https', port: 443, protocol: 'tcp', from: ['anyone'], encrypted: true },
+    ...(context.options.http3
+      ? [{ service: 'http3', port: 443, protocol: 'udp' as const, from: ['anyone' as const], encrypted: true }]
+      : []),
     ...tcpListens(context.options),
     ...virtualListens(context),
   ],
@@ -70,6 +74,7 @@ export default defineRole({
   resources: (context) => {
     const { options: given, host, site, flows, files, acmeAccount, authority } = context
     const { acme } = given
+    if (given.http3) checkQuic(host.name, context.facts)
     const served = servedBy(given.backend, site, flows)
     for (const what of [...nameWarnings(given, servedToAny(given, site, flows)), ...tcpWarnings(given, host, site, flows)])
       context.warn(what)

@@ -10,6 +10,7 @@ import { headerLines } from './headers.ts'
 import { lines, section } from './lines.ts'
 import { onceBackend, onceFrontend, TO_ONCE } from './once.ts'
 import { acceptLines, sourceLines } from './proxies.ts'
+import { QUIC_GLOBAL, quicLines } from './quic.ts'
 import { timeoutLines } from './timeouts.ts'
 import { TLS, TO_SERVERS } from './tls.ts'
 import { FROM_VISITORS, limitLines } from './visitors.ts'
@@ -44,7 +45,8 @@ const challenges = (thumbprint: Later | undefined): Text =>
 export const haproxyConfig = ({ options, thumbprint, certificates, backends, tcp, users, edge, pages }: Balancer): Text => {
   const { timeouts, extra, rate_limit: limit } = options
   const alive = alivePath(options)
-  const ssl = ` ssl ${certificates.map((path) => `crt-list ${path}`).join(' ')} alpn h2,http/1.1`
+  const chains = ` ssl ${certificates.map((path) => `crt-list ${path}`).join(' ')}`
+  const ssl = `${chains} alpn h2,http/1.1`
   const top = [
     section('global', [
       'log /dev/log local0',
@@ -54,6 +56,7 @@ export const haproxyConfig = ({ options, thumbprint, certificates, backends, tcp
       `stats socket ${SOCKET} mode 600 level admin`,
       'stats timeout 30s',
       'hard-stop-after 5m',
+      ...(options.http3 ? [QUIC_GLOBAL] : []),
       ...TLS[options.tls],
       ...TO_SERVERS,
       ...extra.global,
@@ -83,6 +86,7 @@ ${lines(extra.http)}    http-request redirect scheme https code 301
   const rest = [
     section('frontend https', [
       ...(sharesHttps(options) ? [behindLine(ssl)] : [...binds(443, ssl, options.ipv6), ...acceptLines(options.trusted_proxies)]),
+      ...(options.http3 ? quicLines(chains, options.ipv6) : []),
       ...sourceLines(options.trusted_proxies),
       ...(limit === false ? [] : limitLines(limit)),
       ...FROM_VISITORS,

@@ -56,7 +56,7 @@ export const declaredBy = (
     host: BALANCER,
     options: haproxy.options.parse({ ipv6: false, ...options }),
     site: { hosts: [BALANCER, ...members], group: groupOf, withRole: () => [BALANCER] },
-    facts: { distribution: 'debian', release: '12' } as Facts,
+    facts: { distribution: 'debian', release: '13' } as Facts,
     flows: SERVERS.map(flow),
     exposed: [],
     acmeAccount: (given) => {
@@ -188,6 +188,7 @@ export const startBalancer = async ({ options, answer, names = SERVERS, newest =
       .replaceAll('/etc/ssl/haproxy/', `${files}/ssl/`)
       .replace(/bind :80$/m, `bind 127.0.0.1:${http}`)
       .replace(/bind :443$/m, `bind 127.0.0.1:${https} accept-proxy\n    bind 127.0.0.1:${direct}`)
+      .replace('quic4@:443', `quic4@127.0.0.1:${direct}`)
       .replace(/bind :443 (.*)/, `bind 127.0.0.1:${https} accept-proxy $1\n    bind 127.0.0.1:${direct} $1`)
       .replaceAll(/127\.0\.0\.1:443\b/g, `127.0.0.1:${direct}`)
       .replaceAll('/dev/tcp/127.0.0.1/80', `/dev/tcp/127.0.0.1/${http}`)
