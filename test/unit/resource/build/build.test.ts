@@ -4,6 +4,7 @@ import { build } from '../../../../src/resource/build/build.ts'
 import { archive } from '../../../../src/resource/fetched/archive.ts'
 import { git } from '../../../../src/resource/fetched/git.ts'
 import { manifestOf } from '../../../../src/resource/fetched/manifest.ts'
+import { forgetScript, restoreScript } from '../../../../src/resource/file/undo.ts'
 import { type LocalFile, sha256Hex } from '../../../../src/resource/kind/content.ts'
 import type { PlanContext } from '../../../../src/resource/kind/kind.ts'
 import { tar } from '../../../../src/resource/kind/tar.ts'
@@ -185,6 +186,23 @@ describe.runIf(isRoot)('build', { timeout: 120_000 }, () => {
     host.sh('rm -r state/undo')
     deploy({ a: '2' }, { set: 'shop' })
     expect(host.sh('tar -tvf state/undo/shop/files.tar')).toMatch(/srv\/shop\/current -> releases\/\d+T/)
+  })
+
+  it('is taken back by a service that rejects it, and deployed again without a build', () => {
+    deploy({ a: '1' }, { set: 'shop' })
+    host.run(String(forgetScript('shop')))
+    deploy({ a: '2' }, { set: 'shop', command: 'date +%N >built' })
+    const built = live('built')
+    expect(host.run(String(restoreScript('shop')))).toMatchObject({ code: 0 })
+    expect([live('a'), live('built')]).toEqual(['1', ''])
+    const { planned } = deploy({ a: '2' }, { set: 'shop', command: 'date +%N >built' })
+    expect(planned.map(({ change }) => change.reason)).toEqual(['another version, which was built before'])
+    expect([live('a'), live('built')]).toEqual(['2', built])
+    // The first release of a host is taken away.
+    host.sh('rm -rf srv/shop/* state/undo')
+    deploy({ a: '1' }, { set: 'shop' })
+    expect(host.run(String(restoreScript('shop'))).code).toBe(0)
+    expect(host.sh('ls srv/shop')).not.toContain('current')
   })
 
   it('restores the former release and restarts the service if a rolling update reverts the host', () => {
