@@ -4,11 +4,12 @@ import type { Options } from './options.ts'
 import { addressOf } from './own-probes.ts'
 
 /** Connections of a monitoring server to places outside the site: receivers of alerts, the heartbeat, and what it probes and reads. */
-export const connectionsOf = ({ receivers, heartbeat, probes, targets }: Options): readonly Connection[] => [
+export const connectionsOf = ({ receivers, heartbeat, probes, targets, remote_write }: Options): readonly Connection[] => [
   ...receivers.map((one) => connection('alerts', 'server' in one ? `smtp://${one.server}` : one.url)),
   ...(heartbeat === undefined ? [] : [connection('heartbeat', heartbeat)]),
   ...probes.flatMap(probeConnections),
   ...targets.flatMap((one) => ('url' in one ? [connection('measurements', one.url)] : [])),
+  ...remote_write.map(({ url }) => connection('measurements', url)),
 ]
 
 const probeConnections = (probe: Probe): readonly Connection[] => {

@@ -3,6 +3,7 @@ import { ownRule, quietHours, silence } from './options/alerts.ts'
 import { check } from './options/checks.ts'
 import { probe } from './options/probes.ts'
 import { receiver } from './options/receivers.ts'
+import { remoteWrite } from './options/remote-write.ts'
 import { target } from './options/targets.ts'
 
 const port = z.int().min(1).max(65535)
@@ -80,6 +81,13 @@ export const options = z.strictObject({
     .meta({
       description: 'further exporters to read, on hosts of the site (`at`) and outside it (`url`)',
       examples: [[{ job: 'shop', at: 'http://127.0.0.1:9200/metrics', hosts: ['web'] }]],
+    }),
+  remote_write: z
+    .array(remoteWrite)
+    .default([])
+    .meta({
+      description: 'stores outside the site that get the measurements',
+      examples: [[{ url: 'https://mimir.example.org/api/v1/push' }]],
     }),
   checks: z
     .array(check)

@@ -4,6 +4,7 @@ import { clientSettings } from './options/access.ts'
 import type { Options } from './options.ts'
 import { hasSecretProbe } from './own-probes.ts'
 import { type ProbeTarget, probeTargets } from './probes.ts'
+import { remoteWrites } from './remote-write.ts'
 import { ELSEWHERE } from './routes.ts'
 import { type Yaml, yaml } from './yaml.ts'
 
@@ -40,6 +41,7 @@ export const prometheusConfig = (context: HostContext<Options>): Text => {
     global: { scrape_interval: `${interval}s`, evaluation_interval: `${interval}s`, scrape_timeout: `${Math.min(9, interval - 1)}s` },
     rule_files: [RULES],
     alerting: { alertmanagers: [{ static_configs: [{ targets: ['127.0.0.1:9093'] }] }] },
+    ...(options.remote_write.length > 0 && { remote_write: remoteWrites(context) }),
     scrape_configs: [
       ...targets,
       ...outsideTargets(options),

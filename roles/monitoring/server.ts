@@ -8,6 +8,7 @@ import type { Options } from './options.ts'
 import { hasSecretProbe, probeAuthorities } from './own-probes.ts'
 import { blackboxConfig, clientOf, domainsOf } from './probes.ts'
 import { authorityOf } from './receivers.ts'
+import { storeAuthorities } from './remote-write.ts'
 import { hostsIn } from './routes.ts'
 import { rulesFile, rulesOf } from './rules/all.ts'
 import { ASKING, prometheusConfig, RULES, targetAuthorities } from './scrape.ts'
@@ -194,6 +195,7 @@ const prometheus = (context: HostContext<Options>): readonly Resource[] => {
   return [
     asking,
     ...targetAuthorities(context),
+    ...storeAuthorities(context),
     rules,
     config,
     unit,

@@ -46,6 +46,21 @@ export const checkCases: AlertCases = {
     ...['site', 'service'].map((job) => ({ series: { [`up{job="${job}",host="elsewhere"}`]: '0x20' }, silentAt: '180s' })),
     { series: { 'up{job="mysql",host="web-01"}': '0x20' }, silentAt: '180s' },
   ],
+  RemoteWriteBehind: [
+    {
+      series: {
+        'prometheus_remote_storage_highest_timestamp_in_seconds{host="lb-01",job="prometheus"}': '0+10x120',
+        'prometheus_remote_storage_queue_highest_sent_timestamp_seconds{host="lb-01",job="prometheus",remote_name="a",url="https://x.test/"}':
+          '0+10x10 100x110',
+        'prometheus_remote_storage_queue_highest_sent_timestamp_seconds{host="lb-01",job="prometheus",remote_name="b",url="https://y.test/"}':
+          '0+10x120',
+      },
+      silentAt: '705s',
+      firingAt: '710s',
+      labels: { host: 'lb-01', url: 'https://x.test/' },
+      summary: 'measurements reach https://x.test/ 10m 10s late from lb-01, or not at all',
+    },
+  ],
   ServiceDown: [
     {
       series: { 'probe_success{job="service",host="web-01",instance="web-01:6379"}': '1x4 0x9 1x20' },

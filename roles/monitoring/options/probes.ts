@@ -8,7 +8,7 @@ const name = z
   .meta({ description: 'name of the target in alerts; default: the address', examples: ['cart'] })
 
 // The exporter reads RE2, which has no assertions and no references.
-const pattern = z
+export const pattern = z
   .string()
   .min(1)
   .refine((text) => {

@@ -23,6 +23,13 @@ export const checkAlerts = (): readonly Alert[] => [
     summary: 'the measurements of {{ $labels.job }} at {{ $labels.instance }} cannot be read',
   },
   {
+    alert: 'RemoteWriteBehind',
+    expr: 'max by (host, url) (prometheus_remote_storage_highest_timestamp_in_seconds - ignoring (remote_name, url) group_right prometheus_remote_storage_queue_highest_sent_timestamp_seconds) > 300',
+    for: 300,
+    severity: 'warning',
+    summary: 'measurements reach {{ $labels.url }} {{ $value | humanizeDuration }} late from {{ $labels.host }}, or not at all',
+  },
+  {
     alert: 'ServiceDown',
     expr: 'probe_success{job="service"} == 0',
     for: 20,

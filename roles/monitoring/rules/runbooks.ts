@@ -11,6 +11,8 @@ export const RUNBOOKS: Readonly<Record<string, string>> = {
     'A check of the option `checks` has not run in time. Run `systemctl status provision-check-NAME.timer provision-check-NAME.service` on the host. The account of the option `user` must exist there.',
   TargetDown:
     'An exporter outside the site cannot be read. Request its address from the monitoring server with `curl`, and compare its password or token with the option `targets`.',
+  RemoteWriteBehind:
+    'A store of the option `remote_write` does not take measurements. `journalctl -u prometheus -n 50` on the monitoring server shows its answer. Prometheus keeps what it could not send for two hours.',
   ServiceDown:
     'A service of the option `probes` does not answer as the option expects. Connect to it from the monitoring server. Check its host, the firewall between them, and its certificate.',
   HostDown:

@@ -127,6 +127,8 @@ test('the site of the poison test has a marked secret for every secret option of
     'monitoring.receivers[](webhook).auth(0).password',
     'monitoring.receivers[](webhook).auth(1).token',
     'monitoring.receivers[](webhook).url',
+    'monitoring.remote_write[].auth(0).password',
+    'monitoring.remote_write[].auth(1).token',
     'monitoring.targets[](1).auth(0).password',
     'monitoring.targets[](1).auth(1).token',
     'mysql.users[].password',

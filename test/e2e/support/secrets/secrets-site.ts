@@ -113,6 +113,9 @@ groups:
         targets:
           - { job: far, url: 'http://${subnet}.1:5994/metrics', auth: { token: '\${env:POISON_TOKEN}' } }
           - { job: near, url: 'http://${subnet}.1:5994/metrics', auth: { user: ann, password: '\${secret:deep.b}' } }
+        remote_write:
+          - { url: 'http://${subnet}.1:5994/push', auth: { token: '\${env:POISON_TOKEN}' } }
+          - { url: 'http://${subnet}.1:5994/store', auth: { user: ann, password: '\${secret:deep.b}' } }
         dashboard: { users: { ann: '\${command:sh helper}', bob: '\${env:POISON_A}' } }
 `
 

@@ -17,6 +17,7 @@ it('a monitoring server connects to receivers, the heartbeat and pages outside t
       { name: 'pager', type: 'pagerduty', routing_key: 'k' },
       { name: 'hook', type: 'webhook', url: 'https://hooks.example.org:8443/x' },
     ],
+    remote_write: [{ url: 'https://store.test:9443/push' }],
     heartbeat: 'https://beat.example.org/x',
     probes: [{ url: 'http://www.example.org/' }, { tcp: 'x.test:25' }, { tls: 'x.test:465' }, { dns: 'x.test', server: '9.9.9.9' }],
     targets: [
@@ -26,7 +27,7 @@ it('a monitoring server connects to receivers, the heartbeat and pages outside t
   }
   expect(connects(options)).toEqual([
     ...['alerts 587', 'alerts 443', 'alerts 8443', 'heartbeat 443'],
-    ...['probes 80', 'probes 25', 'probes 465', 'probes 53', 'measurements 8444'],
+    ...['probes 80', 'probes 25', 'probes 465', 'probes 53', 'measurements 8444', 'measurements 9443'],
   ])
   expect(connects(options, [])).toEqual([])
   expect(connects({})).toEqual([])

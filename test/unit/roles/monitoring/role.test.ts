@@ -460,7 +460,7 @@ describe('invalid options', () => {
     expect(rest).toEqual({
       ...{ servers: 'monitoring_servers', port: 9998, interval_seconds: 10, checks_seconds: 30, retention_days: 15, retention_mb: 2048 },
       ...{ memory_mb: 768, receivers: [], repeat_hours: 4, probes: [], known_ports: [], known_users: [], dashboard: false },
-      ...{ rules: [], silence: [], quiet_hours: [], targets: [], checks: [] },
+      ...{ rules: [], silence: [], quiet_hours: [], targets: [], checks: [], remote_write: [] },
     })
     expect(limits).toEqual({
       ...{ slow_seconds: 1, error_ratio: 0.05, surge: 3, collapse: 0.3, least_qps: 1, disk_free: 0.1, memory_free: 0.05, cpu_steal: 0.2 },
