@@ -136,6 +136,8 @@ test('the site of the poison test has a marked secret for every secret option of
     'nginx.sites[].locations{}.users{}',
     'nginx.sites[].users{}',
     'passphrase',
+    'redis.password',
+    'redis.users[].password',
     'sudo_password',
   ])
   expect(here.filter(({ marked }) => !marked)).toEqual([])

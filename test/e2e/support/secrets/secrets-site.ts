@@ -65,6 +65,12 @@ groups:
             locations: { /admin: { users: { bob: '\${secret:deep.b}' } } }
   monitoring_servers: { hosts: [one] }
   database: { hosts: [one] }
+  cache:
+    hosts: [one]
+    vars:
+      redis:
+        password: '\${env:POISON_A}'
+        users: [{ name: shop, password: '\${secret:deep.b}' }, { name: crew, password: '\${command:sh helper}' }]
   web:
     hosts: [one]
     vars:
@@ -120,4 +126,4 @@ groups:
 `
 
 /** The play with all roles of the host. */
-export const PLAYBOOK = '- name: everything\n  hosts: web\n  roles: [leaky, mysql, nginx, haproxy-tls, monitoring]\n'
+export const PLAYBOOK = '- name: everything\n  hosts: web\n  roles: [leaky, mysql, redis, nginx, haproxy-tls, monitoring]\n'
