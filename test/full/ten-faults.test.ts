@@ -11,8 +11,8 @@ import { SERVERS, watchedSite } from './support/alerts-site.ts'
 import { kindsOfReceivers } from './support/kinds-of-receivers.ts'
 
 // A whole site with a database cluster. Things are stopped, broken, filled and removed by hand.
-const SUBNET = '10.79.98'
-const site = watchedSite('t-faults', SUBNET, 5983, await recipientOf(await generateIdentity()))
+const SUBNET = '10.79.68'
+const site = watchedSite('t-ten-faults', SUBNET, 5983, await recipientOf(await generateIdentity()))
 const { project, spec, on } = site
 const kinds = kindsOfReceivers(site, SUBNET, 5984)
 const disk = join(project.root, 'disk.img')
