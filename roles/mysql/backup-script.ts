@@ -1,3 +1,5 @@
+import { copyScript, requireCopies } from './copies.ts'
+import type { Copy } from './copy-options.ts'
 import type { Flavour } from './options.ts'
 
 /** Parameters of the backup script. */
@@ -6,6 +8,7 @@ export interface Backup {
   readonly recipients: readonly string[]
   /** The store: its address, the name in its certificate, and its port. Undefined if this host stores its backups itself. */
   readonly store: { readonly address: string; readonly name: string; readonly port: number } | undefined
+  readonly copies?: readonly Copy[]
   readonly keepDays: number
   readonly pki: { readonly pair: string; readonly trusted: string }
 }
@@ -17,7 +20,7 @@ export const NOTHING = 3
  * Script that dumps all databases at one moment, restores them to a temporary server, and compares both by checksum. Only a backup that
  * passes is encrypted and stored. One session holds the lock until the dump has begun, so that its checksums and the dump are consistent.
  */
-export const backupScript = ({ flavour, recipients, store, keepDays, pki }: Backup): string => {
+export const backupScript = ({ flavour, recipients, store, copies = [], keepDays, pki }: Backup): string => {
   const { client, dump, dumpOptions, install, installOptions, server, serverOptions } = PROGRAMS[flavour]
   return `#!/bin/sh
 # Written by provision.
@@ -73,8 +76,8 @@ kill $server; wait $server || :; server=
 
 name=database-$(date -u +%Y%m%dT%H%M%SZ).sql.gz.age
 age ${recipients.map((one) => `-r ${one}`).join(' ')} -o "work/$name" work/dump.sql.gz
-${store === undefined ? storeHere(keepDays) : sendToStore(store, pki)}
-echo "stored $name: $(wc -l <work/live) tables, restored and compared"
+${copyScript(copies, keepDays)}${store === undefined ? storeHere(keepDays) : sendToStore(store, pki)}
+${requireCopies(copies)}echo "stored $name: $(wc -l <work/live) tables, restored and compared"
 `
 }
 

@@ -20,6 +20,7 @@ import {
 } from 'provision'
 import { addressOf } from './addresses.ts'
 import { backupScript, NOTHING, receiveScript } from './backup-script.ts'
+import { copyResources } from './copies.ts'
 import { type Flavour, type Members, membersOf, type Options } from './options.ts'
 import { softwareOf } from './software.ts'
 
@@ -80,6 +81,7 @@ export const backupResources = (context: HostContext<Options>): readonly Resourc
       flavour: given.flavour,
       recipients: given.backups.recipients,
       store,
+      copies: given.backups.copies,
       keepDays: given.backups.keep_days,
       pki: PKI,
     }),
@@ -106,7 +108,7 @@ Nice=10
 IOSchedulingClass=idle
 CPUWeight=20
 TimeoutStartSec=12h
-${settingLines(sandbox({ network: store === undefined ? 'none' : 'all' }, { ReadWritePaths: `${METRICS}/database-backup` }))}`,
+${settingLines(sandbox({ network: store === undefined && given.backups.copies.length === 0 ? 'none' : 'all' }, { ReadWritePaths: `${METRICS}/database-backup` }))}`,
   })
   const timer = unit({
     name: `${RUNS}.timer`,
@@ -126,6 +128,7 @@ WantedBy=timers.target
   return [
     ...common(context, 'client'),
     pkg({ name: 'age' }),
+    ...copyResources(context),
     directory({ path: METRICS }),
     directory({ path: `${METRICS}/database-backup` }),
     script,

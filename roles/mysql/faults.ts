@@ -105,6 +105,8 @@ const storeFaults = ({ backups, arbitrators, servers }: Options, site: SiteView)
   if (backups === undefined || backups.store === 'here') return []
   const group = backups.store ?? arbitrators
   const keeper = site.group(group)[0]
+  // With copies outside the site, the server that makes the backups stores them too.
+  if (keeper === undefined && backups.store === undefined && backups.copies.length > 0) return []
   const fault = (what: string) => [
     { path: ['backups'], what, fix: 'set `store` to a group of other hosts, or to `here` to store backups on the server itself' },
   ]

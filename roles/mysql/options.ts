@@ -1,4 +1,5 @@
 import { databaseCharset, databaseCollation, databaseName, type HostView, refuseOtherCharset, type SiteView, z } from 'provision'
+import { copyOptions } from './copy-options.ts'
 import { providerOptions } from './provider-options.ts'
 import { refuseOurSetting } from './settings.ts'
 import { certificateOptions, userOptions } from './users.ts'
@@ -34,6 +35,7 @@ const backupOptions = z.strictObject({
     .optional()
     .meta({ description: 'group whose first host stores the backups; default: the arbitrators; `here`: the server that makes them' }),
   port: port.default(4569),
+  copies: z.array(copyOptions).default([]).meta({ description: 'storage outside the site that gets a copy of each backup' }),
   max_age_hours: z.int().min(1).default(36).meta({ description: 'age of the last good backup above which `verify` fails' }),
 })
 

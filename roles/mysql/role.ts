@@ -60,7 +60,8 @@ export default defineRole({
     const makesBackups = backupHost(context.options, membersOf(context.options, context.site))?.name === context.host.name
     if (isServer && context.options.backups === undefined)
       context.warn('no database backups are configured; set `recipients` under mysql.backups')
-    if (makesBackups && context.options.backups?.store === 'here')
+    const { store, copies = [] } = context.options.backups ?? {}
+    if (makesBackups && store === 'here' && copies.length === 0)
       context.warn('database backups are stored on the database server and would be lost with it; set `store` under mysql.backups')
     return [
       ...(isServer ? serverResources(context) : []),

@@ -78,6 +78,12 @@ groups:
       mysql:
         buffer_pool: 64M
         databases: [{ name: shop }]
+        backups:
+          recipients: [age1cucy0ntxyydd6al6ncc35ngvqpknry4m79v5kap7n546tfexqcaqy9u33e]
+          store: here
+          copies:
+            - s3: { endpoint: 'https://${subnet}.1:5989', bucket: shop, access_key: '\${env:POISON_A}', secret_key: '\${secret:deep.b}' }
+            - sftp: { host: ${subnet}.1, user: shop, host_keys: [ssh-ed25519 AAAA], key: '\${env:POISON_OWN}' }
         users:
           - { name: shop, password: '\${env:POISON_A}', grants: [{ on: shop.* }] }
           - { name: crew, password: '\${command:sh helper}', grants: [{ on: shop.*, privileges: [SELECT] }] }

@@ -20,7 +20,7 @@ describe('options', () => {
       ...{ durable: true, gcache_size: '128M', binlog_days: 7, slow_query_seconds: 1, connections: 151, memory: '80%', cpu_weight: 100 },
       ...{ io_weight: 100, settings: {}, provider_options: {}, certificates: [], discard_data_of: [] },
       databases: [{ name: 'shop', charset: 'utf8mb4', state: 'present', lose_all_rows: false }],
-      backups: { recipients: [RECIPIENT], schedule: 'daily', keep_days: 30, port: 4569, max_age_hours: 36 },
+      backups: { recipients: [RECIPIENT], schedule: 'daily', keep_days: 30, port: 4569, copies: [], max_age_hours: 36 },
       restore: { file: 'a.sql.gz', lose_rows_written_since: false },
     })
     expect(schema.parse({ users: [{ name: 'a', password: 'x', grants: [{ on: 'shop.*' }] }] }).users[0]).toMatchObject({
