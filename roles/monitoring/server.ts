@@ -20,12 +20,19 @@ import { yaml } from './yaml.ts'
 export const serverResources = (context: HostContext<Options>): readonly Resource[] => [
   ...['prometheus', 'prometheus-alertmanager', 'prometheus-blackbox-exporter'].map((name) => pkg({ name })),
   directory({ path: '/etc/prometheus/provision' }),
+  asking(context),
   ...blackbox(context),
   ...alertmanager(context),
   ...pageResources(context),
   ...prometheus(context),
   ...dashboardResources(context),
 ]
+
+/** The client certificate of the monitoring server. A blackbox exporter that makes secret probes answers nobody else. */
+const asking = ({ host, authority }: HostContext<Options>): Resource => {
+  const metrics = authority({ domain: 'metrics' })
+  return leaf({ path: ASKING, names: [metrics.nameOf(host.name)], authority: metrics, usages: ['client'], group: 'prometheus' })
+}
 
 const blackbox = (context: HostContext<Options>): readonly Resource[] => {
   const { authority, exposed, host, options } = context
@@ -166,9 +173,7 @@ const withoutAddresses = (command: readonly string[]): readonly string[] => [
 ]
 
 const prometheus = (context: HostContext<Options>): readonly Resource[] => {
-  const { options, host, facts, authority } = context
-  const metrics = authority({ domain: 'metrics' })
-  const asking = leaf({ path: ASKING, names: [metrics.nameOf(host.name)], authority: metrics, usages: ['client'], group: 'prometheus' })
+  const { options, facts } = context
   const set = checkedBy('prometheus', 'promtool', 'check', 'config', '/etc/prometheus/prometheus.yml')
   const rules = file({ path: RULES, content: rulesFile(rulesOf(options, membersIn(context)), capabilitiesOf(facts).keepsFiring), set })
   const config = file({ path: '/etc/prometheus/prometheus.yml', ...PRIVATE, content: prometheusConfig(context), set })
@@ -193,7 +198,6 @@ const prometheus = (context: HostContext<Options>): readonly Resource[] => {
     { ReadWritePaths: '/var/lib/prometheus/metrics2', MemoryMax: `${options.memory_mb}M` },
   )
   return [
-    asking,
     ...targetAuthorities(context),
     ...storeAuthorities(context),
     rules,

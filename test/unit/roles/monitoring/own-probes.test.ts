@@ -96,6 +96,9 @@ describe('a probe of the options', () => {
 
   it('with a secret is made by Prometheus only, which shows a certificate', () => {
     const resources = declared(LB, { probes: [secretProbe] })
+    // The exporter is asked with this certificate when it starts.
+    const order = resources.map(({ id }) => id)
+    expect(order.indexOf('/etc/ssl/metrics/ask.pem')).toBeLessThan(order.indexOf('prometheus-blackbox-exporter.service'))
     expect(textOf(resources, UNIT)).toContain(' --web.config.file=/etc/prometheus/provision/blackbox-web.yml\n')
     expect(parsed(resources, 'file:/etc/prometheus/provision/blackbox-web.yml').tls_server_config).toMatchObject({
       client_auth_type: 'RequireAndVerifyClientCert',

@@ -39,7 +39,7 @@ describe('the agent of a host', () => {
         .filter(({ id }) => id.startsWith('/etc/ssl/metrics/') && id.endsWith('.pem'))
         .flatMap(({ id, spec }) => ((spec as { usages?: string[] }).usages ?? []).map((usage) => `${id.slice(17)} ${usage}`))
     expect(usages(declared(WEB[0] as HostView))).toEqual(['agent.pem server'])
-    expect(usages(declared(LB))).toEqual(['agent.pem server', 'ask-edge.pem client', 'ask.pem client'])
+    expect(usages(declared(LB))).toEqual(['agent.pem server', 'ask.pem client', 'ask-edge.pem client'])
   })
 
   it('connects to the socket of a database that is exposed', () => {

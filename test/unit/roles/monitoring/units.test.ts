@@ -263,9 +263,9 @@ describe('the files of the monitoring', () => {
     })
     expect(certificates).toEqual([
       'agent.pem | lb-01.metrics.provision.internal | server | prometheus | authority:metrics',
+      'ask.pem | lb-01.metrics.provision.internal | client | prometheus | authority:metrics',
       'ask-edge.pem | lb-01.edge.provision.internal | client | prometheus | authority:edge',
       'alertmanager.pem | alertmanager.metrics.provision.internal | client server | prometheus | authority:metrics',
-      'ask.pem | lb-01.metrics.provision.internal | client | prometheus | authority:metrics',
       // The main process of nginx reads the key as root.
       'dashboard.pem | lb-01.metrics.provision.internal | server | root | authority:metrics',
     ])
