@@ -144,6 +144,10 @@ systemctl stop apt-daily-upgrade.timer`)
     expect(login('ann', 'ops', 'id -un')).toContain('Permission denied (publickey)')
     expect(login('ann', 'ann', 'sudo -n /usr/bin/id -u; sudo -n /usr/bin/id -g')).toMatch(/^0\nsudo: a password is required/)
 
+    // Her secret is in one file of root. The brackets hide the command itself.
+    const pattern = CODE_SECRET.replace(/^(.)(.)/, '$1[$2]')
+    const places = '/etc /run /var/lib/provision /var/log /proc/[0-9]*/cmdline'
+    expect(await host.run(`grep -rl '${pattern}' ${places} 2>/dev/null || :`)).toBe('/etc/security/provision-totp/eva\n')
     // The key of eva is not enough; a code opens her account, a wrong one does not.
     expect(login('other', 'eva', 'id -un')).toContain('Permission denied (keyboard-interactive)')
     const typed = (code: string): string => {
