@@ -45,7 +45,7 @@ case $answer in *${`role:${role}`}*) ;; *) printf '%s\\n' "$answer" | head -n 4;
 /** Every replica must have what the primary has acknowledged. `wait` counts those that confirm within two seconds. */
 const replicasScript = (count: number) => sh`
 found=$(${SCRIPT} ask wait ${String(count)} 2000) || { printf '%s\\n' "$found"; exit 1; }
-[ "$found" -ge ${String(count)} ] || { printf 'only %s of ${String(count)} replicas have all writes\\n' "$found"; exit 1; }`
+[ "$found" -ge ${String(count)} ] || { echo "only $found "${`of ${count} replicas have all writes`}; exit 1; }`
 
 const FOLLOWS = sh`
 i=0; until answer=$(${SCRIPT} ask info replication) && case $answer in *role:slave*master_link_status:up*) ;; *) false ;; esac; do

@@ -7,7 +7,7 @@ import { softwareOf } from '../../../../roles/redis/release.ts'
 import role from '../../../../roles/redis/role.ts'
 import type { FileSpec } from '../../../../src/resource/file/spec.ts'
 import { bytesOf } from '../../../../src/resource/kind/content.ts'
-import type { Facts } from '../../../../src/role/role.ts'
+import type { Facts, HostView } from '../../../../src/role/role.ts'
 import { planRole } from '../../../../src/testing/plan-role.ts'
 
 const INVENTORY = {
@@ -142,6 +142,28 @@ describe('the accounts', () => {
   it('have no channels in Redis 6.0, which does not know them', () => {
     expect(accountsOf({ users: [{ name: 'shop', password: 'a password' }] }, JAMMY).join('\n')).not.toMatch(/&|resetchannels/)
     expect(softwareOf({ ...JAMMY } as Facts).hasChannels).toBe(false)
+  })
+})
+
+describe('the checks', () => {
+  const server = (name: string, ...groups: string[]): HostView => ({
+    ...{ name, user: 'ops', sshPort: 22, publicAddresses: [], groups },
+    addresses: [`192.0.2.${name.at(-1)}`],
+  })
+  const [first, second, web] = [server('cache-1'), server('cache-2'), server('web-3', 'web')]
+  const namesOf = (host: HostView) => {
+    const groups: Readonly<Record<string, readonly HostView[]>> = { cache: [first, second], web: [web] }
+    const site = { hosts: [first, second, web], group: (name: string) => groups[name] ?? [], withRole: () => [first, second, web] }
+    const checks = role.verify?.({ options: options.parse(given()), host, site, flows: [] }) ?? []
+    for (const { script } of checks)
+      expect(spawnSync('sh', ['-n'], { input: String(script), encoding: 'utf8' })).toMatchObject({ status: 0, stderr: '' })
+    return checks.map(({ name }) => name)
+  }
+
+  it('of a primary ask for its replicas, and those of a replica for its primary', () => {
+    expect(namesOf(first)).toContain('every replica follows this server')
+    expect(namesOf(second)).toContain('this server replicates from cache-1')
+    expect(namesOf(web)).toEqual(['cache-1 can be reached from here, and verified', 'cache-2 can be reached from here, and verified'])
   })
 })
 
