@@ -56,11 +56,9 @@ describe('the units of a whole site', () => {
     const owned = ownedIn((await Promise.all(HOSTS.map((host) => on(host, OWNED_UNITS)))).join(''))
     expect([...new Set(undocumented(owned))]).toEqual([])
     // The unit of a primary is compared in the test of replicas, that of MySQL in its full test.
-    const there = new Set(owned.map(({ unit }) => unit.replace(/^provision-app-.*/, 'provision-app-NAME.service')))
-    expect(documented().flatMap(({ unit }) => (there.has(unit) ? [] : [unit]))).toEqual([
-      'mysql.service',
-      'provision-database-primary.service',
-    ])
+    const there = new Set(owned.map(({ unit }) => unit.replace(/^provision-(app|check)-.*[.]/, 'provision-$1-NAME.')))
+    const here = documented().filter(({ role }) => owned.some((one) => one.role === role))
+    expect(here.flatMap(({ unit }) => (there.has(unit) ? [] : [unit]))).toEqual(['mysql.service', 'provision-database-primary.service'])
   })
 
   it('make backups, reload their files, and restart after a kill', async () => {

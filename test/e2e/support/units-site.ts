@@ -8,6 +8,7 @@ export const unitsSite = (lab: string, subnet: string, recipient: string): { rea
   const hosts = ['lb-01', 'web-01', 'web-02'].map((name, i) => ({ name, user: 'ops', addresses: [`${subnet}.${11 + i}`] }))
   project.write('playbooks/site.yaml', PLAYBOOK)
   project.write('roles/board.ts', BOARD)
+  project.write('checks/board.sh', '#!/bin/sh\nexec test -d /srv/board\n')
   project.write(
     'inventory/site.yaml',
     `vars:
@@ -16,7 +17,11 @@ export const unitsSite = (lab: string, subnet: string, recipient: string): { rea
   known_hosts: .provision/lab/${lab}/known_hosts
   firewall: { administrators: [${subnet}.1] }
   mysql: { backups: { recipients: [${recipient}] } }
-  monitoring: { interval_seconds: 5, checks_seconds: 10, dashboard: { users: { ann: sesame } } }
+  monitoring:
+    interval_seconds: 5
+    checks_seconds: 10
+    dashboard: { users: { ann: sesame } }
+    checks: [{ name: board, script: checks/board.sh, hosts: [web], summary: the board is closed }]
 hosts:
 ${hosts.map(({ name, addresses }) => `  ${name}: { address: ${addresses[0]} }\n`).join('')}groups:
   load_balancers:
