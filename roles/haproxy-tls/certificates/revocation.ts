@@ -43,7 +43,7 @@ export const revocationResources = (directory: string | undefined): readonly Res
     name: `${NAME}.timer`,
     content: `# Written by provision.
 [Unit]
-Description=Check twice a day whether certificates were revoked
+Description=Check twice a day whether certificates were revoked or are to be renewed
 
 [Timer]
 OnCalendar=*-*-* 05,17:20
@@ -60,7 +60,7 @@ WantedBy=timers.target
       name: `${NAME}.service`,
       content: `# Written by provision.
 [Unit]
-Description=Check whether certificates were revoked
+Description=Check whether certificates were revoked or are to be renewed
 After=network-online.target
 
 [Service]
