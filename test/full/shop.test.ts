@@ -10,7 +10,7 @@ import { changes, referenceProject } from '../e2e/support/project.ts'
 import { type GitServer, gitServer } from '../e2e/support/services/git-server.ts'
 
 // examples/shop: an application from git with a database and secrets on two web servers, behind a load balancer.
-const SUBNET = process.env.PROVISION_TEST_SUBNET ?? '10.79.61'
+const SUBNET = '10.79.72'
 const EXAMPLE = join(import.meta.dirname, '../../examples/shop')
 const project = referenceProject('t-shop', SUBNET)
 const HOSTS = ['lb-01', 'web-01', 'web-02']
