@@ -103,6 +103,9 @@ test('the site of the poison test has a marked secret for every secret option of
   const here = found.filter(({ path }) => !(path in ELSEWHERE))
   expect(found.flatMap(({ path }) => (path in ELSEWHERE ? [path] : [])).toSorted()).toEqual(Object.keys(ELSEWHERE))
   expect(here.map(({ path }) => path).toSorted()).toEqual([
+    'backup.environment{}',
+    'backup.password',
+    'backup.ssh.key',
     'haproxy-tls.acme.dns_update.key.secret',
     'haproxy-tls.acme.external_account.hmac_key',
     'haproxy-tls.certificates[].own.key',

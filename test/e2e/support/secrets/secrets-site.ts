@@ -29,6 +29,9 @@ export const HOLDERS = [
   '/etc/prometheus/alertmanager.yml',
   '/etc/prometheus/blackbox.yml',
   '/etc/prometheus/prometheus.yml',
+  '/etc/provision-backup-files/environment',
+  '/etc/provision-backup-files/password',
+  '/etc/provision-backup-files/ssh-key',
   '/etc/provision/provision-app-api.env',
   '/etc/ssl/haproxy/own.example.test.own.pem.key',
 ]
@@ -75,6 +78,12 @@ groups:
     hosts: [one]
     vars:
       leaky: { first: '\${env:POISON_A}', second: '\${secret:deep.b}', third: '\${command:sh helper}', way: ${way} }
+      backup:
+        repository: sftp:keeper@${subnet}.1:backups
+        password: '\${env:POISON_A}'
+        environment: { AWS_SECRET_ACCESS_KEY: '\${command:sh helper}' }
+        ssh: { key: '\${secret:deep.b}', known_hosts: ['${subnet}.1 ssh-ed25519 AAAA'] }
+        paths: [/srv]
       mysql:
         buffer_pool: 64M
         databases: [{ name: shop }]
@@ -132,4 +141,4 @@ groups:
 `
 
 /** The play with all roles of the host. */
-export const PLAYBOOK = '- name: everything\n  hosts: web\n  roles: [leaky, mysql, redis, nginx, haproxy-tls, monitoring]\n'
+export const PLAYBOOK = '- name: everything\n  hosts: web\n  roles: [leaky, mysql, redis, backup, nginx, haproxy-tls, monitoring]\n'
