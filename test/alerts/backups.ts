@@ -3,6 +3,7 @@ import type { AlertCases } from './case.ts'
 
 const host = 'web-02'
 const timer = `node_systemd_unit_state{name="provision-database-backup.timer",state="active",host="${host}"}`
+const filesTimer = `node_systemd_unit_state{name="provision-backup.timer",state="active",host="${host}"}`
 const done = `provision_backup_done_seconds{host="${host}"}`
 
 const durationOf = (seconds: number): string => {
@@ -41,6 +42,25 @@ export const backupCases = ({ limits }: Options): AlertCases => {
         firingAt: '90s',
         labels: { host, name: 'provision-database-backup.timer', state: 'active' },
         summary: 'the database on web-02 is no longer backed up: its backup timer is stopped',
+      },
+    ],
+    FileBackupMissing: [
+      {
+        interval: '1m',
+        series: { [filesTimer]: `1x${Math.ceil(longest / 60) + 9}`, [done]: `7x${Math.ceil(longest / 60) + 9}` },
+        silentAt: `${longest - 5}s`,
+        firingAt: `${longest}s`,
+        labels: { host, name: 'provision-backup.timer', state: 'active' },
+        summary: 'the files of web-02 have never had a good backup',
+      },
+    ],
+    FileBackupTimerStopped: [
+      {
+        series: { [filesTimer]: '1x4 0x20' },
+        silentAt: '85s',
+        firingAt: '90s',
+        labels: { host, name: 'provision-backup.timer', state: 'active' },
+        summary: 'the files of web-02 are no longer backed up: the backup timer is stopped',
       },
     ],
     RestoreTestFailed: [

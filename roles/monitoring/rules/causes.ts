@@ -7,6 +7,7 @@ export const CAUSES: readonly (readonly [cause: string, effects: string])[] = [
   ['MysqlDown', 'Replica.+|Galera.+|UnitFailed|ExporterDown|DatabaseConnections'],
   ['ArbitratorDown', 'UnitFailed'],
   ['RestoreTestFailed|BackupTimerStopped', 'BackupTooOld|BackupMissing'],
+  ['FileBackupTimerStopped', 'FileBackupMissing'],
   ['SiteDown', 'SiteSlow|VisitorsWait|ErrorRatio|QpsCollapse'],
   ['WebServerDown', 'BackendServerDown'],
   ['DiskFull', 'DiskFillsUp|UnitFailed'],

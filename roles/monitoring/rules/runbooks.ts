@@ -65,8 +65,12 @@ export const RUNBOOKS: Readonly<Record<string, string>> = {
     'Backups are configured, but none has succeeded yet. `systemctl list-timers provision-database-backup.timer` there shows the next one, `journalctl -u provision-database-backup -n 20` why the last one failed. `systemctl start provision-database-backup` makes one now.',
   BackupTimerStopped:
     'The backup timer is stopped, so no backups are made. Run `systemctl status provision-database-backup.timer` there; `provision run --limit HOST` starts it again.',
+  FileBackupMissing:
+    'Backups of files are configured, but none has succeeded yet. `journalctl -u provision-backup -n 20` there shows why the last one failed. `systemctl start provision-backup` makes one now.',
+  FileBackupTimerStopped:
+    'The timer of the role backup is stopped, so no files are backed up. Run `systemctl status provision-backup.timer` there; `provision run --limit HOST` starts it again.',
   RestoreTestFailed:
-    'The last backup is unusable: it could not be written or kept, or its restored data differs from the database. `journalctl -u provision-database-backup -n 20` there shows the cause. Fix it, then run `systemctl start provision-database-backup`; a good backup resolves the alert.',
+    'The last backup is unusable: it could not be written or kept, or its restored data differs from the original. `journalctl -u provision-database-backup -n 20` (`provision-backup` for files) there shows the cause. Fix it, then start this unit; a good backup resolves the alert.',
   DiskFull:
     'Find large files with `du -xh / | sort -h | tail -30`. Free space with `journalctl --vacuum-size=200M` and `apt-get clean`. Databases stop when a disk is full.',
   DiskFillsUp: 'The disk will be full soon. Find the files that grow: `du -xh / | sort -h | tail -30`.',

@@ -334,6 +334,7 @@ describe('the configuration of Alertmanager', () => {
       MysqlDown: 'ExporterDown UnitFailed ReplicaStopped ReplicaLags GaleraNotReady GaleraDegraded DatabaseConnections',
       ArbitratorDown: 'UnitFailed',
       BackupTimerStopped: backups,
+      FileBackupTimerStopped: 'FileBackupMissing',
       RestoreTestFailed: backups,
       CertificateExpired: 'CertificateNotRenewed',
     })
