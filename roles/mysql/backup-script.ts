@@ -1,10 +1,13 @@
 import { copyScript, requireCopies } from './copies.ts'
 import type { Copy } from './copy-options.ts'
+import { HEADER } from './dump-header.ts'
 import type { Flavour } from './options.ts'
 
 /** Parameters of the backup script. */
 export interface Backup {
   readonly flavour: Flavour
+  /** Host of the server, whose dumps record their position in its binary log. */
+  readonly host?: string
   readonly recipients: readonly string[]
   /** The store: its address, the name in its certificate, and its port. Undefined if this host stores its backups itself. */
   readonly store: { readonly address: string; readonly name: string; readonly port: number } | undefined
@@ -13,6 +16,15 @@ export interface Backup {
   readonly pki: { readonly pair: string; readonly trusted: string }
 }
 
+/** Variables and functions of the scripts that start a temporary server. */
+export const BACKUP_SHELL = (flavour: Flavour): string => `SYSTEM="'mysql', 'sys', 'information_schema', 'performance_schema'"
+client='${BACKUP_PROGRAMS[flavour].client} --no-defaults --socket=/run/mysqld/mysqld.sock --local-infile=0 --connect-timeout=10 --default-character-set=utf8mb4 -NB'
+# For queries while the tables are locked: a server that does not answer must not keep them locked.
+query() { timeout 60 $client -e "$@" || fail 'the server did not answer within 60 seconds'; }
+fail() { echo "$*" >&2; exit 1; }
+# Repeats a command until it succeeds, at most for so many tenths of a second.
+until_true() { i=$1; shift; until "$@"; do [ "$i" -gt 0 ] || return 1; i=$((i-1)); sleep 0.1; done; }`
+
 /** Exit status if no database exists yet. */
 export const NOTHING = 3
 
@@ -20,21 +32,14 @@ export const NOTHING = 3
  * Script that dumps all databases at one moment, restores them to a temporary server, and compares both by checksum. Only a backup that
  * passes is encrypted and stored. One session holds the lock until the dump has begun, so that its checksums and the dump are consistent.
  */
-export const backupScript = ({ flavour, recipients, store, copies = [], keepDays, pki }: Backup): string => {
-  const { client, dump, dumpOptions, install, installOptions, server, serverOptions } = PROGRAMS[flavour]
+export const backupScript = ({ flavour, host, recipients, store, copies = [], keepDays, pki }: Backup): string => {
+  const { client, dump, dumpOptions, install, installOptions, server, serverOptions } = BACKUP_PROGRAMS[flavour]
   return `#!/bin/sh
 # Written by provision.
 set -eu
 umask 077
 cd "$STATE_DIRECTORY"
-SYSTEM="'mysql', 'sys', 'information_schema', 'performance_schema'"
-client='${client} --no-defaults --socket=/run/mysqld/mysqld.sock --local-infile=0 --connect-timeout=10 --default-character-set=utf8mb4 -NB'
-# For queries while the tables are locked: a server that does not answer must not keep them locked.
-query() { timeout 60 $client -e "$@" || fail 'the server did not answer within 60 seconds'; }
-fail() { echo "$*" >&2; exit 1; }
-# Repeats a command until it succeeds, at most for so many tenths of a second.
-until_true() { i=$1; shift; until "$@"; do [ "$i" -gt 0 ] || return 1; i=$((i-1)); sleep 0.1; done; }
-
+${BACKUP_SHELL(flavour)}
 rm -rf work; mkdir work
 checker= server=
 trap 'code=$?; set +e; trap - EXIT; exec 3>&-; kill $checker $server 2>/dev/null; wait; rm -rf work; exit $code' EXIT
@@ -47,8 +52,8 @@ until_true 700 grep -q locked work/answers || fail 'the tables could not be lock
 query "SELECT SCHEMA_NAME FROM information_schema.SCHEMATA WHERE SCHEMA_NAME NOT IN ($SYSTEM)" >work/databases
 query "SELECT CONCAT('CHECKSUM TABLE \\\`', REPLACE(TABLE_SCHEMA, '\\\`', '\\\`\\\`'), '\\\`.\\\`', REPLACE(TABLE_NAME, '\\\`', '\\\`\\\`'), '\\\`;')
  FROM information_schema.TABLES WHERE TABLE_TYPE = 'BASE TABLE' AND TABLE_SCHEMA NOT IN ($SYSTEM) ORDER BY TABLE_SCHEMA, TABLE_NAME" --raw >work/checksums.sql
-if [ ! -s work/databases ]; then echo 'no database exists yet'; exit ${NOTHING}; fi
-{ tr '\\n' '\\0' <work/databases | xargs -0 ${dump} --no-defaults --socket=/run/mysqld/mysqld.sock --default-character-set=utf8mb4 \\
+${host === undefined ? '' : positionIn(host)}if [ ! -s work/databases ]; then echo 'no database exists yet'; exit ${NOTHING}; fi
+{ ${host === undefined ? '' : 'cat work/header; '}tr '\\n' '\\0' <work/databases | xargs -0 ${dump} --no-defaults --socket=/run/mysqld/mysqld.sock --default-character-set=utf8mb4 \\
     --single-transaction --quick --routines --triggers --events --hex-blob${dumpOptions} --databases && : >work/dumped; } | gzip -1 >work/dump.sql.gz & dump=$!
 dump_began() { [ -e work/dumped ] || ! kill -0 $dump 2>/dev/null || { running=$(query "SELECT COUNT(*) FROM information_schema.INNODB_TRX t JOIN information_schema.PROCESSLIST p ON p.ID = t.trx_mysql_thread_id WHERE p.USER = 'provision-backup'") || exit 1; [ "$running" -ge 2 ]; }; }
 until_true 300 dump_began || fail 'the dump did not begin within 30 seconds'
@@ -81,6 +86,11 @@ ${requireCopies(copies)}echo "stored $name: $(wc -l <work/live) tables, restored
 `
 }
 
+/** Writes the first line of the dump, while the tables are locked. */
+const positionIn = (host: string): string => `query 'SHOW MASTER STATUS' >work/status
+echo "${HEADER} $(date -u +%Y-%m-%dT%H:%M:%SZ) $(cut -f 1,2 work/status | tr '\\t' ' ') ${host}" >work/header
+`
+
 interface Programs {
   readonly client: string
   readonly dump: string
@@ -93,7 +103,7 @@ interface Programs {
 }
 
 /** Programs, and options that the other flavour does not have. */
-const PROGRAMS: Readonly<Record<Flavour, Programs>> = {
+export const BACKUP_PROGRAMS: Readonly<Record<Flavour, Programs>> = {
   mariadb: {
     client: 'mariadb',
     dump: 'mariadb-dump',

@@ -21,6 +21,7 @@ import {
 import { addressOf } from './addresses.ts'
 import { backupScript, NOTHING, receiveScript } from './backup-script.ts'
 import { copyResources } from './copies.ts'
+import { momentScript } from './moment-script.ts'
 import { type Flavour, type Members, membersOf, type Options } from './options.ts'
 import { softwareOf } from './software.ts'
 
@@ -30,6 +31,8 @@ const RUNS = 'provision-database-backup'
 const STORES = 'provision-database-store'
 /** Directory in which backups are made and tested. */
 export const BACKUP_STATE = `/var/lib/${RUNS}`
+/** Script that makes the dump of a moment after a backup. */
+export const MOMENT = `/usr/local/lib/provision/database-moment`
 /** Metrics of the backups, for monitoring and for `provision verify`. */
 export const RESULT = `${METRICS}/database-backup/database-backup.prom`
 const STORE = `/var/lib/${STORES}`
@@ -79,6 +82,7 @@ export const backupResources = (context: HostContext<Options>): readonly Resourc
     mode: '755',
     content: backupScript({
       flavour: given.flavour,
+      ...(given.flavour === 'mariadb' && { host: context.host.name }),
       recipients: given.backups.recipients,
       store,
       copies: given.backups.copies,
@@ -132,6 +136,7 @@ WantedBy=timers.target
     directory({ path: METRICS }),
     directory({ path: `${METRICS}/database-backup` }),
     script,
+    ...(given.flavour === 'mariadb' ? [file({ path: MOMENT, mode: '755', content: momentScript(context.host.name, BACKUP_STATE) })] : []),
     result,
     job,
     timer,

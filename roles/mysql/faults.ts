@@ -72,6 +72,7 @@ export const faultsOf = ({ options: given, host, site }: SiteContext<Options>): 
       ? fault(['provider_options'], `the topology ${topology} has no Galera`, 'remove `provider_options`, or set `topology: cluster`')
       : []),
     ...userFaults(given, given.flavour),
+    ...(isServer && given.restore?.until !== undefined ? momentFaults(given, topology) : []),
     ...(given.flavour === 'mysql' ? mysqlFaults(given, topology) : []),
     ...storeFaults(given, site),
     ...(discarded.length > 0
@@ -100,6 +101,15 @@ const mysqlFaults = (given: Options, topology: Members['topology']): Faults => [
     return found === undefined ? [] : [{ path: ['databases', i, 'collation'], what: `${one.collation} ${found.message}`, fix: found.fix }]
   }),
 ]
+
+/** What a restore of a moment needs: the binary log of the server that makes the backups, which accepts writes. */
+const momentFaults = ({ backups, flavour }: Options, topology: Members['topology']): Faults => {
+  const fault = (what: string, fix: string) => [{ path: ['restore', 'until'], what, fix }]
+  const whole = 'remove `until`, to restore the data of the backup'
+  if (flavour === 'mysql') return fault('with MySQL, only the data of a backup can be restored', whole)
+  if (topology === 'replica') return fault('backups are made on a replica, whose binary log is not that of the primary', whole)
+  return backups === undefined ? fault('there are no backups', 'set `recipients` under mysql.backups, or remove `until`') : []
+}
 
 const storeFaults = ({ backups, arbitrators, servers }: Options, site: SiteView): Faults => {
   if (backups === undefined || backups.store === 'here') return []

@@ -123,6 +123,17 @@ export const options = z.strictObject({
         .string()
         .regex(/^(?!\/)[^\p{Cc}]*\.sql\.gz$/u, 'must be a decrypted backup (.sql.gz) of the project')
         .meta({ description: 'decrypted backup', examples: ['backups/latest.sql.gz'] }),
+      until: z
+        .string()
+        .refine((moment) => /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/.test(moment) && !Number.isNaN(Date.parse(moment)), {
+          error: 'must be a moment in UTC such as 2026-01-01T12:00:00Z',
+          params: { fix: 'write date, T, time and Z, in quotes' },
+        })
+        .optional()
+        .meta({
+          description: 'restore the data of this moment after the backup, by the binary log of the server that made it',
+          examples: ['2026-01-01T12:00:00Z'],
+        }),
       lose_rows_written_since: z
         .boolean()
         .default(false)

@@ -21,7 +21,7 @@ import {
 import { addressOf, certifiedAddresses } from './addresses.ts'
 import { requireDistinctReplicas } from './agreement.ts'
 import { isConfined, loadProfile, profileResources } from './apparmor.ts'
-import { backupAccount } from './backup.ts'
+import { BACKUP, backupAccount, backupHost, MOMENT } from './backup.ts'
 import { PKI } from './config.ts'
 import { HEALTH_ACCOUNT, healthResources } from './health.ts'
 import { OPENER, openerResources } from './opener.ts'
@@ -169,8 +169,15 @@ const contents = (context: HostContext<Options>, members: Members): readonly Res
   const me = host.name
   const dump = restore === undefined ? [] : [projectFile({ files }, restore.file, NO_BACKUP)]
   const all = { me, flavour, servers: [...members.managed] }
+  const until = restore?.until
+  // Its binary log belongs to the backup.
+  const maker = backupHost(context.options, members)?.name ?? me
+  const restored =
+    until === undefined
+      ? all
+      : { ...all, servers: [maker], through: { account: BACKUP, command: [MOMENT, until], result: `the data of ${until}` } }
   const dumps = dump.map((content) =>
-    databaseDump({ name: restore?.file ?? '', content, loseRowsWrittenSince: restore?.lose_rows_written_since ?? false, ...all }),
+    databaseDump({ name: restore?.file ?? '', content, loseRowsWrittenSince: restore?.lose_rows_written_since ?? false, ...restored }),
   )
   const arriving = dumps.flatMap(({ spec }) => [...spec.tables])
   return [

@@ -61,7 +61,8 @@ const SOFTWARE: Readonly<Record<Flavour, Software>> = {
     }),
     accounts: [{ user: 'prometheus', privileges: ['PROCESS', 'SLAVE MONITOR'] }],
     seesReplication: [],
-    readsAll: ['SELECT', 'SHOW VIEW', 'TRIGGER', 'EVENT', 'LOCK TABLES', 'RELOAD', 'PROCESS'],
+    // The last two are for the position of a dump in the binary log, and for a later moment.
+    readsAll: ['SELECT', 'SHOW VIEW', 'TRIGGER', 'EVENT', 'LOCK TABLES', 'RELOAD', 'PROCESS', 'BINLOG MONITOR', 'REPLICATION SLAVE'],
   },
   mysql: {
     product: 'MySQL',

@@ -37,6 +37,7 @@ const inventory = (users: string) => {
   mysql:
     backups: { recipients: [${recipient}] }
     certificates: [{ user: sealed, group: www-data }]
+    provider_options: { gcs.fc_limit: 64, evs.suspect_timeout: PT6S }
 hosts:
 ${host('lb-01', 11)}${host('web-01', 12)}${host('web-02', 13)}groups:
   database_arbitrators: { hosts: [lb-01] }
@@ -98,7 +99,7 @@ const GRANTS = [
   'GRANT USAGE ON *.* TO mariadb.sys@localhost',
   // Accounts of the role.
   'GRANT PROCESS, SLAVE MONITOR ON *.* TO prometheus@localhost',
-  'GRANT SELECT, RELOAD, PROCESS, LOCK TABLES, SHOW VIEW, EVENT, TRIGGER ON *.* TO provision-backup@localhost',
+  'GRANT SELECT, RELOAD, PROCESS, LOCK TABLES, REPLICATION SLAVE, BINLOG MONITOR, SHOW VIEW, EVENT, TRIGGER ON *.* TO provision-backup@localhost',
   'GRANT USAGE ON *.* TO provision-health@localhost',
   // Accounts of the inventory.
   'GRANT SELECT ON other\\\\_1.* TO oddly@%',
@@ -125,6 +126,8 @@ describe('a cluster of two servers and an arbitrator', () => {
     const { status, stdout, stderr } = project.provision('verify')
     expect(`${status} ${stdout}${stderr}`).toMatch(/^0 /)
     expect(await waitForCluster(spec, SERVERS, 3)).toBeLessThan(5)
+    const galera = await sql(spec, 'web-01', 'SELECT @@wsrep_provider_options')
+    for (const option of ['gcs.fc_limit = 64;', 'evs.suspect_timeout = PT6S;']) expect(galera).toContain(option)
   })
 
   it('accepts clients with the password over TLS, and permits the granted databases', async () => {
@@ -263,6 +266,20 @@ describe('a cluster of two servers and an arbitrator', () => {
     expect(await sql(spec, 'web-02', 'SELECT COUNT(*) FROM shop.newer')).toBe('1')
     expect(run(playbook)).toMatchObject({ status: 0, applied: [] })
     expect(project.provision('verify').status).toBe(0)
+  })
+
+  it('brings back the rows of a moment after the backup, on every server', async () => {
+    await sql(spec, 'web-01', "CREATE TABLE shop.m (id INT PRIMARY KEY, v TEXT); INSERT INTO shop.m VALUES (1, 'kept'), (2, 'kept too')")
+    const moment = (await inside(spec, 'web-02', 'sleep 1.2; date -u +%Y-%m-%dT%H:%M:%SZ; sleep 1.2')).trim()
+    await sql(spec, 'web-01', "UPDATE shop.m SET v = 'lost'; DROP TABLE shop.m")
+    const playbook = 'playbooks/moment.yaml'
+    const restore = `{ restore: { file: backups/latest.sql.gz, until: '${moment}' } }`
+    project.write(playbook, `- hosts: [database, database_arbitrators, web]\n  roles:\n    - mysql: ${restore}\n`)
+    const predicted = changes(project.json('run', playbook, '--dry-run').lines, 'planned')
+    expect(predicted).toContain('web-02 create database-dump:backups/latest.sql.gz')
+    expect(run(playbook)).toMatchObject({ status: 0, stderr: '', applied: predicted })
+    for (const server of SERVERS) expect(await sql(spec, server, 'SELECT * FROM shop.m')).toBe('1\tkept\n2\tkept too')
+    expect(run(playbook)).toMatchObject({ status: 0, applied: [] })
   })
 
   it('refuses a dump without rows, and data from a host that is no server', async () => {

@@ -1,4 +1,5 @@
-import { readFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { decrypt, generateIdentity, recipientOf } from '../../src/keystore/age.ts'
@@ -67,9 +68,22 @@ const stored = async (): Promise<readonly [bucket: readonly string[], directory:
   const keys = [...listed.matchAll(/<Key>([^<]*)</g)].map(([, key = '']) => key.replace('database/', ''))
   return [keys.sort(), (await on('vault-01', 'ls ~shop/database')).trim().split('\n').sort()]
 }
-const newest = `curl -fsS --cacert /srv/authority.pem "https://${VAULT}:9000/shop/database/$(ls ~shop/database | grep ^database- | tail -n 1)"`
+/** The newest copy in the bucket, as the client of the job reads it, and the one in the directory. */
+const newestCopies = async (): Promise<readonly Buffer[]> => {
+  const name = (await on('vault-01', 'ls ~shop/database | grep ^database- | tail -n 1')).trim()
+  const s3 =
+    'env -u AWS_CA_BUNDLE rclone --config /etc/provision-backup/copy-1.conf --ca-cert /etc/provision-backup/copy-1.authority.pem cat'
+  const read = [
+    await on('db-01', `${s3} copy:shop/database/${name} | base64 -w0`),
+    await on('vault-01', `base64 -w0 ~shop/database/${name}`),
+  ]
+  return read.map((text) => Buffer.from(text, 'base64'))
+}
 const backup = () =>
-  on('db-01', 'systemctl start provision-database-backup 2>&1; echo $?; journalctl -u provision-database-backup -o cat -n 12 --no-pager')
+  on(
+    'db-01',
+    '{ systemctl start provision-database-backup 2>/dev/null && echo 0 || echo 1; }; journalctl -u provision-database-backup -o cat -n 12 --no-pager',
+  )
 
 beforeAll(async () => {
   project.write('playbooks/site.yaml', '- { hosts: database, roles: [mysql] }\n')
@@ -104,12 +118,39 @@ describe('copies of backups outside the site', () => {
     expect(await backup()).toMatch(/^0\n/)
     const kept = [...OLD.slice(2), expect.stringMatching(/^database-2.*\.age$/), 'notes.txt']
     expect(await stored()).toEqual([[...kept, `others/${OLD[0]}`], kept])
-    for (const read of [newest, 'cat ~shop/database/$(ls ~shop/database | grep ^database- | tail -n 1)']) {
-      const sealed = Buffer.from(await on('vault-01', `${read} | base64 -w0`), 'base64')
+    for (const sealed of await newestCopies())
       expect(gunzipSync(await decrypt(sealed, [reader], { file: 'copy' })).toString()).toContain("'a row'")
-    }
     expect(project.provision('verify')).toMatchObject({ status: 0 })
     expect(await on('db-01', 'systemctl --failed -q --plain --no-legend')).toBe('')
+  })
+
+  it('bring back dropped tables with the rows of a moment, and leave the others unchanged', async () => {
+    await sql(
+      spec,
+      'db-01',
+      "INSERT INTO shop.t VALUES (2, 'after the backup'); CREATE TABLE shop.later (id INT PRIMARY KEY); INSERT INTO shop.later VALUES (7)",
+    )
+    await sql(spec, 'db-01', 'CREATE TABLE shop.kept (id INT PRIMARY KEY); FLUSH BINARY LOGS')
+    await sql(spec, 'db-01', "INSERT INTO shop.t VALUES (3, 'a\\'b')")
+    const moment = (await on('db-01', 'sleep 1.1; date -u +%Y-%m-%dT%H:%M:%SZ; sleep 1.1')).trim()
+    await sql(spec, 'db-01', "INSERT INTO shop.t VALUES (4, 'too late'); DROP TABLE shop.t, shop.later; INSERT INTO shop.kept VALUES (1)")
+    const [, sealed = Buffer.alloc(0)] = await newestCopies()
+    mkdirSync(join(project.root, 'backups'), { recursive: true })
+    writeFileSync(join(project.root, 'backups/latest.sql.gz'), await decrypt(sealed, [reader], { file: 'backups/latest.sql.gz' }))
+    const playbook = 'playbooks/moment.yaml'
+    project.write(playbook, `- hosts: database\n  roles:\n    - mysql: { restore: { file: backups/latest.sql.gz, until: '${moment}' } }\n`)
+    const dry = project.json('run', playbook, '--dry-run').lines
+    expect(changes(dry, 'planned')).toContain('db-01 create database-dump:backups/latest.sql.gz')
+    const { status, stderr, lines } = project.json('run', playbook)
+    expect({ status, stderr, applied: changes(lines, 'applied') }).toEqual({ status: 0, stderr: '', applied: changes(dry, 'planned') })
+    expect(await sql(spec, 'db-01', 'SELECT * FROM shop.t; SELECT * FROM shop.later; SELECT * FROM shop.kept')).toBe(
+      "1\ta row\n2\tafter the backup\n3\ta'b\n7\n1",
+    )
+    expect(project.json('run', playbook)).toMatchObject({
+      status: 0,
+      lines: expect.arrayContaining([expect.objectContaining({ result: 'converged' })]),
+    })
+    expect(await on('db-01', 'ls /var/lib/provision-database-backup; ls /var/lib/provision')).not.toMatch(/moment|database-dump$/m)
   })
 
   it('that do not arrive fail the job, and the others are made', async () => {

@@ -49,7 +49,11 @@ describe('the resources, in their order,', () => {
         ...['unreplicated:database', ...PACKAGES, ...SERVER, ...HEALTH, 'galera:database', ...CONTENTS('web-02')],
         ...['database-account:provision-backup@localhost', ...BACKUP_ACCOUNT, 'package:age', 'directory:/var/lib/provision-metrics'],
         ...['directory:/var/lib/provision-metrics/database-backup', 'file:/usr/local/lib/provision/database-backup'],
-        ...['file:/usr/local/lib/provision/database-backup-result', 'unit:provision-database-backup.service'],
+        ...[
+          'file:/usr/local/lib/provision/database-moment',
+          'file:/usr/local/lib/provision/database-backup-result',
+          'unit:provision-database-backup.service',
+        ],
         ...['unit:provision-database-backup.timer', 'service:provision-database-backup.timer', ...PROXY],
       ],
     ],
@@ -303,7 +307,10 @@ it('accounts of the role have exactly their privileges', () => {
   expect(grants('prometheus')).toEqual([{ on: '*.*', privileges: ['PROCESS', 'SLAVE MONITOR'] }])
   expect(grants('provision-health')).toEqual([])
   expect(grants('provision-backup', BACKUPS)).toEqual([
-    { on: '*.*', privileges: ['EVENT', 'LOCK TABLES', 'PROCESS', 'RELOAD', 'SELECT', 'SHOW VIEW', 'TRIGGER'] },
+    {
+      on: '*.*',
+      privileges: ['BINLOG MONITOR', 'EVENT', 'LOCK TABLES', 'PROCESS', 'RELOAD', 'REPLICATION SLAVE', 'SELECT', 'SHOW VIEW', 'TRIGGER'],
+    },
   ])
 })
 
