@@ -11,7 +11,7 @@ export interface HealthCheck {
   readonly request?: { readonly path: string; readonly host: string; readonly status: number }
 }
 
-/** Shell functions that ask HAProxy. A script that begins with them ends at once with success if HAProxy does not run. */
+/** Shell functions that ask HAProxy. A script that begins with them ends at once with success if HAProxy is stopped. */
 export const askHaproxy: Script = sh`
 ask() { printf '%s\\n' "$1" | timeout 10 socat -t 5 - UNIX-CONNECT:${SOCKET} 2>/dev/null; }
 stat() { ask 'show stat'; }
@@ -23,6 +23,8 @@ described() { stat | awk -F, -v section="$1" -v name="$2" 'NR == 1 { sub(/^# /, 
     if ($at["last_chk"] != "") last = last " " $at["last_chk"]
     printf "%s%s in %s is %s (%s)", (some ? ", " : ""), $2, $1, $18, last; some = 1 }'; }
 [ -S ${SOCKET} ] && command -v socat >/dev/null || exit 0
+# It leaves its socket when it is stopped. One that crashed or hangs is not inactive: its silence is no health.
+[ "$(systemctl is-active haproxy.service 2>/dev/null)" != inactive ] || exit 0
 `
 
 /** Shell function `answers SECTION SERVER` that sends a health check as HAProxy does; a failure sets `$problem`. */
