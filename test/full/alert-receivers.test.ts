@@ -1,4 +1,5 @@
 import { createServer } from 'node:http'
+import { createServer as createSecure } from 'node:https'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { inside } from '../e2e/support/interrupt.ts'
 import { down, referenceLab, up } from '../e2e/support/lab.ts'
@@ -13,8 +14,8 @@ const SUBNET = '10.79.65'
 const project = referenceProject('t-receivers', SUBNET)
 const whole = referenceLab(project, SUBNET)
 const spec = { ...whole, hosts: whole.hosts.slice(0, 2) }
-const OWN = ownCertificate(project, [`${SUBNET}.1`, `${SUBNET}.12`])
-const CHAT = { path: '/services/T0/B0/a-poison-word', channel: '#operations', ...OWN }
+const PAIR = ownCertificate(project, [`${SUBNET}.1`, `${SUBNET}.12`])
+const CHAT = { path: '/services/T0/B0/a-poison-word', channel: '#operations', ...PAIR }
 let hook: Receiver
 let chat: Slack
 let services: Incidents
@@ -31,10 +32,37 @@ const SERVICES = [
   `{ name: genie, type: opsgenie, api_key: ${KEYS.opsgenie}, url: '${at}/' }`,
   `{ name: players, type: discord, url: '${at}${KEYS.discord}' }`,
   `{ name: office, type: teams, url: '${at}${KEYS.teams}' }`,
+  `{ name: bell, type: ntfy, url: '${at}${KEYS.ntfy}', auth: { token: ${KEYS.ntfyToken} } }`,
+  `{ name: bot, type: telegram, url: '${at}', bot_token: '${KEYS.telegram}', chat_id: -7 }`,
+  `{ name: guard, type: webhook, url: '${at}/hook', auth: { token: ${KEYS.webhook} } }`,
+  `{ name: door, type: webhook, url: '${at}/login', auth: { user: ann, password: ${KEYS.webhook} } }`,
 ]
 const GOOD = [webhook('phone', 5995), channel('chat', CHAT.path), mail('mail', MAIL.password), ...SERVICES]
 
-const configure = (receivers: readonly string[]): void => {
+/** What administrators add: rules, silences, checks, exporters and probes of their own. */
+const OWN = `    rules:
+      - { name: QueueTooLong, expr: 'provision_check_value{check="queue"} > 5', severity: critical, summary: '{{ $value }} orders wait on {{ $labels.host }}' }
+      - { name: Silent, expr: 'provision_check_value{check="queue"} > 5', severity: critical, summary: nobody hears this }
+    silence: [{ rule: Silent, hosts: [web-01], why: test }]
+    checks: [{ name: queue, script: checks/queue.sh, hosts: [web-01], every_seconds: 10, severity: critical, summary: the queue is closed }]
+    targets:
+      - { job: again, at: 'http://127.0.0.1:9100/metrics', hosts: [web-01] }
+      - { job: outside, url: 'https://${SUBNET}.1:5991/metrics', auth: { token: exporter-poison }, ca_file: ${AUTHORITY} }
+    probes:
+      - { name: submission, tcp: 'web-01:587', answer: '^220 ' }
+      - { name: page, url: 'https://${SUBNET}.1:5991/page', status: 200, body: 'all .* well', auth: { user: ann, password: page-poison }, ca_file: ${AUTHORITY} }
+      - { name: certificate, tls: '${SUBNET}.1:5991', ca_file: ${AUTHORITY} }
+      - { name: another page, url: 'https://${SUBNET}.1:5991/page', body: 'nothing is well', ca_file: ${AUTHORITY} }
+`
+
+/** An exporter and a page outside the site, which want a token and a password. */
+const outside = createSecure(PAIR, ({ url, headers }, response) => {
+  const wanted = url === '/metrics' ? 'Bearer exporter-poison' : `Basic ${Buffer.from('ann:page-poison').toString('base64')}`
+  if (headers.authorization !== wanted) return void response.writeHead(401).end()
+  response.end(url === '/metrics' ? 'outside_value 7\n' : 'all is well\n')
+})
+
+const configure = (receivers: readonly string[], own = OWN): void => {
   const lab = `.provision/lab/${project.lab}`
   project.write(
     'inventory/site.yaml',
@@ -46,7 +74,7 @@ const configure = (receivers: readonly string[]): void => {
   monitoring:
     interval_seconds: 5
     checks_seconds: 10
-    receivers:
+${own}    receivers:
 ${receivers.map((one) => `      - ${one}\n`).join('')}hosts:
   lb-01: { address: ${SUBNET}.11 }
   web-01: { address: ${SUBNET}.12 }
@@ -68,6 +96,8 @@ beforeAll(async () => {
   chat = await slack(`${SUBNET}.1`, 5992, CHAT)
   services = await incidents(`${SUBNET}.1`, 5998)
   await new Promise<void>((resolve, reject) => broken.on('error', reject).listen(5996, `${SUBNET}.1`, resolve))
+  await new Promise<void>((resolve, reject) => outside.on('error', reject).listen(5991, `${SUBNET}.1`, resolve))
+  project.write('checks/queue.sh', '#!/bin/sh\necho 3\n')
   expect(await project.provisionBeside('run')).toMatchObject({ status: 0, stderr: '' })
 })
 afterAll(async () => {
@@ -75,6 +105,7 @@ afterAll(async () => {
   chat?.close()
   services?.close()
   broken.close()
+  outside.close()
   await down(spec)
   project.remove()
 })
@@ -85,9 +116,57 @@ const mailbox = (): Promise<string> => inside(spec, 'web-01', 'cat /var/mail/ann
 const REACHED = [
   ...['phone (webhook)', 'chat (slack)', 'mail (email)'],
   ...['duty (pagerduty)', 'genie (opsgenie)', 'players (discord)', 'office (teams)'],
+  ...['bell (ntfy)', 'bot (telegram)', 'guard (webhook)', 'door (webhook)'],
 ]
 /** Requests to a service, from the first with this beginning of its path. */
 const asked = (path: string) => services.asked.filter((one) => one.path.startsWith(path))
+
+/** Values of a query, by the labels `instance` or `job`. */
+const query = async (expr: string): Promise<Readonly<Record<string, string>>> => {
+  const answer = await inside(spec, 'lb-01', `promtool query instant http://127.0.0.1:9090 '${expr}'`)
+  const lines = answer.split('\n').filter((line) => line.includes('=>'))
+  return Object.fromEntries(lines.map((line) => [/(?:instance|check)="([^"]*)"/.exec(line)?.[1] ?? '', /=> (\S+)/.exec(line)?.[1] ?? '']))
+}
+
+describe('probes, exporters and checks of the options', () => {
+  it('succeed and fail as they shall', async () => {
+    const probes = { submission: '1', page: '1', certificate: '1', 'another page': '0' }
+    await expect.poll(() => query('probe_success{job=~"site|service"}'), { timeout: 60_000, interval: 2000 }).toEqual(probes)
+    expect(await query('outside_value{job="outside"}')).toEqual({ [`${SUBNET}.1:5991`]: '7' })
+    expect(await query('up{job="again"}')).toEqual({ 'web-01': '1' })
+    await expect.poll(() => query('provision_check_value'), { timeout: 30_000, interval: 2000 }).toEqual({ queue: '3' })
+    // Another account of the monitoring server cannot let the exporter send the password of the page.
+    const probe = 'http://127.0.0.1:9115/probe?module=own-2\\&target=https://x.test/'
+    expect(await inside(spec, 'lb-01', `su -s /bin/sh nobody -c "curl -sk ${probe} | grep -c probe_success || :"`)).toBe('0\n')
+    const secure = 'curl -sk https://127.0.0.1:9115/metrics'
+    expect(await inside(spec, 'lb-01', `su -s /bin/sh nobody -c "${secure} | grep -c blackbox || :"`)).toBe('0\n')
+  })
+
+  it('send alerts, those of own rules too, except silenced ones', async () => {
+    project.write('checks/queue.sh', '#!/bin/sh\necho 12\nexit 1\n')
+    const since = Date.now()
+    expect(await project.provisionBeside('run', '--role', 'monitoring')).toMatchObject({ status: 0, stderr: '' })
+    const told = await Promise.all([
+      hook.await(since, 'firing', 'QueueTooLong', 'web-01', 90),
+      hook.await(since, 'firing', 'CheckFailed', 'web-01', 90),
+    ])
+    expect(told.map(({ annotations, labels }) => [annotations.summary, labels.severity])).toEqual([
+      ['12 orders wait on web-01', 'critical'],
+      ['the queue is closed (check queue on web-01)', 'critical'],
+    ])
+    expect(await query('ALERTS{alertname="Silent",alertstate="firing"}')).toEqual({ queue: '1' })
+    expect(hook.told.map(({ labels }) => labels.alertname)).not.toContain('Silent')
+    const security = await inside(spec, 'web-01', 'systemd-analyze security provision-check-queue.service --no-pager | tail -n 1')
+    process.stdout.write(security)
+    // A check that is taken away leaves no alert.
+    const mended = Date.now()
+    configure(GOOD, OWN.replace(/^ {4}checks: .*\n/m, ''))
+    expect(await project.provisionBeside('run', '--role', 'monitoring', '--prune')).toMatchObject({ status: 0, stderr: '' })
+    await hook.await(mended, 'resolved', 'CheckFailed', 'web-01', 90)
+    await expect.poll(() => query('ALERTS{alertname=~"Check.*"}'), { timeout: 60_000, interval: 2000 }).toEqual({})
+    expect(await inside(spec, 'web-01', 'ls /etc/systemd/system | grep -c provision-check-queue || :')).toBe('0\n')
+  })
+})
 
 describe('alert receivers', () => {
   it('each get a test alert', async () => {
@@ -113,7 +192,7 @@ describe('alert receivers', () => {
     const [trigger] = asked('/v2/enqueue').filter(({ body }) => JSON.stringify(body).includes(words))
     expect(trigger?.body).toMatchObject({ event_action: 'trigger', payload: { severity: 'critical', summary: `CRITICAL: ${words}` } })
     expect(asked('/v2/alerts').map(({ body }) => body.message)).toContain(`CRITICAL: ${words}`)
-    for (const path of [KEYS.discord, KEYS.teams])
+    for (const path of [KEYS.discord, KEYS.teams, `/bot${KEYS.telegram}/sendMessage`])
       expect(JSON.stringify(asked(path).map(({ body }) => body))).toContain(`CRITICAL: ${words}`)
     process.stdout.write(`what an administrator reads:\n${(await mailbox()).split(/^From /m).at(-1)}\n`)
     await inside(spec, 'web-01', 'systemctl stop stray')

@@ -7,7 +7,7 @@ export interface Asked {
   readonly body: Readonly<Record<string, unknown>>
 }
 
-/** Services on an address of this machine that accept what PagerDuty, Opsgenie, Discord and Microsoft Teams accept, and refuse anything else. */
+/** Services on an address of this machine that accept what the services of these names accept, and a webhook with a token. They refuse anything else. */
 export interface Incidents {
   readonly asked: readonly Asked[]
   close(): void
@@ -22,7 +22,8 @@ export const incidents = async (address: string, port: number): Promise<Incident
       const path = request.url ?? ''
       const body = JSON.parse(text) as Asked['body']
       asked.push({ path, headers: request.headers, body })
-      response.writeHead(isRight({ path, headers: request.headers, body }) ? 202 : 400).end('{"status":"success","message":"refused"}')
+      const answer = path.startsWith('/bot') ? TELEGRAM : '{"status":"success","message":"refused"}'
+      response.writeHead(isRight({ path, headers: request.headers, body }) ? 202 : 400).end(answer)
     })
   })
   await new Promise<void>((resolve, reject) => server.on('error', reject).listen(port, address, resolve))
@@ -35,9 +36,15 @@ export const KEYS = {
   opsgenie: 'api-poison',
   discord: '/api/webhooks/1/poison-word',
   teams: '/workflows/poison-flow',
+  ntfy: '/poison-topic',
+  ntfyToken: 'tk_poison',
+  telegram: '7:poison-bot',
+  webhook: 'webhook-poison',
 }
 
-// The documented forms of the services: Events API v2, Alert API v2, webhooks of Discord, and Adaptive Cards.
+const TELEGRAM = '{"ok":true,"result":{"message_id":1,"date":1,"chat":{"id":-7,"type":"group"}}}'
+
+// The documented forms of the services: Events API v2, Alert API v2, webhooks of Discord, Adaptive Cards, templates of ntfy, and sendMessage.
 const isRight = ({ path, headers, body }: Asked): boolean => {
   const is = (key: string, of: Readonly<Record<string, unknown>> = body): boolean => typeof of[key] === 'string' && of[key] !== ''
   if (path === '/v2/enqueue')
@@ -45,6 +52,14 @@ const isRight = ({ path, headers, body }: Asked): boolean => {
   if (path.startsWith('/v2/alerts'))
     return headers.authorization === `GenieKey ${KEYS.opsgenie}` && (path.includes('/close') || (is('message') && is('alias')))
   if (path === KEYS.discord) return Array.isArray(body.embeds)
+  if (path.startsWith(`${KEYS.ntfy}?`)) {
+    const { searchParams } = new URL(path, 'http://x')
+    const isTemplate = searchParams.get('tpl') === 'yes' && searchParams.get('t') !== null && searchParams.get('m') !== null
+    return headers.authorization === `Bearer ${KEYS.ntfyToken}` && isTemplate && Array.isArray(body.alerts)
+  }
+  if (path === `/bot${KEYS.telegram}/sendMessage`) return body.chat_id === '-7' && is('text') && body.parse_mode === undefined
+  if (path === '/hook') return headers.authorization === `Bearer ${KEYS.webhook}` && Array.isArray(body.alerts)
+  if (path === '/login') return headers.authorization === `Basic ${Buffer.from(`ann:${KEYS.webhook}`).toString('base64')}`
   if (path === KEYS.teams) return body.type === 'message' && Array.isArray(body.attachments)
   return false
 }
