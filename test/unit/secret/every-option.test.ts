@@ -86,6 +86,10 @@ const optionsOf = async (role: string): Promise<Schema> =>
 
 /** Options that a run of that site cannot use, and the test that follows their secrets. */
 const ELSEWHERE: Readonly<Record<string, string>> = {
+  // The role app shares them with nginx.
+  'app.applications[].environment{}': 'unit/roles/app/role.test.ts',
+  'app.applications[].source(1).key': 'full/git.test.ts',
+  'app.applications[].source(1).token': 'unit/resource/fetched/git.test.ts',
   'base.administrators[].password': 'unit/resource/account/user-password.test.ts',
   'base.administrators[].totp': 'e2e/base-role.test.ts',
   'base.more_administrators[].password': 'unit/resource/account/user-password.test.ts',
