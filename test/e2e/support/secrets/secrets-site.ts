@@ -32,6 +32,8 @@ export const HOLDERS = [
   '/etc/provision-backup-files/environment',
   '/etc/provision-backup-files/password',
   '/etc/provision-backup-files/ssh-key',
+  '/etc/provision-backup/copy-1.conf',
+  '/etc/provision-backup/copy-2.key',
   '/etc/provision/provision-app-api.env',
   '/etc/ssl/haproxy/own.example.test.own.pem.key',
 ]
