@@ -82,6 +82,8 @@ echo end`,
       const [packages, answers, rest] = parts
       if (parts.length !== 3 || packages === undefined || answers === undefined || rest !== '')
         throw new Error('debconf did not report all answers')
+      // An answer is a word of the script that compares it again.
+      if (stdout.includes(0)) throw new Error('debconf reported an answer with a NUL byte')
       const installed = new Set(packages.split('\n').flatMap((one) => (one.endsWith(' installed') ? [one.split(' ', 1)[0] ?? ''] : [])))
       const given = new Map(
         answers.split('\n').flatMap((one) => (one === '' ? [] : [[one.slice(0, one.indexOf(' ')), one.slice(one.indexOf(' ') + 1)]])),

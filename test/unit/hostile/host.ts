@@ -202,6 +202,12 @@ const upgrades = (d: Dice): string => {
   return `upgrade ${d.mostly(['0 read', '0 old sudo', '100 read'], ['x'])}\n${d.some(6, line).join('')}end\n`
 }
 
+/** Packages and the answers to their questions. */
+const answeredQuestions = (d: Dice): string => {
+  const lines = (make: () => string): string => d.some(3, () => `${make()}\n`).join('')
+  return `${lines(() => `faults ${d.mostly(['installed', 'config-files'], WORDS)}`)}end\n${lines(() => `faults/name ${word(d)}`)}end\n`
+}
+
 /** The size of a swap file, whether it has the mark of one, and the free space. */
 const swapAreas = (d: Dice): string =>
   `${d.mostly([`${8 * 2 ** 20}`, '-'], NO_NUMBERS)} ${d.one(['swap', 'other'])}\nAvail\n${number(d)}\nend\n`
@@ -260,6 +266,7 @@ export const section = (d: Dice): Buffer => {
     passwords,
     upgrades,
     swapAreas,
+    answeredQuestions,
     (): string => d.some(9, () => `${number(d)} ${number(d)}\n`).join(''),
     (): string => `${fields(d, '\0')}end\0`,
     (): string => `${fields(d, '\n')}answered 0\n`,
