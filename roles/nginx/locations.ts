@@ -75,12 +75,15 @@ interface Access {
 
 const fileOf = (path: string): string => path.replaceAll('_', '__').replaceAll('/', '_')
 
-/** Returns the access of the site itself (`''`) or of a part: its own, or that of the longest part above. */
-const accessOf = (site: SiteOptions, path: string): Access => {
-  const above = Object.keys(site.locations)
+/** The parts to which a path belongs, the innermost last. */
+const partsAbove = (locations: SiteOptions['locations'], path: string): readonly string[] =>
+  Object.keys(locations)
     .filter((other) => path === other || path.startsWith(`${other}/`))
     .toSorted((one, other) => one.length - other.length)
-  return above.reduce<Access>(
+
+/** Returns the access of the site itself (`''`) or of a part: its own, or that of the longest part above. */
+const accessOf = (site: SiteOptions, path: string): Access => {
+  return partsAbove(site.locations, path).reduce<Access>(
     (outer, at) => {
       const inner = site.locations[at]
       if (inner === undefined) return outer
@@ -162,13 +165,25 @@ export interface Serving {
   pass(upstream: string, proxies: readonly string[]): readonly string[]
 }
 
+/** The part with an application that gets the requests of a part: itself, or the longest one above. */
+const passedOf = ({ locations }: SiteOptions, path: string) =>
+  partsAbove(locations, path)
+    .flatMap((from) => {
+      const { proxy, strip } = locations[from] ?? {}
+      return proxy === undefined ? [] : [{ from, proxy, strip: strip === true }]
+    })
+    .at(-1)
+
 /** The `location` blocks of parts and redirections. A regular expression in `raw` does not come before them. */
 export const partBlocks = (site: SiteOptions, { own, pass }: Serving): string =>
   [
-    ...Object.entries(site.locations).flatMap(([path, part]) => {
+    ...Object.keys(site.locations).flatMap((path) => {
       const access = partAccess(site, path)
-      if (part.proxy === undefined) return blocks(path, [...access, ...own])
-      return blocks(path, [...access, ...pass(`${upstreamOf(site, path)}${part.strip ? '/' : ''}`, part.proxy)])
+      const { from, proxy, strip } = passedOf(site, path) ?? {}
+      if (from === undefined || proxy === undefined) return blocks(path, [...access, ...own])
+      const [name, rest] = [upstreamOf(site, from), path.slice(from.length)]
+      const passed = (at: string): readonly string[] => [...access, ...pass(`${name}${strip ? at : ''}`, proxy)]
+      return [block(`= ${path}`, passed(rest || '/')), block(`^~ ${path}/`, passed(`${rest}/`))]
     }),
     ...Object.entries(site.redirects).flatMap(([from, { to, status }]) => redirectBlocks(from, to, status)),
   ].join('')

@@ -36,7 +36,9 @@ describe.runIf(hasNginx)('parts of a site', { timeout: 60_000 }, () => {
           '/admin/open': { public: true },
           '/intern': { allow: ['192.0.2.0/24'] },
           '/api': { proxy: at(api) },
+          '/api/hooks': { public: true },
           '/stripped': { proxy: at(api), strip: true },
+          '/stripped/in/ner': { public: true },
         },
         redirects: {
           '/old.html': '/new.html',
@@ -98,6 +100,14 @@ describe.runIf(hasNginx)('parts of a site', { timeout: 60_000 }, () => {
     expect((await server.get('www.test', '/stripped/users?a=1')).body).toBe('api /users?a=1 \n')
     expect((await server.get('www.test', '/stripped')).body).toBe('api / \n')
     expect(await statusOf('www.test', '/apiary')).toBe(404)
+  })
+
+  it('pass requests to the application of the part above', async () => {
+    const bodyOf = async (path: string): Promise<string> => (await server.get('www.test', path)).body
+    expect(await bodyOf('/api/hooks')).toBe('api /api/hooks \n')
+    expect(await bodyOf('/api/hooks/new?a=1')).toBe('api /api/hooks/new?a=1 \n')
+    expect(await bodyOf('/stripped/in/ner')).toBe('api /in/ner \n')
+    expect(await bodyOf('/stripped/in/ner/x?a=1')).toBe('api /in/ner/x?a=1 \n')
   })
 
   it('are closed with the site, but for health checks and public parts', async () => {
