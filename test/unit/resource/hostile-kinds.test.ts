@@ -25,7 +25,7 @@ it('an exempt kind uses only directories of root', () => {
   expect(
     paths.filter(
       (path) =>
-        !/^\/(etc|usr\/lib|usr\/bin|usr\/sbin|run\/provision|var\/lib\/provision|var\/lib\/dpkg|run\/sysctl\.d|proc|sys)\/|^\/run\/(reboot-required(\.pkgs)?|systemd\/container)$/.test(
+        !/^\/(etc|usr\/lib|usr\/bin|usr\/sbin|run\/provision|run\/provision-wireguard|var\/lib\/provision|var\/lib\/dpkg|run\/sysctl\.d|proc|sys)\/|^\/run\/(reboot-required(\.pkgs)?|systemd\/container)$/.test(
           path,
         ),
     ),
