@@ -40,14 +40,20 @@ test('the only or default role has the name of its package, and each role has a 
 })
 
 test('a role of the project has priority over a package with its name', () => {
-  const root = projectWith(['memcached'], { ...packageFiles('memcached', { roles: { memcached: './a.js' } }, { 'a.js': '' }), 'roles/memcached.ts': '' })
+  const root = projectWith(['memcached'], {
+    ...packageFiles('memcached', { roles: { memcached: './a.js' } }, { 'a.js': '' }),
+    'roles/memcached.ts': '',
+  })
   expect(findRoles(root).get('memcached')).toEqual({ path: join(root, 'roles/memcached.ts') })
 })
 
 test('a role of a package has the name in the playbook, and reads files of the package and of the project', async () => {
   const resources = `['./files/x', 'files/x', './x'].map((path) => file({ path: '/etc/' + path.replaceAll(/[./]/g, '-'), content: projectFile(context, path, 'create it') }))`
   const files = { 'a.js': role('memcached', resources), 'files/x': 'of the package\n', x: 'at its root\n' }
-  const root = linkedProject(['memcached'], { ...packageFiles('memcached', { roles: { memcached: './a.js' } }, files), 'files/x': 'of the project\n' })
+  const root = linkedProject(['memcached'], {
+    ...packageFiles('memcached', { roles: { memcached: './a.js' } }, files),
+    'files/x': 'of the project\n',
+  })
   const loaded = (await loadRoles(findRoles(root), ['memcached'])).get('memcached')
   expect(loaded?.name).toBe('memcached')
   const specs = loaded?.resources(contextOf(root)).map(({ spec }) => spec as { content: { open(): Buffer } })
@@ -69,7 +75,10 @@ test('a role of a package does not read files beside its package', async () => {
 })
 
 test('an error of a role of a package has its place in the package', async () => {
-  const root = linkedProject(['memcached'], packageFiles('memcached', { roles: { memcached: './a.js' } }, { 'a.js': role('memcached', 'nonsense') }))
+  const root = linkedProject(
+    ['memcached'],
+    packageFiles('memcached', { roles: { memcached: './a.js' } }, { 'a.js': role('memcached', 'nonsense') }),
+  )
   const loaded = (await loadRoles(findRoles(root), ['memcached/memcached'])).get('memcached/memcached')
   expect(await problemOf(() => loaded?.resources(contextOf(root)))).toMatchObject({
     where: { file: relative(process.cwd(), join(root, 'packages/memcached/a.js')), line: 2 },
@@ -87,7 +96,10 @@ test('a role with another name than package.json declares is refused', async () 
 })
 
 test('the kinds of a package are loaded under their own names, so that the policy for their orphans is known', async () => {
-  const root = linkedProject(['memcached'], packageFiles('memcached', { kinds: { 'packaged-one': './a.js' } }, { 'a.js': KIND('packaged-one') }))
+  const root = linkedProject(
+    ['memcached'],
+    packageFiles('memcached', { kinds: { 'packaged-one': './a.js' } }, { 'a.js': KIND('packaged-one') }),
+  )
   expect((await kindsOf(root)).get('packaged-one')?.name).toBe('packaged-one')
   expect(orphanPolicyOf('packaged-one:x')).toEqual({ keep: 'because of packaged-one' })
 })
