@@ -30,14 +30,13 @@ import { nameWarnings, probedNames, servedBy } from './sites/served.ts'
 import { backendsOf, checksIn, isServer, servedToAny, usersIn } from './sites/sites.ts'
 import { tcpBackendsOf, tcpWarnings } from './tcp/backends.ts'
 import { tcpFaults, tcpListens } from './tcp/options.ts'
-import { virtualChecks, virtualFacts, virtualFaults, virtualListens, virtualResources } from './virtual-address/virtual-address.ts'
+import { virtualChecks, virtualFaults, virtualListens, virtualResources } from './virtual-address/virtual-address.ts'
 
 /** HAProxy in front of the web servers, with HTTPS certificates that are ordered and renewed automatically. */
 export default defineRole({
   name: 'haproxy-tls',
   summary: 'terminates HTTPS and balances over the web servers',
   options,
-  facts: virtualFacts,
 
   listens: (context) => [
     { service: 'http', port: 80, protocol: 'tcp', from: ['anyone'] },

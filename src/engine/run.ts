@@ -172,7 +172,7 @@ const observeHost = async (
   if (session === undefined) throw new Error(`no session was opened for ${name}`)
   try {
     options.listen({ type: 'host', host: name, state: 'observing' })
-    const declared = resourcesOf(name, session.facts, { ...surroundings, own: session.own })
+    const declared = resourcesOf(name, session.facts, { ...surroundings, own: session.own, owned: session.owned })
     const resources = withOrphans({
       host: name,
       records: prepared.isAdHoc === true ? new Map() : session.owned,

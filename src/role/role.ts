@@ -149,6 +149,8 @@ export interface HostContext<Options, Own = unknown> extends FlowContext<Options
   /** The certificate authority of the site for one trust domain: `edge`, `database`, `metrics`. */
   authority(options: AuthorityOptions): Authority
   /** Shows a warning in every plan: `SSH is open to anyone`. */
+  /** Returns whether a former run declared this resource (`kind:identity`) of the role on the host, and nothing deleted it since. Undefined without a host. */
+  wasDeclared?(key: string): boolean
   warn(what: string): void
 }
 

@@ -3,17 +3,16 @@ import {
   dropin,
   type Facts,
   file,
+  type HostContext,
   type HostView,
   type Listen,
   overlap,
   Problem,
   pkg,
   type Resource,
-  type Role,
   type SiteView,
   sandbox,
   service,
-  sh,
   z,
 } from 'provision'
 import { ALIVE, CHECK, CHECK_TEXT, keepalivedConfig, waitCommand } from './keepalived.ts'
@@ -85,11 +84,11 @@ export const virtualListens = (context: BalancerContext): readonly Listen[] =>
     : [{ service: 'balancers', port: 0, protocol: 'vrrp', from: othersOf(context).map(({ name }) => ({ host: name })) }]
 
 /** Resources of keepalived. They are declared after HAProxy, which keepalived checks. */
-export const virtualResources = (context: BalancerContext & { readonly facts: Facts }): readonly Resource[] => {
+export const virtualResources = (context: BalancerContext & Pick<HostContext<Options>, 'facts' | 'wasDeclared'>): readonly Resource[] => {
   const { host, site, options } = context
   const { virtual_address: virtual, virtual_router_id: id, virtual_interface: named } = options
   const [first] = virtual ?? []
-  if (virtual === undefined || first === undefined) return formerResources(context.facts)
+  if (virtual === undefined || first === undefined) return formerResources(context)
   const instance = {
     host: host.name,
     interface: named ?? interfaceFor(first, host, context.facts),
@@ -127,18 +126,9 @@ export const virtualResources = (context: BalancerContext & { readonly facts: Fa
   ]
 }
 
-/** Drop-in of keepalived, by which a host shows that it shared addresses. */
-const DROPIN = `/etc/systemd/system/${UNIT}.d/provision.conf`
-
-/** What the role asks a host: whether it shares addresses, also after the option was removed. */
-export const virtualFacts: Exclude<Role['facts'], undefined> = {
-  script: sh`[ ! -f ${DROPIN} ] || echo keepalived=ours`,
-  schema: z.object({ keepalived: z.string().optional() }),
-}
-
-/** Resources that end the sharing of addresses on a host that did. Without VRRP between them, each balancer would take the addresses. */
-const formerResources = (facts: Facts & { readonly own?: { readonly keepalived?: string } }): readonly Resource[] =>
-  facts.own?.keepalived !== 'ours'
+/** Resources that end the sharing of addresses on a host that did, by its record. Without VRRP between them, each balancer would take the addresses. */
+const formerResources = ({ wasDeclared }: Pick<HostContext<Options>, 'wasDeclared'>): readonly Resource[] =>
+  wasDeclared?.(`unit:${UNIT}.d/provision.conf`) !== true
     ? []
     : [
         service({ unit: UNIT, running: false, enabled: false }),

@@ -12,6 +12,7 @@ import { pathsTo } from '../../role/written.ts'
 import type { Listener } from '../events.ts'
 import { type DeclaredResource, mergeDeclared, withTriggers } from './declared.ts'
 import type { Declaring } from './identities.ts'
+import type { OwnedRecords } from './orphans.ts'
 import { ownedBy } from './owned.ts'
 
 /** The input of roles apart from the host's facts. */
@@ -22,6 +23,8 @@ export interface Surroundings {
   readonly listen: Listener
   /** What the host answered to the questions of its roles. Undefined before it was contacted. */
   readonly own?: ReadonlyMap<string, unknown>
+  /** The host's records. Undefined before it was contacted. */
+  readonly owned?: OwnedRecords
   /** Whether hosts record the resources of each role. Default: they do. */
   readonly isRecorded?: boolean
 }
@@ -106,7 +109,7 @@ const withOwn = (facts: Facts, own: unknown): Facts & { readonly own: unknown } 
 const contextOf = (
   { context, host, role }: Bound,
   facts: Facts,
-  { bindings, files, identities, listen, own }: Surroundings,
+  { bindings, files, identities, listen, own, owned }: Surroundings,
 ): HostContext<unknown> => ({
   ...context,
   facts: own === undefined ? facts : withOwn(facts, own.get(role.name)),
@@ -118,6 +121,8 @@ const contextOf = (
   files,
   acmeAccount: (options) => identities.acmeAccount(role.name, options),
   authority: (options) => identities.authority(role.name, options),
+  // As a fact of the host, it is unknown before the host was contacted.
+  wasDeclared: (key) => facts.codename !== '' && owned?.get(role.name)?.lines.some((one) => one.key === key) === true,
   warn: (what) => listen({ type: 'warning', host, role: role.name, what }),
 })
 
