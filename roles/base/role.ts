@@ -47,7 +47,7 @@ export default defineRole({
     ...systemFaults(options),
   ],
 
-  resources: ({ options, facts, host, site, warn }) => {
+  resources: ({ options, facts, host, site, wasDeclared = () => false, warn }) => {
     if (facts.container) warn('container: clock and non-network kernel settings are managed by the machine it runs on, skipped here')
     const people = accountsOf(options)
     return [
@@ -73,7 +73,7 @@ export default defineRole({
       ...accounts(people),
       ...sftp(options.sftp_accounts),
       // Last, because the new accounts must exist before sshd is restricted.
-      ...ssh(options.ssh, facts, { people, match: sftpMatches(options.sftp_accounts) }),
+      ...ssh(options.ssh, facts, { people, match: sftpMatches(options.sftp_accounts), wasDeclared }),
     ]
   },
 

@@ -92,7 +92,7 @@ const settingsOf = ({ root_login, settings, certificates }: Ssh, KexAlgorithms: 
 }
 
 /** sshd with keys only and modern algorithms. A new connection must confirm a change. */
-export const ssh = (options: Ssh, facts: Facts, { people, match }: Accounts): readonly Resource[] =>
+export const ssh = (options: Ssh, facts: Facts, { people, match, wasDeclared }: Accounts): readonly Resource[] =>
   options.enabled
     ? [
         ...certificateFiles(options.certificates, people),
@@ -102,13 +102,17 @@ export const ssh = (options: Ssh, facts: Facts, { people, match }: Accounts): re
           match: [...match, ...codeMatches(people)].map((one) => ({ users: [...one.users], settings: one.settings })),
           confirmSeconds: options.confirm_seconds,
         }),
-        ...certificateLeftovers(options.certificates),
-        ...codeLeftovers(people),
+        // After sshd stopped to use them.
+        ...[...certificateLeftovers(options.certificates), ...codeLeftovers(people)].filter(({ kind, id }) =>
+          wasDeclared(`${kind.name}:${id}`),
+        ),
       ]
     : []
 
 interface Accounts {
   readonly people: readonly Coded[]
+  /** Whether a former run declared a resource. */
+  wasDeclared(key: string): boolean
   readonly match: readonly { readonly users: readonly string[]; readonly settings: Readonly<Record<string, string>> }[]
 }
 

@@ -15,7 +15,14 @@ const host = { name: 'web-01', user: 'ops' } as HostView
 const site = { hosts: [host], group: () => [], withRole: () => [host] }
 
 const resources = (options: object) =>
-  base.resources({ options: base.options.parse(options), facts, host, site, warn: () => {} } as unknown as HostContext<never>)
+  base.resources({
+    options: base.options.parse(options),
+    facts,
+    host,
+    site,
+    wasDeclared: () => true,
+    warn: () => {},
+  } as unknown as HostContext<never>)
 const keys = (options: object): readonly string[] => resources(options).map(({ kind, id }) => `${kind.name}:${id}`)
 const specOf = (options: object, key: string) => resources(options).find(({ kind, id }) => `${kind.name}:${id}` === key)?.spec
 const textOf = (options: object, path: string): string | undefined => {
@@ -305,4 +312,14 @@ describe('the report of upgrades', () => {
     expect(readFileSync(join(directory, 'upgrades.prom'), 'utf8')).toMatch(/^provision_upgraded_packages 1$/m)
     rmSync(directory, { recursive: true })
   })
+})
+
+it('removes the rests of certificates and codes only where a former run declared them', () => {
+  const restsWith = (wasDeclared: (key: string) => boolean) =>
+    base
+      .resources({ options: base.options.parse({}), facts, host, site, wasDeclared, warn: () => {} } as unknown as HostContext<never>)
+      .map(({ kind, id }) => `${kind.name}:${id}`)
+      .filter((key) => /provision-authorities|pam_google/.test(key))
+  expect(restsWith(() => false)).toEqual([])
+  expect(restsWith((key) => key.startsWith('line:'))).toEqual(['line:/etc/pam.d/sshd#pam_google_authenticator.so'])
 })

@@ -15,7 +15,14 @@ const site = { hosts: [host], group: () => [], withRole: (name: string) => (name
 
 type Resources = ReturnType<typeof base.resources>
 const resources = (options: object, facts: Partial<Facts> = MACHINE, warn: (what: string) => void = () => {}): Resources =>
-  base.resources({ options: base.options.parse(options), facts, host, site, warn } as unknown as HostContext<never>)
+  base.resources({
+    options: base.options.parse(options),
+    facts,
+    host,
+    site,
+    wasDeclared: () => true,
+    warn,
+  } as unknown as HostContext<never>)
 const keys = (found: Resources): readonly string[] => found.map(({ kind, id }) => `${kind.name}:${id}`)
 const textOf = (found: Resources, path: string): string =>
   found
