@@ -58,4 +58,4 @@ const isDeleted = (to: string): boolean => to.endsWith('.provision-tree/former')
 const isOfDebconf = (path: string): boolean => path.startsWith('/var/cache/debconf/')
 
 // A link has no content: its target is stored with the directory.
-const isLink = (path: string): boolean => /\.link\.provision-new$|\/current$/.test(path)
+const isLink = (path: string): boolean => /\.link\.provision-new$|\/(current|\.current\.new)$/.test(path)
