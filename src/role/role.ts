@@ -148,9 +148,9 @@ export interface HostContext<Options, Own = unknown> extends FlowContext<Options
   acmeAccount(options: AcmeOptions): AcmeAccount
   /** The certificate authority of the site for one trust domain: `edge`, `database`, `metrics`. */
   authority(options: AuthorityOptions): Authority
-  /** Shows a warning in every plan: `SSH is open to anyone`. */
   /** Returns whether a former run declared this resource (`kind:identity`) of the role on the host, and nothing deleted it since. Undefined without a host. */
   wasDeclared?(key: string): boolean
+  /** Shows a warning in every plan: `SSH is open to anyone`. */
   warn(what: string): void
 }
 

@@ -37,9 +37,9 @@ export interface IdentityStep {
   /** Certificate signing request (PEM). The certificate has the names of the site, not those of the request. */
   readonly request: string
   readonly names: readonly string[]
-  /** Usages and lifetime of a certificate by an authority of the site. */
   /** Profile of a certificate of an ACME authority. */
   readonly profile?: string
+  /** Usages and lifetime of a certificate by an authority of the site. */
   readonly leaf?: { readonly usages: readonly ('server' | 'client')[]; readonly lifetimeDays: number }
   readonly doing?: string
 }
