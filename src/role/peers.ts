@@ -16,7 +16,7 @@ export type Cause = { readonly written: unknown } | { readonly host: string } | 
 /** Resolves the peers of one site. Each group is resolved once, and shared by all hosts that permit it. */
 export interface PeerResolver {
   readonly site: SiteView
-  /** Peers without a problem, by their name. */
+  /** Groups and hosts without a problem, by their name. */
   readonly known: Map<string, From>
   /** Names of the sets of networks that the host has. Two hosts can have different sets of one name. */
   readonly sets?: readonly string[]
@@ -34,7 +34,7 @@ export const resolvePeers = (host: HostView, listen: Listen, resolver: PeerResol
     report(`${entry} has no permitted peers`, 'name a group, a host, administrators or anyone, or remove the entry', { written: from })
     return undefined
   }
-  const peers = from.map((peer) => resolvedOnce(peer, entry, resolver, report))
+  const peers = from.map((peer) => resolvePeer(peer, entry, resolver, report))
   if (!isPlain(from, entry, report) || peers.some((one) => one === undefined)) return undefined
   const all = peers.reduce<From>((sum, one) => joined(sum, one ?? []), [])
   return isReachable(host, all, entry, report) ? all : undefined
@@ -60,37 +60,25 @@ const isPlain = (from: readonly Peer[], entry: string, report: Report): boolean 
 
 type Named = Exclude<Peer, string | { readonly network: string } | { readonly set: string }>
 const wordOf = (peer: Named): string => ('group' in peer ? peer.group : peer.host)
-const nameOf = (peer: Peer): string =>
-  typeof peer === 'string'
-    ? peer
-    : 'network' in peer
-      ? peer.network
-      : 'set' in peer
-        ? `the set ${peer.set}`
-        : 'group' in peer
-          ? `the group ${peer.group}`
-          : `the host ${peer.host}`
-
-const resolvedOnce = (peer: Peer, entry: string, resolver: PeerResolver, report: Report): From | undefined => {
-  if (typeof peer === 'object' && 'set' in peer) return [{ name: peer.set, addresses: peer.networks }]
-  const { known } = resolver
-  const name = nameOf(peer)
-  const before = known.get(name)
-  if (before !== undefined) return before
-  const found = resolvePeer(peer, entry, resolver, report)
-  if (found !== undefined) known.set(name, found)
-  return found
+const nameOf = (peer: Peer): string => {
+  if (typeof peer === 'string') return peer
+  if ('network' in peer) return peer.network
+  if ('set' in peer) return `the set ${peer.set}`
+  return 'group' in peer ? `the group ${peer.group}` : `the host ${peer.host}`
 }
 
-const resolvePeer = (
-  peer: Exclude<Peer, { readonly set: string }>,
-  entry: string,
-  { site, sets = [] }: PeerResolver,
-  report: Report,
-): From | undefined => {
+const resolvePeer = (peer: Peer, entry: string, resolver: PeerResolver, report: Report): From | undefined => {
   if (peer === 'anyone') return 'anyone'
   if (peer === 'administrators') return [{ name: ADMINISTRATORS, addresses: [] }]
   if ('network' in peer) return [{ name: peer.network, addresses: [peer.network] }]
+  if ('set' in peer) return [{ name: peer.set, addresses: peer.networks }]
+  const name = nameOf(peer)
+  const resolved = resolver.known.get(name) ?? resolveHosts(peer, entry, resolver, report)
+  if (resolved !== undefined) resolver.known.set(name, resolved)
+  return resolved
+}
+
+const resolveHosts = (peer: Named, entry: string, { site, sets = [] }: PeerResolver, report: Report): From | undefined => {
   const found = 'group' in peer ? membersOf(peer.group, site) : site.hosts.filter(({ name }) => name === peer.host)
   if (found.length === 0) {
     const known = 'group' in peer ? [...groupsOf(site), ...sets] : site.hosts.map(({ name }) => name)
@@ -117,7 +105,8 @@ const isReachable = (host: HostView, from: From, entry: string, report: Report):
   const own = [...host.addresses, ...host.publicAddresses]
   if (from === 'anyone' || own.some((one) => isIP(one) === 0)) return true
   const families = new Set(own.map(isIP))
-  const cut = [...families].map((family) => namesWithout(from, family)).reduce((some, others) => some.filter((one) => others.includes(one)))
+  const [first, ...others] = families
+  const cut = others.reduce((some, family) => some.filter((one) => namesWithout(from, family).includes(one)), namesWithout(from, first))
   if (cut.length === 0) return true
   report(
     `${entry} permits ${list(cut)} without an IPv${[...families].join(' or IPv')} address, and ${host.name} has no other`,
@@ -127,11 +116,14 @@ const isReachable = (host: HostView, from: From, entry: string, report: Report):
   return false
 }
 
-const without = new WeakMap<Exclude<From, 'anyone'>, Map<number, readonly string[]>>()
+const without = new WeakMap<Exclude<From, 'anyone'>, Map<number | undefined, readonly string[]>>()
 
-/** The names of the peers without an address of this family. Computed once for peers that several hosts permit. */
-const namesWithout = (from: Exclude<From, 'anyone'>, family: number): readonly string[] => {
-  const known = without.get(from) ?? new Map<number, readonly string[]>()
+/**
+ * The names of the peers without an address of this family; of all peers for a host without a family. Computed once for peers that several
+ * hosts permit.
+ */
+const namesWithout = (from: Exclude<From, 'anyone'>, family: number | undefined): readonly string[] => {
+  const known = without.get(from) ?? new Map<number | undefined, readonly string[]>()
   without.set(from, known)
   const names =
     known.get(family) ??

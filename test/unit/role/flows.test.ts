@@ -62,6 +62,14 @@ describe('flows', () => {
     ])
   })
 
+  it('of a host without addresses reach it by no family, which is reported', () => {
+    const { flows, problems } = resolveFlows([declare('bare', 'nginx', listen('site', 8080, { group: 'web' }))], site)
+    expect(flows).toEqual([])
+    expect(problems.map(({ what }) => what)).toEqual([
+      'role nginx on bare: site on 8080/tcp permits web1, web2 without an IPv address, and bare has no other',
+    ])
+  })
+
   it('have the longest response time of their entries and plays', () => {
     const slow = (responseSeconds?: number, peer = 'lb'): Listen => ({
       ...listen('site', 8080, { host: peer }),
