@@ -8,7 +8,7 @@ import { inFileOrder } from '../site/source/input-problem.ts'
 import type { LocatedValue } from '../site/source/source-map.ts'
 import { setsByHost, withSets } from './flow/sets.ts'
 import { resolveFlows } from './flows.ts'
-import type { Exposed, Exposes, Flow, HostView, Role, SiteContext, SiteView } from './role.ts'
+import type { Exposed, Flow, HostView, Role, SiteContext, SiteView } from './role.ts'
 import { pathsTo, secretsAt, valueAt } from './written.ts'
 import { placeOfValue } from './yaml/place-of-value.ts'
 
@@ -87,7 +87,9 @@ export const bindRoles = (site: Site, roles: ReadonlyMap<string, Role>, found: r
       }
   const named = withSets(listening, setsByHost(bound), view)
   const { flows, problems: flowProblems } = resolveFlows(named, view, (name) => site.hosts.get(name)?.where)
-  const { exposed, problems: twice } = exposedBy(bound, flows)
+  // Two plays may bind the same role to a host; it counts once.
+  const once = bound.filter((one) => firsts.get(one.role)?.get(one.host) === one)
+  const { exposed, problems: twice } = exposedBy(once, flows)
   const all = distinctProblems([...problems, ...flowProblems, ...twice])
   if (all.length > 0) throw new Problems(inFileOrder(all))
   return { bound, flows, exposed, warnings }
@@ -101,32 +103,23 @@ const whereToAdd =
       ? new ProblemClass({ ...problem, fix: `${problem.fix}, in the variable \`${name}\` of the inventory` })
       : problem
 
-/** Returns the metrics and health probes that all roles expose. Two plays may bind the same role to a host; it counts once. */
+/** Returns the metrics and health probes that these roles expose. */
 const exposedBy = (
   bound: readonly Bound[],
   flows: readonly Flow[],
 ): { readonly exposed: readonly Exposed[]; readonly problems: readonly Problem[] } => {
   const exposed: Exposed[] = []
-  const byHost = new Map<string, Exposed[]>()
+  const jobs = new Map<string, Exposed>()
   const problems: Problem[] = []
-  const done = new Map<Role, Set<string>>()
-  for (const { host, role, context, where } of bound) {
-    const hosts = done.get(role) ?? new Set()
-    if (hosts.has(host)) continue
-    done.set(role, hosts.add(host))
-    const ofHost = byHost.get(host) ?? []
-    byHost.set(host, ofHost)
+  for (const { host, role, context, where } of bound)
     for (const one of role.exposes?.({ ...context, flows }) ?? []) {
-      const first = ofHost.find((other) => isSameMetrics(one, other))
-      if (first !== undefined) {
-        problems.push(exposedTwice(host, role, where, first))
-        continue
-      }
-      const added = { ...one, host, role: role.name }
-      ofHost.push(added)
-      exposed.push(added)
+      const added: Exposed = { ...one, host, role: role.name }
+      const job = one.type === 'metrics' ? `${host} ${one.job}` : undefined
+      const first = job === undefined ? undefined : jobs.get(job)
+      if (first === undefined) exposed.push(added)
+      else problems.push(exposedTwice(host, role, where, first))
+      if (job !== undefined && first === undefined) jobs.set(job, added)
     }
-  }
   return { exposed, problems }
 }
 
@@ -153,8 +146,6 @@ const boundTwice = (host: string, role: Role, where: Where, before: Bound): Prob
     what: `role ${role.name} is bound to ${host} twice with different options (first at ${placeOf(before.where)})`,
     fix: 'set its options in one place, for example in the inventory',
   })
-
-const isSameMetrics = (one: Exposes, other: Exposes): boolean => one.type === 'metrics' && other.type === 'metrics' && one.job === other.job
 
 const exposedTwice = (host: string, role: Role, where: Where, first: Exposed): Problem =>
   new ProblemClass({
