@@ -115,9 +115,12 @@ const contextOf = (
   facts: own === undefined ? facts : withOwn(facts, own.get(role.name)),
   flows: bindings.flows,
   exposed: bindings.exposed,
-  connections: boundOn(host, bindings).flatMap((one) =>
-    (one.role.connects?.(one.context) ?? []).map((connection) => ({ ...connection, role: one.role.name })),
-  ),
+  // Only a firewall asks for them.
+  get connections() {
+    return boundOn(host, bindings).flatMap((one) =>
+      (one.role.connects?.(one.context) ?? []).map((connection) => ({ ...connection, role: one.role.name })),
+    )
+  },
   files,
   acmeAccount: (options) => identities.acmeAccount(role.name, options),
   authority: (options) => identities.authority(role.name, options),
