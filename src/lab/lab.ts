@@ -94,7 +94,7 @@ const bringUp = async (spec: LabSpec, { release, hosts, toolsDirectory }: Prepar
 }
 
 /** The release of hosts for which neither the inventory nor the command names one. */
-const DEFAULT_RELEASE = process.env.PROVISION_LAB_RELEASE ?? 'trixie'
+export const DEFAULT_RELEASE = process.env.PROVISION_LAB_RELEASE ?? 'trixie'
 
 /** Returns each host with its base image. The hosts of one release share it. */
 const withImages = async (spec: LabSpec, release: string, onProgress: OnProgress): Promise<Prepared['hosts']> => {

@@ -3,7 +3,7 @@ import { type BigIntStats, lstatSync, readdirSync, readFileSync, readlinkSync } 
 import { connect } from 'node:net'
 import { join, relative } from 'node:path'
 import { overlayOf } from '../../../src/lab/host.ts'
-import { boot, cutOff, end, type LabSpec, labDown, labUp, reconnect } from '../../../src/lab/index.ts'
+import { boot, cutOff, DEFAULT_RELEASE, end, type LabSpec, labDown, labUp, reconnect } from '../../../src/lab/index.ts'
 import { releaseOf } from '../../../src/lab/machine/release.ts'
 import type { Project } from './project.ts'
 
@@ -16,7 +16,7 @@ const PACKAGES = [
 ]
 
 /** The release of the lab hosts for which a test names none. */
-export const RELEASE = releaseOf(process.env.PROVISION_LAB_RELEASE ?? 'trixie')
+export const RELEASE = releaseOf(DEFAULT_RELEASE)
 
 /** The same lab with hosts on which the packages of the roles are installed. Their first run takes half as long as on bare hosts. */
 export const installed = <S extends LabSpec>(spec: S): S => ({ ...spec, packages: PACKAGES })
