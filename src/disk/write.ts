@@ -44,15 +44,20 @@ const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants
 export const writeWhole = (path: string, contents: Uint8Array | string, writing: Writing): boolean => {
   const { shown = path } = writing
   return reporting(shown, () => {
-    const target = targetOf(path, shown)
-    if (writing.directory !== undefined) makeDirectory(dirname(target), writing.directory)
-    const folder = openFolder(dirname(target))
+    const { folder, name } = openPlace(path, shown, writing)
     try {
-      return writeIn(folder, basename(target), contents, writing)
+      return writeIn(folder, name, contents, writing)
     } finally {
       folder.close()
     }
   })
+}
+
+/** The directory of a file, made if `directory` says so, and the name of the file in it. */
+const openPlace = (path: string, shown: string, { directory }: Writing): { readonly folder: Folder; readonly name: string } => {
+  const target = targetOf(path, shown)
+  if (directory !== undefined) makeDirectory(dirname(target), directory)
+  return { folder: openFolder(dirname(target)), name: basename(target) }
 }
 
 /** Like `writeWhole`, in an open directory. Replaces a link with that name instead of following it. */
@@ -81,14 +86,12 @@ export interface PartialFile {
 export const writeInPieces = (path: string, writing: Omit<Writing, 'onlyNew'>): PartialFile => {
   const { shown = path } = writing
   return reporting(shown, () => {
-    const target = targetOf(path, shown)
-    if (writing.directory !== undefined) makeDirectory(dirname(target), writing.directory)
-    const folder = openFolder(dirname(target))
+    const { folder, name } = openPlace(path, shown, writing)
     const part = openPart(folder)
     return {
       write: (chunk) => reporting(shown, () => part.write(chunk)),
       finish: () => {
-        reporting(shown, () => part.finish(basename(target), writing))
+        reporting(shown, () => part.finish(name, writing))
       },
       close: () => {
         part.close()
