@@ -314,7 +314,7 @@ describe('the report of upgrades', () => {
   })
 })
 
-it('removes the rests of certificates and codes only where a former run declared them', () => {
+it('removes what certificates and codes left only where a former run declared it', () => {
   const restsWith = (wasDeclared: (key: string) => boolean) =>
     base
       .resources({ options: base.options.parse({}), facts, host, site, wasDeclared, warn: () => {} } as unknown as HostContext<never>)
