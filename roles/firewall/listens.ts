@@ -1,4 +1,4 @@
-import { type Listen, network, type Peer } from 'provision'
+import { type Listen, peerOf } from 'provision'
 import type { Options } from './options.ts'
 
 type Opened = Omit<Options['open'][string], 'forwarded'> & { readonly forwarded?: boolean }
@@ -25,6 +25,3 @@ const listenOf = (service: string, { port, protocol, from, why, rate, forwarded 
   ...(forwarded === true && { forwarded }),
   ...(rate !== undefined && { rate: { perMinute: rate.per_minute, burst: rate.burst } }),
 })
-
-const peerOf = (word: string): Peer =>
-  word === 'anyone' || word === 'administrators' ? word : network.safeParse(word).success ? { network: word } : { group: word }
