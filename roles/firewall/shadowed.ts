@@ -1,4 +1,5 @@
 import { overlap } from 'provision'
+import { prefixOf } from './rules/text.ts'
 
 /** Conditions of a rule by key (`tcp dport`), with the values that each admits. */
 interface Rule {
@@ -37,7 +38,6 @@ const rangeOf = (text: string): readonly [number, number] | undefined => {
 }
 
 const isNetwork = (text: string): boolean => /^[\da-f.:]+(\/\d+)?$/i.test(text) && /[.:]/.test(text)
-const prefixOf = (network: string): number => Number(network.split('/')[1] ?? (network.includes(':') ? 128 : 32))
 
 const PROTOCOLS = /^(ip|ip6|tcp|udp|sctp|th|ct|icmp|icmpv6|meta)$/
 const INTERFACES = /^(iif|iifname|oif|oifname)$/

@@ -1,5 +1,5 @@
 import type { Flow } from 'provision'
-import { distinct, fromSets, hasNetwork, limitRules, plain, rule, setsOf } from './text.ts'
+import { distinct, fromSets, limitRules, plain, rule, setsOf } from './text.ts'
 
 const suffixOf = (flow: Flow): string => (flow.interface === undefined ? '' : `_${plain(flow.interface)}`)
 const wayOf = (flow: Flow): string => `${flow.protocol}_${flow.port}_${plain(flow.service)}${suffixOf(flow)}`
@@ -41,7 +41,7 @@ export const flowRules = (flow: Flow, knowsAdministrators: boolean): { sets: rea
   const peers = distinct(from.filter(({ addresses }) => addresses.length > 0))
   const administrators = isForAdministrators(flow) && knowsAdministrators
   return {
-    sets: [...limit.sets, ...(peers.length === 0 ? [] : setsOf(setOf(flow), peers, hasNetwork(peers) ? ' flags interval;' : ''))],
+    sets: [...limit.sets, ...(peers.length === 0 ? [] : setsOf(setOf(flow), peers))],
     rules: [
       ...(peers.length === 0 && !administrators ? [] : limit.rules),
       ...(peers.length === 0 ? [] : fromSets(match, setOf(flow), counter, comment)),

@@ -1,5 +1,5 @@
 import type { Outgoing, Policy, SitePort } from './policy.ts'
-import { distinct, hasNetwork, indent, plain, rule, setsOf } from './text.ts'
+import { distinct, elementsOf, indent, ofFamily, plain, rule, setsOf } from './text.ts'
 
 /**
  * What every host needs to work. apt downloads with the account _apt, which every host has. Root downloads too: images, files, and packages
@@ -28,22 +28,16 @@ export const outgoingSets = ({ outgoing }: Policy): readonly string[] =>
     ? []
     : [
         ...SITE.flatMap((protocol) => ([4, 6] as const).map((family) => siteSet(outgoing.site, protocol, family))),
-        ...outgoing.to.flatMap(({ name, to }) =>
-          to === 'anyone' ? [] : setsOf(peersOf(name), distinct(to), hasNetwork(to) ? ' flags interval;' : ''),
-        ),
+        ...outgoing.to.flatMap(({ name, to }) => (to === 'anyone' ? [] : setsOf(peersOf(name), distinct(to)))),
       ]
 
 const peersOf = (name: string): string => `out_${plain(name)}_`
 
 const siteSet = (ports: readonly SitePort[], protocol: 'tcp' | 'udp', family: 4 | 6): string => {
-  const owners = new Map<string, Set<string>>()
-  for (const one of ports.filter((port) => port.protocol === protocol))
-    for (const address of one.addresses.filter((each) => each.includes(':') === (family === 6))) {
-      const key = `${address} . ${one.port}`
-      owners.set(key, (owners.get(key) ?? new Set()).add(one.name))
-    }
-  const elements = [...owners].map(([key, names]) => rule(key, [...names].join(' and '))).join(', ')
-  return `set site_${protocol}${family} { type ipv${family}_addr . inet_service;${elements === '' ? '' : ` elements = { ${elements} }`} }`
+  const owned = ports
+    .filter((one) => one.protocol === protocol)
+    .flatMap(({ name, addresses, port }) => ofFamily(addresses, family).map((address) => [`${address} . ${port}`, name] as const))
+  return `set site_${protocol}${family} { type ipv${family}_addr . inet_service;${elementsOf(owned)} }`
 }
 
 /** The chain of outgoing packets; empty without the option. */
@@ -62,7 +56,7 @@ export const outgoingChain = ({ outgoing }: Policy): string => {
     ...ALWAYS,
     ...site,
     ...vrrp,
-    ...outgoing.to.flatMap((one) => outgoingRules(one)),
+    ...outgoing.to.flatMap(outgoingRules),
     '',
     rule('counter name drop_output', other),
     rule(`limit rate 10/minute burst 5 packets log prefix "provision-out: " level info flags skuid`, other),

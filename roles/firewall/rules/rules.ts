@@ -33,7 +33,7 @@ const denyRules = ({ deny }: Policy): readonly string[] =>
       ]
 
 const denySets = ({ deny }: Policy): readonly string[] =>
-  deny.length === 0 ? [] : setsOf('deny', [{ name: 'denied', addresses: deny }], ' flags interval;')
+  deny.length === 0 ? [] : setsOf('deny', [{ name: 'denied', addresses: deny }], true)
 
 const counters = (policy: Policy): readonly string[] => {
   const { flows, sshRate, administrators, deny } = policy
@@ -51,4 +51,4 @@ const counters = (policy: Policy): readonly string[] => {
 }
 
 const administratorSets = ({ administrators }: Policy): readonly string[] =>
-  administrators.length === 0 ? [] : setsOf('administrators', [{ name: 'administrators', addresses: administrators }], ' flags interval;')
+  administrators.length === 0 ? [] : setsOf('administrators', [{ name: 'administrators', addresses: administrators }], true)

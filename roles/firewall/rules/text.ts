@@ -21,21 +21,28 @@ const shortened = (comment: string): string => {
         .replace(/\uFFFD$/, '')}...`
 }
 
-/** Sets of both address families, so that every set that a rule names exists. The comment of each address names its owner. */
-export const setsOf = (name: string, peers: Peers, flags = ''): readonly string[] =>
+/** Sets of both address families, so that every set that a rule names exists. */
+export const setsOf = (name: string, peers: Peers, isInterval = hasNetwork(peers)): readonly string[] =>
   ([4, 6] as const).map((family) => {
-    const owners = new Map<string, readonly string[]>()
-    for (const peer of peers)
-      for (const address of peer.addresses.filter((one) => one.includes(':') === (family === 6)))
-        owners.set(address, [...new Set([...(owners.get(address) ?? []), peer.name])])
-    const elements = [...owners].map(([address, owner]) => rule(address, owner.join(' and '))).join(', ')
-    return `set ${name}${family} { type ipv${family}_addr;${flags}${elements === '' ? '' : ` elements = { ${elements} }`} }`
+    const owned = peers.flatMap((peer) => ofFamily(peer.addresses, family).map((address) => [address, peer.name] as const))
+    return `set ${name}${family} { type ipv${family}_addr;${isInterval ? ' flags interval;' : ''}${elementsOf(owned)} }`
   })
+
+export const ofFamily = (addresses: readonly string[], family: 4 | 6): readonly string[] =>
+  addresses.filter((one) => one.includes(':') === (family === 6))
+
+/** The elements of a set. The comment of each names its owners. */
+export const elementsOf = (owned: readonly (readonly [element: string, owner: string])[]): string => {
+  const elements = [...Map.groupBy(owned, ([element]) => element)].map(([element, all]) =>
+    rule(element, [...new Set(all.map(([, owner]) => owner))].join(' and ')),
+  )
+  return elements.length === 0 ? '' : ` elements = { ${elements.join(', ')} }`
+}
 
 // Names in nft consist of letters, digits and _. The prefixes avoid its keywords, such as `monitor`.
 export const plain = (name: string): string => name.replaceAll(/[^A-Za-z0-9]/g, '_')
 
-export const hasNetwork = (peers: Peers): boolean => peers.some(({ addresses }) => addresses.some((one) => one.includes('/')))
+const hasNetwork = (peers: Peers): boolean => peers.some(({ addresses }) => addresses.some((one) => one.includes('/')))
 
 /** The peers without addresses that a network among them contains: the elements of a set of networks must not overlap. */
 export const distinct = (peers: Peers): Peers => {
@@ -44,7 +51,7 @@ export const distinct = (peers: Peers): Peers => {
   return hasNetwork(peers) ? peers.map((peer) => ({ ...peer, addresses: peer.addresses.filter((one) => !isWithin(one)) })) : peers
 }
 
-const prefixOf = (address: string): number => Number(address.split('/')[1] ?? (address.includes(':') ? 128 : 32))
+export const prefixOf = (address: string): number => Number(address.split('/')[1] ?? (address.includes(':') ? 128 : 32))
 
 /** A rule for each address family that matches the elements of a set. */
 export const fromSets = (match: string, set: string, counter: string, comment: string): readonly string[] => [
