@@ -1,5 +1,5 @@
 import { type Check, defeatsScript } from 'provision'
-import type { Options } from './options.ts'
+import { needsForwarding, type Options } from './options.ts'
 import { BOOT_FILE, UNIT } from './unit.ts'
 
 /** Checks of `provision verify`: the rules are in force, are loaded at boot, and other rules do not defeat them. */
@@ -35,8 +35,8 @@ done`,
   ...optionChecks(host, options),
 ]
 
-const optionChecks = (host: string, { outgoing, forwards, interfaces }: Options): readonly Check[] => [
-  ...(outgoing.policy === 'drop'
+const optionChecks = (host: string, options: Options): readonly Check[] => [
+  ...(options.outgoing.policy === 'drop'
     ? [
         {
           name: `the firewall of ${host} drops outgoing packets that nothing permits`,
@@ -45,7 +45,7 @@ printf '%s\\n' "$rules" | grep -q 'hook output priority filter; policy drop;' ||
         },
       ]
     : []),
-  ...(Object.keys(forwards).length > 0 || Object.values(interfaces).some(({ forward }) => forward.length > 0)
+  ...(needsForwarding(options)
     ? [
         {
           name: `${host} forwards packets`,
@@ -53,7 +53,7 @@ printf '%s\\n' "$rules" | grep -q 'hook output priority filter; policy drop;' ||
         },
       ]
     : []),
-  ...Object.entries(interfaces).flatMap(([name]) => ({
+  ...Object.keys(options.interfaces).map((name) => ({
     name: `${host} has the interface ${name} of the firewall`,
     script: `[ -e /sys/class/net/${name} ] || { echo 'the interface ${name} does not exist, so its rules match nothing'; exit 1; }`,
   })),

@@ -1,5 +1,5 @@
 import { type Listen, peerOf } from 'provision'
-import type { Options } from './options.ts'
+import { type Options, rateOf } from './options.ts'
 
 type Opened = Omit<Options['open'][string], 'forwarded'> & { readonly forwarded?: boolean }
 
@@ -23,5 +23,5 @@ const listenOf = (service: string, { port, protocol, from, why, rate, forwarded 
   ...{ service, port, protocol, from: from.map(peerOf) },
   ...(why !== undefined && { why }),
   ...(forwarded === true && { forwarded }),
-  ...(rate !== undefined && { rate: { perMinute: rate.per_minute, burst: rate.burst } }),
+  ...(rate !== undefined && { rate: rateOf(rate) }),
 })

@@ -161,3 +161,10 @@ export const options = z.strictObject({
 })
 
 export type Options = z.output<typeof options>
+
+/** Whether an option needs a kernel that forwards packets. */
+export const needsForwarding = ({ interfaces, forwards }: Options): boolean =>
+  Object.keys(forwards).length > 0 || Object.values(interfaces).some(({ forward }) => forward.length > 0)
+
+/** A limit of the options, in the words of flows. */
+export const rateOf = ({ per_minute, burst }: z.output<typeof rate>) => ({ perMinute: per_minute, burst })

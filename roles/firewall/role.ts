@@ -4,7 +4,7 @@ import { optionFaults } from './faults.ts'
 import { listensOf } from './listens.ts'
 import { refuseLockout, refuseSharing } from './lockout.ts'
 import { networksOf } from './networks.ts'
-import { type Options, options } from './options.ts'
+import { needsForwarding, type Options, options, rateOf } from './options.ts'
 import type { Policy } from './rules/policy.ts'
 import { rulesOf } from './rules/rules.ts'
 import { connectionsOf, outgoingOf, sitePorts } from './site.ts'
@@ -32,13 +32,13 @@ export default defineRole({
     const policy: Policy = {
       sshPorts: facts.sshPorts,
       administrators: networksOf(options.administrators, sets),
-      sshRate: ssh_rate === false ? undefined : { perMinute: ssh_rate.per_minute, burst: ssh_rate.burst },
+      sshRate: ssh_rate === false ? undefined : rateOf(ssh_rate),
       forward: options.forward,
       deny: networksOf(options.deny, sets),
       extra: options.extra,
       flows: here.map((flow) => {
         const limit = Object.hasOwn(options.rates, flow.service) ? options.rates[flow.service] : undefined
-        return limit === undefined ? flow : { ...flow, rate: { perMinute: limit.per_minute, burst: limit.burst } }
+        return limit === undefined ? flow : { ...flow, rate: rateOf(limit) }
       }),
       ...natOf(options),
       ...(options.outgoing.policy !== 'accept' && {
@@ -79,7 +79,5 @@ const natOf = ({ interfaces, forwards }: Options): Pick<Policy, 'interfaces' | '
  * The kernel forwards packets of IPv4 if an option needs it. For IPv6 it would also stop reading router advertisements, from which many
  * hosts have their address.
  */
-const forwardingSettings = ({ interfaces, forwards }: Options): readonly Resource[] =>
-  Object.keys(forwards).length > 0 || Object.values(interfaces).some(({ forward }) => forward.length > 0)
-    ? [sysctl({ key: 'net.ipv4.ip_forward', value: 1 })]
-    : []
+const forwardingSettings = (options: Options): readonly Resource[] =>
+  needsForwarding(options) ? [sysctl({ key: 'net.ipv4.ip_forward', value: 1 })] : []
