@@ -5,9 +5,6 @@ export type Fault = ReturnType<NonNullable<Role['check']>>[number]
 
 export type Sets = Options['sets']
 
-export type Lists = Pick<Options, 'sets' | 'administrators' | 'deny' | 'open'> &
-  Partial<Pick<Options, 'interfaces' | 'forwards' | 'outgoing'>>
-
 /** The networks that words name: networks themselves, and those of sets. Words of other meaning are left out. */
 export const networksOf = (words: readonly string[], sets: Sets): readonly string[] =>
   words.flatMap((word) => (isNetwork(word) ? [word] : (setOf(word, sets) ?? [])))
@@ -15,8 +12,8 @@ export const networksOf = (words: readonly string[], sets: Sets): readonly strin
 const setOf = (word: string, sets: Sets): readonly string[] | undefined => (Object.hasOwn(sets, word) ? sets[word] : undefined)
 
 /** Invalid networks of the options: useless or overlapping entries, networks that contain every address, and administrators that are denied. */
-export const networkFaults = (lists: Lists, isGroup: (name: string) => boolean): readonly Fault[] => {
-  const { sets, administrators, deny } = lists
+export const networkFaults = (options: Options, isGroup: (name: string) => boolean): readonly Fault[] => {
+  const { sets, administrators, deny } = options
   return [
     ...Object.entries(sets).flatMap(([name, networks]) => [
       ...faultsOf(['sets', name], networks, { sets, everybody: FIX.set }),
@@ -25,7 +22,7 @@ export const networkFaults = (lists: Lists, isGroup: (name: string) => boolean):
     ...[['administrators', administrators, FIX.administrators] as const, ['deny', deny, FIX.deny] as const].flatMap(
       ([option, words, everybody]) => [...unknownSets([option], words, sets), ...faultsOf([option], words, { sets, everybody })],
     ),
-    ...sourcesOf(lists).flatMap(({ path, words }) => faultsOf(path, words, { sets, everybody: FIX.open })),
+    ...sourcesOf(options).flatMap(({ path, words }) => faultsOf(path, words, { sets, everybody: FIX.open })),
     ...deny.flatMap((word, i): readonly Fault[] => {
       const networks = networksOf([word], sets)
       const administrator = networksOf(administrators, sets).find((other) => networks.some((network) => overlap(other, network)))
@@ -37,18 +34,13 @@ export const networkFaults = (lists: Lists, isGroup: (name: string) => boolean):
 }
 
 /** All lists of permitted peers with their paths. */
-const sourcesOf = ({
-  open,
-  interfaces = {},
-  forwards = {},
-  outgoing,
-}: Lists): readonly { path: readonly string[]; words: readonly string[] }[] => [
+const sourcesOf = ({ open, interfaces, forwards, outgoing }: Options): readonly { path: readonly string[]; words: readonly string[] }[] => [
   ...Object.entries(open).map(([name, { from }]) => ({ path: ['open', name, 'from'], words: from })),
   ...Object.entries(interfaces).flatMap(([device, one]) =>
     Object.entries(one.open).map(([name, { from }]) => ({ path: ['interfaces', device, 'open', name, 'from'], words: from })),
   ),
   ...Object.entries(forwards).map(([name, { from }]) => ({ path: ['forwards', name, 'from'], words: from })),
-  ...Object.entries(outgoing?.to ?? {}).map(([name, { to }]) => ({ path: ['outgoing', 'to', name, 'to'], words: to })),
+  ...Object.entries(outgoing.to).map(([name, { to }]) => ({ path: ['outgoing', 'to', name, 'to'], words: to })),
 ]
 
 const FIX = {
