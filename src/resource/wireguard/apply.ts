@@ -105,11 +105,10 @@ function* load({ unit }: MeshSpec): Procedure<void> {
 /** Adds this host to the members that have a key. One that fails is added to in its own turn, or by the next run, which finds the difference. */
 function* addToOthers({ spec }: MeshWork, members: Members, publicKey: string): Procedure<void> {
   const me = spec.members.find(({ host }) => host === spec.me)
-  if (me === undefined) return
+  // A key that another member reports too is added nowhere.
+  if (me === undefined || keysOf(members, new Map())(spec.me) === undefined) return
   const section = sectionOf(me, publicKey, spec.keepalive)
-  for (const [host, { publicKey: key }] of members)
-    if (host !== spec.me && key !== undefined && keysOf(members, new Map())(spec.me) !== undefined)
-      yield* atOther(host, addTo(spec, section))
+  for (const [host, { publicKey: key }] of members) if (host !== spec.me && key !== undefined) yield* atOther(host, addTo(spec, section))
 }
 
 function* addTo(spec: MeshSpec, section: string): Procedure<void> {

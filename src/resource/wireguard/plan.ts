@@ -3,7 +3,7 @@ import { ABSENT } from '../kind/inode.ts'
 import type { Change, PlanContext, ShownDiff, Work } from '../kind/kind.ts'
 import type { MeshState } from './observe.ts'
 import { type Peers, readPeers, repeatedKeys, wantedPeers, writePeers } from './peers.ts'
-import type { MeshSpec } from './spec.ts'
+import { type MeshSpec, pathsOf } from './spec.ts'
 
 /** States of the reached members. */
 export type Members = ReadonlyMap<string, MeshState>
@@ -13,7 +13,7 @@ export type Members = ReadonlyMap<string, MeshState>
  * gains nothing by reporting the key of another.
  */
 export const keysOf = (members: Members, current: Peers): ((host: string) => string | undefined) => {
-  const keys = new Map([...members].map(([host, { publicKey }]) => [host, publicKey]))
+  const keys = publicKeysOf(members)
   const repeated = repeatedKeys(keys)
   return (host) => {
     const key = keys.get(host)
@@ -21,6 +21,9 @@ export const keysOf = (members: Members, current: Peers): ((host: string) => str
     return current.get(host)?.includes(`\nPublicKey = ${key}\n`) === true ? key : undefined
   }
 }
+
+const publicKeysOf = (members: Members): ReadonlyMap<string, string | undefined> =>
+  new Map([...members].map(([host, { publicKey }]) => [host, publicKey]))
 
 /** Plans the key and the peers of a host. */
 export const planMesh = (spec: MeshSpec, state: MeshState, context: PlanContext): Change | undefined => {
@@ -69,16 +72,14 @@ const peerReasons = (spec: MeshSpec, state: MeshState, members: Members): readon
 export const meshNotices = (spec: MeshSpec, state: MeshState, context: PlanContext): readonly string[] => {
   const members = withOwn(spec, state, context.members() as Members)
   const current = readPeers(state.peers ?? '')
-  const repeated = repeatedKeys(new Map([...members].map(([host, { publicKey }]) => [host, publicKey])))
+  const repeated = repeatedKeys(publicKeysOf(members))
   const sharing = [...members].flatMap(([host, { publicKey }]) => (publicKey !== undefined && repeated.has(publicKey) ? [host] : []))
   const absent = spec.members.map(({ host }) => host).filter((host) => !members.has(host) && !current.has(host))
   return [
     ...absent.map((host) => `${host} was not reached: it joins the mesh of ${spec.me} in a run that reaches both`),
     ...(sharing.length === 0
       ? []
-      : [
-          `${sharing.join(' and ')} have the same key: delete /etc/wireguard/${spec.interface}.key on the one that was copied, and run again`,
-        ]),
+      : [`${sharing.join(' and ')} have the same key: delete ${pathsOf(spec.interface).key} on the one that was copied, and run again`]),
   ]
 }
 
@@ -89,5 +90,5 @@ export const meshDiff = ({ spec, state, members }: Work<MeshSpec, MeshState>): S
   const known = keysOf(reached, current)
   const isJoining = new Set(joining(spec, reached))
   const wanted = wantedPeers(spec, (host) => (isJoining.has(host) ? MADE_IN_THIS_RUN : known(host)), current)
-  return { name: `/etc/wireguard/${spec.interface}.peers`, before: state.peers ?? '', after: writePeers(wanted) }
+  return { name: pathsOf(spec.interface).peers, before: state.peers ?? '', after: writePeers(wanted) }
 }
