@@ -2,24 +2,21 @@ import { network, z } from 'provision'
 
 const address = z.union([z.ipv4(), z.ipv6()], { error: 'must be an IP address such as 10.80.0.11' })
 
+const byHost = (description: string, example: string) =>
+  z
+    .record(z.string(), address)
+    .default({})
+    .meta({ description, examples: [{ 'web-01': example }] })
+
 export const options = z.strictObject({
   network: network
     .refine((value) => value.includes('/'), 'must be a network such as 10.80.0.0/24')
     .meta({ description: 'network of the mesh; no other network of the hosts may overlap it', examples: ['10.80.0.0/24'] }),
-  addresses: z
-    .record(z.string(), address)
-    .default({})
-    .meta({
-      description: 'address of each member in the mesh, by host; default: its `internal` address in `network`',
-      examples: [{ 'web-01': '10.80.0.11' }],
-    }),
-  endpoints: z
-    .record(z.string(), address)
-    .default({})
-    .meta({
-      description: 'address at which the others reach a member, by host; default: its first `public` address outside of `network`',
-      examples: [{ 'web-01': '198.51.100.11' }],
-    }),
+  addresses: byHost('address of each member in the mesh, by host; default: its `internal` address in `network`', '10.80.0.11'),
+  endpoints: byHost(
+    'address at which the others reach a member, by host; default: its first `public` address outside of `network`',
+    '198.51.100.11',
+  ),
   interface: z
     .string()
     .regex(/^[a-z][a-z0-9]{0,13}$/, 'must be a name of an interface such as wg0')
