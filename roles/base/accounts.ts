@@ -1,13 +1,11 @@
 import { authorizedKeys, file, type HostView, pkg, type Resource, secret, user, userPassword, z } from 'provision'
 import { principalsOf } from './certificates.ts'
-import { type Fault, faultsIn } from './part.ts'
+import { accountName, type Fault, faultsIn } from './part.ts'
 import { rights, rightsFaults, sudoOption } from './rights.ts'
 
 const entry = z
   .strictObject({
-    name: z
-      .string()
-      .regex(/^[a-z_][a-z0-9_-]{0,31}$/, 'must be a user name')
+    name: accountName
       .refine((name) => name !== 'root', 'must be a personal account')
       .meta({ description: 'the account name', examples: ['ann'] }),
     keys: z

@@ -1,5 +1,5 @@
 import { authorizedKeys, directory, file, type Resource, z } from 'provision'
-import { type Fault, faultsIn } from './part.ts'
+import { accountName, type Fault, faultsIn, HEAD } from './part.ts'
 
 export const certificatesOption = z
   .strictObject({
@@ -8,10 +8,7 @@ export const certificatesOption = z
       .min(1)
       .meta({ description: 'public keys of the authorities that sign keys of people', examples: [['ssh-ed25519 AAAA… ca@example.org']] }),
     principals: z
-      .record(
-        z.string().regex(/^[a-z_][a-z0-9_-]{0,31}$/, 'must be a user name'),
-        z.array(z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_.@-]*$/, 'must be one word')).min(1),
-      )
+      .record(accountName, z.array(z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_.@-]*$/, 'must be one word')).min(1))
       .default({})
       .meta({
         description: 'principals of a certificate that open an account, by account. Default: the name of each administrator',
@@ -31,8 +28,6 @@ export interface Person {
 const [AUTHORITIES, PRINCIPALS] = ['/etc/ssh/provision-authorities.pub', '/etc/ssh/provision-principals']
 /** File with the principals of an account. */
 export const principalsOf = (name: string): string => `${PRINCIPALS}/${name}`
-
-const HEAD = '# Written by provision (role base).\n'
 
 /** Settings of sshd. An account without a file of principals accepts no certificate. */
 export const certificateSettings = (given: Certificates): Readonly<Record<string, string>> =>

@@ -1,7 +1,8 @@
 import { defineKind, sh, z } from 'provision'
+import { accountName } from './part.ts'
 
 export const adoptedOption = z
-  .array(z.string().regex(/^[a-z_][a-z0-9_-]{0,31}$/, 'must be a user name'))
+  .array(accountName)
   .default([])
   .meta({
     description:

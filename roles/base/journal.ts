@@ -1,5 +1,5 @@
 import { directory, file, service, z } from 'provision'
-import type { Part } from './part.ts'
+import { HEAD, type Part } from './part.ts'
 
 const size = z.string().regex(/^\d+[KMGT]$/, 'must be a size such as 500M')
 
@@ -22,8 +22,7 @@ const PATH = '/etc/systemd/journald.conf.d/50-provision.conf'
 export const journal = ({ max_use, keep_free, retention, burst }: z.output<typeof journalOptions>): Part => {
   const config = file({
     path: PATH,
-    content: `# Written by provision (role base).
-[Journal]
+    content: `${HEAD}[Journal]
 Storage=persistent
 Compress=yes
 SystemMaxUse=${max_use}

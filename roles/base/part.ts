@@ -1,7 +1,12 @@
-import type { Check, Resource, Role, z } from 'provision'
+import { type Check, type Resource, type Role, z } from 'provision'
 
 /** An invalid option, with its path. */
 export type Fault = ReturnType<NonNullable<Role['check']>>[number]
+
+/** First line of a file of the role. */
+export const HEAD = '# Written by provision (role base).\n'
+
+export const accountName = z.string().regex(/^[a-z_][a-z0-9_-]{0,31}$/, 'must be a user name')
 
 /** Resources of one part of the role. The role combines the parts, so that resources of one kind form one batch. */
 export interface Part {

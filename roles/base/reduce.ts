@@ -1,5 +1,5 @@
 import { directory, file, z } from 'provision'
-import type { Part } from './part.ts'
+import { HEAD, type Part } from './part.ts'
 
 export const coreDumpsOption = z.boolean().default(false).meta({
   description: 'write the memory of crashed programs, with its secrets, to disk (CIS Debian 12 1.5.3, dev-sec os-05)',
@@ -25,7 +25,6 @@ export const modulesOption = z
     description: 'kernel modules that cannot be loaded: protocols and file systems that servers rarely need (CIS Debian 12 1.1.1, 3.2)',
   })
 
-const HEAD = '# Written by provision (role base).\n'
 const LIMITS = '/etc/security/limits.d/50-provision.conf'
 const COREDUMP = '/etc/systemd/coredump.conf.d/50-provision.conf'
 

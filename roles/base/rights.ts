@@ -1,6 +1,6 @@
 import { type Check, file, type HostView, type Resource, sudoers, z } from 'provision'
 import { principalsOf } from './certificates.ts'
-import { type Fault, faultsIn } from './part.ts'
+import { type Fault, faultsIn, HEAD } from './part.ts'
 
 const some = z.strictObject({
   commands: z
@@ -29,7 +29,6 @@ interface Holder {
 }
 
 const pathOf = (name: string): string => `/etc/sudoers.d/provision-${name}`
-const HEAD = '# Written by provision (role base).\n'
 
 /** The rights of an account by sudo; a file that is absent if it has none. */
 export const rights = ({ name, sudo, state }: Holder): Resource => {

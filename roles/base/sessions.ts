@@ -1,5 +1,5 @@
 import { file, pkg, z } from 'provision'
-import type { Part } from './part.ts'
+import { HEAD, type Part } from './part.ts'
 
 export const sessionsOptions = z
   .strictObject({
@@ -22,9 +22,7 @@ export const sessions = ({ idle_logout, password_quality }: z.output<typeof sess
   return {
     packages: password_quality ? [pkg({ name: 'libpam-pwquality' })] : [],
     files: [
-      lines.length === 0
-        ? file({ path, state: 'absent' })
-        : file({ path, content: `# Written by provision (role base).\n${lines.map((line) => `${line}\n`).join('')}` }),
+      lines.length === 0 ? file({ path, state: 'absent' }) : file({ path, content: `${HEAD}${lines.map((line) => `${line}\n`).join('')}` }),
     ],
   }
 }

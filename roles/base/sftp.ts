@@ -1,11 +1,9 @@
 import { authorizedKeys, type Check, directory, type HostView, type Resource, user, z } from 'provision'
-import { type Fault, faultsIn } from './part.ts'
+import { accountName, type Fault, faultsIn } from './part.ts'
 
 const entry = z
   .strictObject({
-    name: z
-      .string()
-      .regex(/^[a-z_][a-z0-9_-]{0,31}$/, 'must be a user name')
+    name: accountName
       .refine((name) => name !== 'root', 'must not be root')
       .meta({ description: 'the account name', examples: ['partner'] }),
     keys: z

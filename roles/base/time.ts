@@ -1,5 +1,5 @@
 import { type Check, defineKind, directory, type Facts, file, HostRefusal, pkg, type Resource, service, sh, z } from 'provision'
-import type { Part } from './part.ts'
+import { HEAD, type Part } from './part.ts'
 
 const server = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9.:-]*$/, 'must be the name or address of a time server')
 
@@ -74,14 +74,13 @@ export const time = ({ service: given, servers }: Time, { container, clock = 'ti
 
 const configOf = (wanted: 'timesyncd' | 'chrony', servers: readonly string[]): readonly Resource[] => {
   const state = servers.length === 0 ? ('absent' as const) : ('present' as const)
-  const head = '# Written by provision (role base).\n'
   if (wanted === 'chrony') {
-    const content = `${head}${servers.map((one) => `server ${one} iburst\n`).join('')}`
+    const content = `${HEAD}${servers.map((one) => `server ${one} iburst\n`).join('')}`
     return [file({ path: '/etc/chrony/sources.d/provision.sources', state, content })]
   }
   return [
     directory({ path: '/etc/systemd/timesyncd.conf.d' }),
-    file({ path: '/etc/systemd/timesyncd.conf.d/50-provision.conf', state, content: `${head}[Time]\nNTP=${servers.join(' ')}\n` }),
+    file({ path: '/etc/systemd/timesyncd.conf.d/50-provision.conf', state, content: `${HEAD}[Time]\nNTP=${servers.join(' ')}\n` }),
   ]
 }
 
