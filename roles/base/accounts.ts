@@ -49,11 +49,11 @@ interface Lists {
   readonly more_administrators: readonly Account[]
 }
 
+/** Names of these options. */
+export const LISTS = ['administrators', 'more_administrators'] as const
+
 /** All accounts of a host. */
-export const accountsOf = ({ administrators, more_administrators }: Lists): readonly Account[] => [
-  ...administrators,
-  ...more_administrators,
-]
+export const accountsOf = (lists: Lists): readonly Account[] => LISTS.flatMap((option) => lists[option])
 
 export type Account = z.output<typeof entry>
 
@@ -92,15 +92,10 @@ const hasRights = ({ sudo, state }: Account): boolean => sudo !== 'none' && stat
 /** Invalid keys, repeated names, and changes that would lock out the account of the run. */
 export const accountFaults = (lists: Lists & { readonly ssh: { readonly certificates?: unknown } }, host: HostView): readonly Fault[] => {
   const { administrators, more_administrators } = lists
-  const without =
-    lists.ssh.certificates === undefined
-      ? [...withoutKeys('administrators', administrators), ...withoutKeys('more_administrators', more_administrators)]
-      : []
   const names = administrators.map(({ name }) => name)
   return [
-    ...without,
-    ...faultsOfList('administrators', administrators, host),
-    ...faultsOfList('more_administrators', more_administrators, host),
+    ...(lists.ssh.certificates === undefined ? LISTS.flatMap((option) => withoutKeys(option, lists[option])) : []),
+    ...LISTS.flatMap((option) => faultsOfList(option, lists[option], host)),
     ...more_administrators.flatMap(({ name }, i) =>
       names.includes(name)
         ? [{ path: ['more_administrators', i, 'name'], what: `${name} is in administrators too`, fix: 'remove one of the two entries' }]

@@ -1,5 +1,5 @@
 import { defineRole, z } from 'provision'
-import { accountFaults, accountPackages, accounts, accountsOf, accountsOption, departures, moreAccountsOption } from './accounts.ts'
+import { accountFaults, accountPackages, accounts, accountsOf, accountsOption, departures, LISTS, moreAccountsOption } from './accounts.ts'
 import { adoptedOption, foreignAccounts } from './foreign.ts'
 import { journal, journalOptions } from './journal.ts'
 import { kernel, kernelCheck, kernelOption } from './kernel.ts'
@@ -41,9 +41,8 @@ export default defineRole({
   check: ({ options, host }) => [
     ...accountFaults(options, host),
     ...sshFaults(options.ssh, host, accountsOf(options)),
-    ...sftpFaults(options, host),
-    ...codeFaults(options.administrators, host, options.ssh, 'administrators'),
-    ...codeFaults(options.more_administrators, host, options.ssh, 'more_administrators'),
+    ...sftpFaults(options, host, accountsOf(options)),
+    ...LISTS.flatMap((option) => codeFaults(options[option], host, options.ssh, option)),
     ...systemFaults(options),
   ],
 

@@ -80,18 +80,19 @@ export const sftpMatches = (entries: Entries) =>
 
 interface Options {
   readonly sftp_accounts: Entries
-  readonly administrators: readonly { readonly name: string }[]
-  readonly more_administrators: readonly { readonly name: string }[]
   readonly ssh: { readonly enabled: boolean }
 }
 
 /** Accounts that are used for something else, and options that would leave them a shell. */
-export const sftpFaults = (options: Options, host: HostView): readonly Fault[] => {
-  const { sftp_accounts, administrators, more_administrators, ssh } = options
-  return sftp_accounts.flatMap(({ name, keys, folders }, i) => {
+export const sftpFaults = (
+  { sftp_accounts, ssh }: Options,
+  host: HostView,
+  people: readonly { readonly name: string }[],
+): readonly Fault[] =>
+  sftp_accounts.flatMap(({ name, keys, folders }, i) => {
     const fault = (key: string, what: string, fix: string): Fault => ({ path: ['sftp_accounts', i, key], what, fix })
     const isTwice = sftp_accounts.slice(0, i).some((other) => other.name === name)
-    const isPerson = [...administrators, ...more_administrators].some((other) => other.name === name)
+    const isPerson = people.some((other) => other.name === name)
     return [
       ...(name === host.user ? [fault('name', `${name} is the account that this run uses`, 'choose another name')] : []),
       ...(isTwice ? [fault('name', `${name} is listed twice`, 'remove one of the two')] : []),
@@ -108,7 +109,6 @@ export const sftpFaults = (options: Options, host: HostView): readonly Fault[] =
       ),
     ]
   })
-}
 
 export const sftpChecks = (entries: Entries): readonly Check[] =>
   present(entries).map(({ name }) => ({
