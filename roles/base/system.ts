@@ -28,19 +28,13 @@ export const systemOptions = {
     .meta({ description: 'packages that the host has beside those of its roles', examples: [['htop', 'tmux']] }),
 }
 
-interface Options {
-  readonly hostname: boolean | string
-  readonly time_zone?: string | undefined
-  readonly locale?: string | undefined
-  readonly swap?: false | number | undefined
-  readonly packages: readonly string[]
-}
+type Options = z.output<z.ZodObject<typeof systemOptions>>
 
 const SWAP = '/swapfile'
 
 export const systemResources = (options: Options, host: HostView): readonly Resource[] => [
   ...(options.hostname === false ? [] : [hostname({ name: options.hostname === true ? host.name : options.hostname })]),
-  ...(options.packages.length > 0 ? [...new Set(options.packages)].map((name) => pkg({ name })) : []),
+  ...[...new Set(options.packages)].map((name) => pkg({ name })),
   ...(options.time_zone === undefined ? [] : timezone({ name: options.time_zone })),
   ...(options.locale === undefined ? [] : [pkg({ name: 'locales' }), locale({ name: options.locale, default: true })]),
   ...(options.swap === undefined
