@@ -4,7 +4,7 @@ import { checksOf } from './checks.ts'
 import { PATHS, serverConfig } from './config.ts'
 import { faultsOf } from './faults.ts'
 import { isServer, membersOf, type Options, options } from './options.ts'
-import { requireRelease, softwareOf } from './release.ts'
+import { requireRelease, type Software, softwareOf } from './release.ts'
 import { redisScript, SCRIPT } from './script.ts'
 import { EXPORTER, EXPORTER_PORT, exporterUnit, serverUnit } from './unit.ts'
 
@@ -32,14 +32,15 @@ export default defineRole({
   resources: (context) => {
     const { options: given, host, site, authority } = context
     const trusted = file({ path: PATHS.trusted, content: text`${authority({ domain: 'redis' }).certificate}` })
-    const common = [pkg({ name: 'openssl' }), directory({ path: PATHS.directory }), trusted]
-    return isServer(given, site, host) ? serverResources(context, common) : common
+    return isServer(given, site, host)
+      ? serverResources(context, trusted)
+      : [pkg({ name: 'openssl' }), directory({ path: PATHS.directory }), trusted]
   },
 
   verify: checksOf,
 })
 
-const serverResources = (context: HostContext<Options>, common: readonly Resource[]): readonly Resource[] => {
+const serverResources = (context: HostContext<Options>, trusted: Resource): readonly Resource[] => {
   const { options: given, host, site, facts, authority, warn } = context
   requireRelease(context)
   const members = membersOf(given, site)
@@ -62,11 +63,11 @@ const serverResources = (context: HostContext<Options>, common: readonly Resourc
   const config = file({ path: PATHS.config, content: serverConfig({ options: given, members, host, facts }), ...readable })
   const script = file({ path: SCRIPT, content: redisScript(given, software), mode: '755' })
   const server = serverUnit(software)
-  const [, , trusted] = common
   return [
-    ...common.slice(0, 1),
+    pkg({ name: 'openssl' }),
     pkg({ name: software.package }),
-    ...common.slice(1),
+    directory({ path: PATHS.directory }),
+    trusted,
     certificate,
     // Without it, a snapshot fails as soon as the data has half of the memory. The kernel of a container is the machine's.
     ...(facts.container ? [] : [sysctl({ key: 'vm.overcommit_memory', value: '1' })]),
@@ -78,7 +79,7 @@ const serverResources = (context: HostContext<Options>, common: readonly Resourc
     server,
     service({
       unit: software.unit,
-      loads: [accounts, certificate, ...(trusted === undefined ? [] : [trusted])],
+      loads: [accounts, certificate, trusted],
       restarts: [config, administrator, script, server],
       took: sh`${SCRIPT} ask ping >/dev/null`,
     }),
@@ -86,7 +87,7 @@ const serverResources = (context: HostContext<Options>, common: readonly Resourc
   ]
 }
 
-const exporterResources = (given: Options, software: ReturnType<typeof softwareOf>): readonly Resource[] => {
+const exporterResources = (given: Options, software: Software): readonly Resource[] => {
   const environment = file({ path: PATHS.exporter, content: text`REDIS_PASSWORD=${passwordOf('provision-monitor', given)}\n`, mode: '600' })
   const exporter = exporterUnit(software)
   return [
