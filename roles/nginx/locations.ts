@@ -1,14 +1,6 @@
-import { httpUsers, network, partPath, redirects, withoutStars, z } from 'provision'
+import { type Access, accessOf, partAccessOptions, partPath, partsAbove, redirects, withoutStars, z } from 'provision'
 import { zoneOf } from './config.ts'
 import type { SiteOptions } from './options.ts'
-
-const allow = z.array(network).min(1)
-
-/** Who may visit a site, or a part of it. Both together: an address of these networks, and a password. */
-export const accessOptions = {
-  users: httpUsers.optional().meta({ description: 'visitors with their passwords (HTTP Basic)', examples: [{ ann: 'a long password' }] }),
-  allow: allow.optional().meta({ description: 'networks of the visitors; others get status 403', examples: [['192.0.2.0/24']] }),
-}
 
 /** `http://`, `https://` or the path of a socket. */
 const backend = z
@@ -40,8 +32,7 @@ const location = z.strictObject({
     .optional()
     .meta({ description: 'another application for this path, or several addresses of it', examples: ['http://127.0.0.1:4000'] }),
   strip: z.boolean().default(false).meta({ description: 'that application gets the path without this beginning' }),
-  ...accessOptions,
-  public: z.boolean().default(false).meta({ description: 'true: neither passwords nor networks of the parts above apply' }),
+  ...partAccessOptions,
 })
 
 export const locationsOption = z
@@ -66,36 +57,7 @@ export const corsOption = z
   })
   .meta({ description: 'pages of other origins that may read responses (CORS)' })
 
-/** Passwords and networks that apply to a path. */
-interface Access {
-  /** The part whose users they are; empty for the site itself. */
-  readonly usersOf?: string
-  readonly allow?: readonly string[]
-}
-
 const fileOf = (path: string): string => path.replaceAll('_', '__').replaceAll('/', '_')
-
-/** The parts to which a path belongs, the innermost last. */
-const partsAbove = (locations: SiteOptions['locations'], path: string): readonly string[] =>
-  Object.keys(locations)
-    .filter((other) => path === other || path.startsWith(`${other}/`))
-    .toSorted((one, other) => one.length - other.length)
-
-/** Returns the access of the site itself (`''`) or of a part: its own, or that of the longest part above. */
-const accessOf = (site: SiteOptions, path: string): Access => {
-  return partsAbove(site.locations, path).reduce<Access>(
-    (outer, at) => {
-      const inner = site.locations[at]
-      if (inner === undefined) return outer
-      return {
-        ...(inner.public ? {} : outer),
-        ...(inner.users !== undefined && { usersOf: at }),
-        ...(inner.allow !== undefined && { allow: inner.allow }),
-      }
-    },
-    { ...(site.users !== undefined && { usersOf: '' }), ...(site.allow !== undefined && { allow: site.allow }) },
-  )
-}
 
 /** The file with the users of the site, or of a part. */
 export const usersFile = (site: string, of: string): string => `/etc/nginx/provision/${site}${fileOf(of)}.users`

@@ -1,5 +1,5 @@
-import { applicationShape, redirect, z } from 'provision'
-import { accessOptions, corsOption, locationsOption, proxyOption, redirectsOption } from './locations.ts'
+import { accessOptions, applicationShape, redirect, z } from 'provision'
+import { corsOption, locationsOption, proxyOption, redirectsOption } from './locations.ts'
 
 const port = z.int().min(1).max(65535)
 const lines = z.string().regex(/^[^\0]*$/)

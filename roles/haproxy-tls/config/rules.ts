@@ -1,4 +1,4 @@
-import { httpUserList, type Text, text, withoutStars } from 'provision'
+import { httpUserList, type Text, text, usersByPart, withoutStars } from 'provision'
 import type { Part, SiteParts } from '../sites/parts.ts'
 import { inLines } from './lines.ts'
 
@@ -61,13 +61,10 @@ const redirectLines = (path: string, { to, status, below }: Exclude<Part['redire
 }
 
 /** Sections with the users of a site and of its parts. */
-export const userLists = (site: string, host: string, { users, locations = {} }: SiteParts): Text => {
-  const lists = [['', users] as const, ...Object.entries(locations).map(([path, one]) => [path, one.users] as const)]
-  return {
-    type: 'text',
-    parts: lists.flatMap(([part, named]) => {
-      const name = usersOf(site, part)
-      return named === undefined ? [] : text`userlist ${name}\n${httpUserList(named, `${host} ${name}`)}\n`.parts
-    }),
-  }
-}
+export const userLists = (site: string, host: string, given: SiteParts): Text => ({
+  type: 'text',
+  parts: usersByPart(given).flatMap(({ path, users }) => {
+    const name = usersOf(site, path)
+    return text`userlist ${name}\n${httpUserList(users, `${host} ${name}`)}\n`.parts
+  }),
+})

@@ -1,25 +1,29 @@
-import { httpUsers, network, partPath, redirect, redirects, type SiteView, withoutStars, z } from 'provision'
+import {
+  type Access,
+  accessOf,
+  accessOptions,
+  network,
+  partAccessOptions,
+  partPath,
+  redirect,
+  redirects,
+  type SiteView,
+  withoutStars,
+  z,
+} from 'provision'
 
-const networks = z.array(network).min(1)
 const group = z.string().min(1)
-
-/** Who may visit a site, or a part of it. Both together: an address of these networks, and a password. */
-const access = {
-  users: httpUsers.optional().meta({ description: 'visitors with their passwords (HTTP Basic)', examples: [{ ann: 'a long password' }] }),
-  allow: networks.optional().meta({ description: 'networks of the visitors; others get status 403', examples: [['192.0.2.0/24']] }),
-}
 
 const location = z.strictObject({
   backend: group.optional().meta({ description: 'another group of web servers for this path', examples: ['api'] }),
-  ...access,
-  public: z.boolean().default(false).meta({ description: 'true: neither passwords nor networks of the parts above apply' }),
+  ...partAccessOptions,
 })
 
 const RETRY_SECONDS = 300
 
 /** Options of a site that decide what becomes of a request. At the top level they are the defaults of all sites. */
 export const partOptions = {
-  ...access,
+  ...accessOptions,
   locations: z
     .record(partPath, location)
     .optional()
@@ -73,12 +77,6 @@ export type Maintenance = Exclude<Parts['maintenance'], undefined>
 /** What a site, with the defaults of the top level, does with requests. */
 export type SiteParts = Parts
 
-interface Access {
-  /** The part whose users may visit it. */
-  readonly usersOf?: string
-  readonly allow?: readonly string[]
-}
-
 /** One part of a site: the site itself (`''`), a path with all below it, or a redirected path. */
 export interface Part extends Access {
   readonly path: string
@@ -90,28 +88,17 @@ export interface Part extends Access {
 }
 
 /** All parts of a site. Of those that match a request, the last one decides. */
-export const partsOf = ({ users, allow, locations = {}, redirects: moved = {} }: SiteParts): readonly Part[] => {
-  const outermost: Access = { ...(users !== undefined && { usersOf: '' }), ...(allow !== undefined && { allow }) }
-  const paths = Object.keys(locations).toSorted(byLength)
-  const placed = paths.map((path): Part => {
-    const above = paths.filter((other) => path === other || path.startsWith(`${other}/`))
-    const access = above.reduce<Access>((outer, at) => {
-      const inner = locations[at]
-      return {
-        ...(inner?.public === true ? {} : outer),
-        ...(inner?.users !== undefined && { usersOf: at }),
-        ...(inner?.allow !== undefined && { allow: inner.allow }),
-      }
-    }, outermost)
-    const { backend } = locations[path] ?? {}
-    return { path, exact: false, ...access, ...(backend !== undefined && { backend }) }
-  })
+export const partsOf = (site: SiteParts): readonly Part[] => {
+  const { locations = {}, redirects: moved = {} } = site
+  const placed = Object.entries(locations).map(
+    ([path, { backend }]): Part => ({ path, exact: false, ...accessOf(site, path), ...(backend !== undefined && { backend }) }),
+  )
   const redirected = Object.entries(moved).map(([from, to]): Part => {
     const path = withoutStars(from)
     return { path, exact: path === from, redirect: { ...to, below: path !== from } }
   })
   return [
-    { path: '', exact: false, ...outermost },
+    { path: '', exact: false, ...accessOf(site, '') },
     ...[...placed, ...redirected].toSorted((one, other) => byLength(one.path, other.path) || Number(one.exact) - Number(other.exact)),
   ]
 }
