@@ -1,4 +1,4 @@
-import { applicationFaults } from 'provision'
+import { applicationFaults, redirectedParts } from 'provision'
 import { type Options, type SiteOptions, sitesOf } from './options.ts'
 
 interface Fault {
@@ -22,9 +22,11 @@ const partFaults = ({ name, redirect, locations, redirects, ...site }: SiteOptio
     ...all
       .filter(([, path]) => /^\/healthz($|\/)/.test(path))
       .map((path) => ({ path, what: `${path[1]} is the path of health checks`, fix: 'choose another path' })),
-    ...parts
-      .filter(([, path]) => [path, `${path}/**`].some((from) => Object.hasOwn(redirects, from)))
-      .map((path) => ({ path, what: `${path[1]} is a part of the site and redirected as well`, fix: 'remove one of them' })),
+    ...redirectedParts(locations, redirects).map((path) => ({
+      path: ['locations', path],
+      what: `${path} is a part of the site and redirected as well`,
+      fix: 'remove one of them',
+    })),
     ...parts
       .filter(([, path]) => locations[path]?.strip === true && locations[path].proxy === undefined)
       .map(([key, path]) => ({ path: [key, path, 'strip'], what: 'strip has no effect without proxy', fix: 'remove it' })),

@@ -6,6 +6,7 @@ import {
   partAccessOptions,
   partPath,
   redirect,
+  redirectedParts,
   redirects,
   type SiteView,
   withoutStars,
@@ -130,13 +131,11 @@ export const partFaults = (site: SiteParts, group: string, view: SiteView): read
     ...groups
       .filter((one) => members(one.group).length === 0)
       .map((one) => ({ path: one.path, what: `group ${one.group} has no hosts`, fix: 'set `backend` to a group of web servers' })),
-    ...Object.keys(locations)
-      .filter((path) => [path, `${path}/**`].some((from) => Object.hasOwn(moved, from)))
-      .map((path) => ({
-        path: ['locations', path],
-        what: `${path} is a part of the site and redirected as well`,
-        fix: 'remove one of them',
-      })),
+    ...redirectedParts(locations, moved).map((path) => ({
+      path: ['locations', path],
+      what: `${path} is a part of the site and redirected as well`,
+      fix: 'remove one of them',
+    })),
     ...Object.keys(weights)
       .filter((name) => !all.flatMap(members).includes(name))
       .map((name) => ({

@@ -20,6 +20,10 @@ const target = z.union([plainPath, z.string().regex(/^https?:\/\/[A-Za-z0-9.-]+(
 /** Removes the end of a pattern that means everything below a path. */
 export const withoutStars = (path: string): string => path.replace(/\/\*\*$/, '')
 
+/** Returns the parts of a site whose path is redirected as well. */
+export const redirectedParts = (locations: object, moved: object): readonly string[] =>
+  Object.keys(locations).filter((path) => [path, `${path}/**`].some((from) => Object.hasOwn(moved, from)))
+
 const isTarget = (to: string): boolean => target.safeParse(withoutStars(to) || '/').success
 
 /** An option with paths that are redirected. */
