@@ -74,7 +74,6 @@ export default defineRole({
     const { options: given, host, site, flows, files, acmeAccount, authority } = context
     const { acme } = given
     if (given.http3) checkQuic(host.name, context.facts)
-    const served = servedBy(given.backend, site, flows)
     for (const what of [...nameWarnings(given, servedToAny(given, site, flows)), ...tcpWarnings(given, host, site, flows)])
       context.warn(what)
     const edge = authority({ domain: 'edge' })
@@ -88,7 +87,8 @@ export default defineRole({
     const ownFiles = own.flatMap((pair) => ownResources(pair, context))
     const list = file({ path: LIST, content: certificateList(pathsOf(given)), set: SET })
     const formers = formerCertificates({ path: FORMERS, list: LIST, pairs })
-    const users = usersIn(given, host, served)
+    const backends = backendsOf(given, host, site, flows)
+    const users = usersIn(backends, host)
     const config = file({
       path: CONFIG,
       // Digests of passwords are for root only.
@@ -97,7 +97,7 @@ export default defineRole({
         options: given,
         thumbprint: account?.thumbprint,
         certificates: [formers.id, list.id],
-        backends: backendsOf(given, host, site, flows),
+        backends,
         tcp: tcpBackendsOf(given, host, site),
         users,
         edge: { certificate: client.id, trusted: trusted.id, nameOf: edge.nameOf },

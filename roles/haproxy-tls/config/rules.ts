@@ -1,12 +1,13 @@
-import { httpUserList, type Text, text, usersByPart, withoutStars } from 'provision'
-import type { Part, SiteParts } from '../sites/parts.ts'
+import { httpUserList, type Text, text, type usersByPart, withoutStars } from 'provision'
+import type { Part } from '../sites/parts.ts'
 import { inLines } from './lines.ts'
 
-/** What the sections of a site do with requests before they reach a server. */
+/** Rules that the sections of a site apply to requests before a server gets them. */
 export interface Rules {
   /** Name of the site's own section. */
   readonly site: string
   readonly parts: readonly Part[]
+  readonly users: ReturnType<typeof usersByPart>
 }
 
 /** A path in the name of a section, where `/` and `~` are not allowed. Two paths have different names, because none contains `/./`. */
@@ -61,10 +62,10 @@ const redirectLines = (path: string, { to, status, below }: Exclude<Part['redire
 }
 
 /** Sections with the users of a site and of its parts. */
-export const userLists = (site: string, host: string, given: SiteParts): Text => ({
+export const userLists = ({ site, users }: Rules, host: string): Text => ({
   type: 'text',
-  parts: usersByPart(given).flatMap(({ path, users }) => {
-    const name = usersOf(site, path)
-    return text`userlist ${name}\n${httpUserList(users, `${host} ${name}`)}\n`.parts
+  parts: users.flatMap((part) => {
+    const name = usersOf(site, part.path)
+    return text`userlist ${name}\n${httpUserList(part.users, `${host} ${name}`)}\n`.parts
   }),
 })

@@ -1,4 +1,4 @@
-import { type Flow, type HostView, Problem, type ServedSite, type SiteView, type Text } from 'provision'
+import { type Flow, type HostView, Problem, type ServedSite, type SiteView, type Text, usersByPart } from 'provision'
 import { type Backend, backendName } from '../config/backends.ts'
 import { userLists } from '../config/rules.ts'
 import type { HealthCheck } from '../health.ts'
@@ -45,7 +45,7 @@ export const sitesOf = (options: Options, served: readonly ServedSite[] = []): r
       maxConnections: site.max_connections ?? options.max_connections,
       slowStartSeconds: site.slow_start_seconds ?? options.slow_start_seconds,
       weights: given.weights ?? {},
-      rules: { site: backendName(own), parts },
+      rules: { site: backendName(own), parts, users: usersByPart(given) },
       maintenance: undefined,
     }
     const byPath = parts.flatMap(({ path, backend }) =>
@@ -63,17 +63,9 @@ export const sitesOf = (options: Options, served: readonly ServedSite[] = []): r
 }
 
 /** Sections with the users of all sites. */
-export const usersIn = (options: Options, host: HostView, served: readonly ServedSite[]): Text => {
-  const lists = new Map(
-    sitesOf(options, served).map(({ rules, names }) => [
-      rules.site,
-      partOptionsOf(
-        options,
-        options.sites.find((site) => site.names[0] === names[0] && names[0] !== undefined),
-      ),
-    ]),
-  )
-  return { type: 'text', parts: [...lists].flatMap(([site, given]) => userLists(site, host.name, given).parts) }
+export const usersIn = (backends: readonly Backend[], { name }: HostView): Text => {
+  const bySite = new Map(backends.map(({ rules }) => [rules.site, rules]))
+  return { type: 'text', parts: [...bySite.values()].flatMap((rules) => userLists(rules, name).parts) }
 }
 
 /** All sites with their servers. */
