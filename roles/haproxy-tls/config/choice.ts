@@ -1,5 +1,5 @@
 import type { Options } from '../options.ts'
-import { isWildcard } from '../sites/names.ts'
+import { isWildcard, wildcardRegex } from '../sites/names.ts'
 import type { Maintenance } from '../sites/parts.ts'
 import type { Backend } from './backends.ts'
 import { inLines, section } from './lines.ts'
@@ -10,11 +10,8 @@ const HOST_ASKED = 'req.hdr(host),field(1,:),lower'
 /** Conditions that a request is for one of these names: exact names, then wildcards. An exact name precedes a wildcard, as in TLS. */
 const forNames = (names: readonly string[]): { readonly exact: readonly string[]; readonly wild: readonly string[] } => ({
   exact: inLines(names.filter((name) => !isWildcard(name))).map((some) => `{ ${HOST_ASKED} -m str ${some.join(' ')} }`),
-  wild: inLines(names.filter(isWildcard)).map((some) => `{ ${HOST_ASKED} -m reg ${some.map(oneLabel).join(' ')} }`),
+  wild: inLines(names.filter(isWildcard)).map((some) => `{ ${HOST_ASKED} -m reg ${some.map(wildcardRegex).join(' ')} }`),
 })
-
-/** Regular expression of a wildcard, which stands for one label, as in a certificate (RFC 6125, 6.4.3). */
-const oneLabel = (wildcard: string): string => `^[^.]+${wildcard.slice(1).replaceAll('.', '[.]')}$`
 
 /** Lines of a frontend that parts of sites need, before the choice. */
 export const pathLines = (backends: readonly Backend[]): readonly string[] =>

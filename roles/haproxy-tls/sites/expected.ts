@@ -1,7 +1,8 @@
 import { overlap, type ServedSite, type SiteProbe } from 'provision'
 import type { Options } from '../options.ts'
+import { isCovered } from './names.ts'
 import { partAt, partsOf } from './parts.ts'
-import { isCovered, probeOf } from './served.ts'
+import { probeOf } from './served.ts'
 import { partOptionsOf } from './sites.ts'
 
 /** A visitor: the host name that is asked for, and the addresses that the balancer may see. */

@@ -3,6 +3,7 @@ import type { SiteView } from 'provision'
 import { proxyFaults } from '../config/proxies.ts'
 import { TIMEOUTS } from '../config/timeouts.ts'
 import type { Options } from '../options.ts'
+import { isCovered, isWildcard } from './names.ts'
 import { partFaults } from './parts.ts'
 import { partOptionsOf } from './sites.ts'
 
@@ -61,7 +62,7 @@ export const faultsOf = (given: Options, view: SiteView): readonly Fault[] => {
     ),
     ...certificates.flatMap(({ names }, i) =>
       names.flatMap((name, j) =>
-        name.startsWith('*.') && acme.dns_hook === undefined && acme.dns_update === undefined && certificates[i]?.own === undefined
+        isWildcard(name) && acme.dns_hook === undefined && acme.dns_update === undefined && certificates[i]?.own === undefined
           ? [
               {
                 path: ['certificates', i, 'names', j],
@@ -77,7 +78,7 @@ export const faultsOf = (given: Options, view: SiteView): readonly Fault[] => {
         const path = ['sites', i, 'names', j]
         if (sites.slice(0, i).some((other) => other.names.includes(name)))
           return [{ path, what: `${name} belongs to two sites`, fix: 'remove it from one of them' }]
-        if (covered.some((one) => one === name || (one.startsWith('*.') && name.slice(name.indexOf('.')) === one.slice(1)))) return []
+        if (isCovered(name, covered)) return []
         return [{ path, what: `${name} has no certificate`, fix: `add ${name} to certificates` }]
       }),
     ),

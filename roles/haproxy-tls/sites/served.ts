@@ -1,6 +1,6 @@
 import type { Flow, ServedSite, SiteProbe, SiteView } from 'provision'
 import type { Options } from '../options.ts'
-import { isWildcard } from './names.ts'
+import { isCovered, isWildcard } from './names.ts'
 
 /** The sites that the web servers of a group serve, each once. */
 export const servedBy = (group: string, view: SiteView, flows: readonly Flow[]): readonly ServedSite[] => {
@@ -20,10 +20,6 @@ export const siteFor = (name: string, served: readonly ServedSite[]): ServedSite
   served.find(({ names }) => names.includes(name)) ??
   served.find(({ names }) => isCovered(name, names)) ??
   served.find(({ names }) => names.length === 0)
-
-/** Whether a name or a wildcard stands for this name. A wildcard stands for one label. */
-export const isCovered = (name: string, by: readonly string[]): boolean =>
-  by.some((one) => one === name || (isWildcard(one) && !isWildcard(name) && name.slice(name.indexOf('.')) === one.slice(1)))
 
 /** The request of a visitor that shows whether the site with this name works: an option of the balancer, or of the web server. */
 export const probeOf = (name: string, options: Options, served: readonly ServedSite[]): SiteProbe | undefined =>

@@ -5,7 +5,7 @@ import { inLines, section } from '../config/lines.ts'
 import { acceptLines } from '../config/proxies.ts'
 import { timeoutLine } from '../config/timeouts.ts'
 import type { Options } from '../options.ts'
-import { isWildcard } from '../sites/names.ts'
+import { isWildcard, wildcardRegex } from '../sites/names.ts'
 import { HTTPS, type TcpService } from './options.ts'
 
 /** A service with its servers, and the addresses that may connect to it (undefined: all). */
@@ -80,7 +80,7 @@ const frontend = (port: number, all: readonly TcpBackend[], options: Options): s
       (name) => !isWildcard(name),
       (names) => `-m str ${names.join(' ')}`,
     ),
-    ...choices(isWildcard, (names) => `-m reg ${names.map((name) => `^[^.]+${name.slice(1).replaceAll('.', '[.]')}$`).join(' ')}`),
+    ...choices(isWildcard, (names) => `-m reg ${names.map(wildcardRegex).join(' ')}`),
     ...(last === undefined ? [] : [`default_backend ${last}`]),
   ])
 }
