@@ -1,20 +1,16 @@
 import type { Options } from '../options.ts'
-import { ownPairsOf } from './own.ts'
+import { chainPath, ownPairsOf } from './own.ts'
 
-/** Certificates that are ordered, with their paths: one for each type of key. */
+/** Certificates that are ordered, with their paths: one for each type of key, of which HAProxy chooses for each client. */
 export const certificatesOf = ({ certificates, acme }: Options) =>
   certificates
     .filter(({ own }) => own === undefined)
     .flatMap(({ names, key, profile = acme.profile }) =>
       (key === 'both' ? (['ecdsa', 'rsa'] as const) : [key]).map((keyType) => ({
-        ...{ path: chainOf(names, key, keyType), names, keyType },
+        ...{ path: chainPath(names, key === 'both' ? `.${keyType}.pem` : '.pem'), names, keyType },
         ...(profile !== undefined && { profile }),
       })),
     )
-
-/** Path of a chain. If both key types are loaded, HAProxy chooses the type for each client. */
-const chainOf = ([first = '']: readonly string[], key: string, type: string): string =>
-  `/etc/ssl/haproxy/${first.replace('*', 'any').replaceAll(':', '-')}${key === 'both' ? `.${type}` : ''}.pem`
 
 /** Paths of all chains, in the order of the options. */
 export const pathsOf = ({ certificates, ...options }: Options): readonly string[] =>

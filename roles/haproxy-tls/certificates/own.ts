@@ -17,6 +17,10 @@ export const ownOption = z
 /** End of the path of a chain that the user brings. */
 export const OWN = '.own.pem'
 
+/** Path of the chain of a certificate, which begins with its first name. */
+export const chainPath = ([first = '']: readonly string[], end: string): string =>
+  `/etc/ssl/haproxy/${first.replace('*', 'any').replaceAll(':', '-')}${end}`
+
 /** A certificate of the user's, with the path of its chain on the host. */
 export interface OwnPair {
   readonly path: string
@@ -27,11 +31,7 @@ export interface OwnPair {
 
 /** The certificates that the user brings. */
 export const ownPairsOf = ({ certificates }: Options): readonly OwnPair[] =>
-  certificates.flatMap(({ names, own }) =>
-    own === undefined
-      ? []
-      : [{ ...own, names, path: `/etc/ssl/haproxy/${(names[0] ?? '').replace('*', 'any').replaceAll(':', '-')}${OWN}` }],
-  )
+  certificates.flatMap(({ names, own }) => (own === undefined ? [] : [{ ...own, names, path: chainPath(names, OWN) }]))
 
 /** Chain and key on the host. Throws an input error for a pair that HAProxy or browsers would refuse, and warns of one that expires soon. */
 export const ownResources = (pair: OwnPair, context: HostContext<Options>): readonly Resource[] => {
