@@ -1,4 +1,5 @@
 import type { Options } from '../options.ts'
+import { insideBind, insideServer } from './binds.ts'
 import { timeoutLine } from './timeouts.ts'
 
 /**
@@ -7,8 +8,6 @@ import { timeoutLine } from './timeouts.ts'
  * server may have executed the request. Only the first request of a connection gets an error response, so each of these is made the first.
  */
 const SOCKET = 'once.sock'
-/** Root directory of HAProxy's workers. Other accounts cannot enter it. */
-const CHROOT = '/var/lib/haproxy'
 
 /** Lines of the frontend for visitors: other requests than GET continue in the second pass, which also logs them. */
 export const TO_ONCE = ['http-request set-log-level silent if !METH_GET', 'use_backend to-once if !METH_GET'] as const
@@ -28,11 +27,11 @@ export const onceBackend = ({ connect, queue, server }: Options['timeouts']): re
   'http-reuse never',
   'option http-server-close',
   timeoutLine('server', ATTEMPTS * (queue + connect + PAUSE_SECONDS) + server + MARGIN_SECONDS),
-  `server itself unix@/${SOCKET} send-proxy-v2`,
+  insideServer(SOCKET),
 ]
 
 /** Frontend of the second pass, which keeps the visitor's address. The first pass decides how long a visitor may pause. */
 export const onceFrontend = ({ client }: Options['timeouts']): readonly string[] => [
-  `bind unix@${CHROOT}/${SOCKET} accept-proxy user haproxy mode 600`,
+  insideBind(SOCKET),
   timeoutLine('client', client + MARGIN_SECONDS),
 ]

@@ -1,6 +1,6 @@
 import { bracketed } from 'provision'
 import type { Server } from '../config/backends.ts'
-import { binds } from '../config/binds.ts'
+import { binds, insideBind, insideServer } from '../config/binds.ts'
 import { inLines, section } from '../config/lines.ts'
 import { acceptLines } from '../config/proxies.ts'
 import { timeoutLine } from '../config/timeouts.ts'
@@ -24,7 +24,7 @@ const SOCKET = 'https.sock'
 export const sharesHttps = ({ tcp }: Options): boolean => tcp.some(({ port }) => port === HTTPS)
 
 /** `bind` line of the sites behind the services that share their port. */
-export const behindLine = (ssl: string): string => `bind unix@/var/lib/haproxy/${SOCKET} accept-proxy user haproxy mode 600${ssl}`
+export const behindLine = (ssl: string): string => insideBind(SOCKET, ssl)
 
 /** Sections of all services, with defaults of their own. */
 export const tcpSections = (backends: readonly TcpBackend[], options: Options): readonly string[] => {
@@ -47,7 +47,7 @@ export const tcpSections = (backends: readonly TcpBackend[], options: Options): 
       timeoutLine('queue', queue),
     ]),
     ...byPort.map(([port, all]) => frontend(port, all, options)),
-    ...(sharesHttps(options) ? [section('backend to-https', [`server itself unix@/${SOCKET} send-proxy-v2`])] : []),
+    ...(sharesHttps(options) ? [section('backend to-https', [insideServer(SOCKET)])] : []),
     ...backends.map(backend),
   ]
 }
