@@ -1,20 +1,10 @@
 import { network, secret, z } from 'provision'
 import { ownOption } from './certificates/own.ts'
 import { trustedProxies } from './config/proxies.ts'
+import { hostName } from './sites/names.ts'
 import { partOptions, redirectOption } from './sites/parts.ts'
 import { tcpOption } from './tcp/options.ts'
 import { virtualOptions } from './virtual-address/virtual-address.ts'
-
-const label = '[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?'
-const hostName = (wildcard: boolean) =>
-  z
-    .string()
-    .toLowerCase()
-    .max(253)
-    .regex(
-      new RegExp(`^${wildcard ? '(\\*\\.)?' : ''}(${label}\\.)+[a-z0-9-]{2,63}$`),
-      wildcard ? 'must be a full host name such as www.example.org, or *.example.org' : 'must be a full host name such as www.example.org',
-    )
 
 const ipAddress = z.union([z.ipv4(), z.ipv6()])
 

@@ -1,8 +1,8 @@
 import { type Listen, network, overlap, type Peer, type SiteView, z } from 'provision'
 import type { Options } from '../options.ts'
+import { hostName } from '../sites/names.ts'
 
 const port = z.int().min(1).max(65_535)
-const label = '[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?'
 
 const service = z.strictObject({
   name: z
@@ -13,13 +13,7 @@ const service = z.strictObject({
   backend: z.string().min(1).meta({ description: 'group of the servers' }),
   backend_port: port.optional().meta({ description: 'port of the servers; default: `port`' }),
   sni: z
-    .array(
-      z
-        .string()
-        .toLowerCase()
-        .max(253)
-        .regex(new RegExp(`^(\\*\\.)?(${label}\\.)+[a-z0-9-]{2,63}$`), 'must be a full host name or *.example.org'),
-    )
+    .array(hostName(true))
     .min(1)
     .optional()
     .meta({
