@@ -1,4 +1,4 @@
-import { application, applicationFaults, applicationShape, defineRole, directory, z } from 'provision'
+import { application, applicationFaults, applicationShape, defineRole, directory, unquotedPath, z } from 'provision'
 import { checkOf } from './checks.ts'
 
 const group = z.string().min(1)
@@ -9,14 +9,10 @@ const one = z.strictObject({
     .regex(/^[a-z][a-z0-9-]{0,30}$/, 'must be a short word such as shop')
     .meta({ description: 'name of the application, used for its files on the host', examples: ['shop'] }),
   ...applicationShape,
-  health: z
-    .string()
-    .regex(/^\/[A-Za-z0-9/._~%@:+,=&?*!()-]*$/, 'must be a path without spaces, quotes, braces, semicolons and dollar signs')
-    .optional()
-    .meta({
-      description: 'path that must answer with a status from 200 to 399; default: the port accepts connections',
-      examples: ['/alive'],
-    }),
+  health: unquotedPath.optional().meta({
+    description: 'path that must answer with a status from 200 to 399; default: the port accepts connections',
+    examples: ['/alive'],
+  }),
   from: z
     .array(group)
     .default([])

@@ -1,13 +1,9 @@
-import { accessOptions, applicationShape, redirect, z } from 'provision'
+import { accessOptions, applicationShape, redirect, unquotedPath, z } from 'provision'
 import { corsOption, locationsOption, proxyOption, redirectsOption } from './locations.ts'
 
 const port = z.int().min(1).max(65535)
 const lines = z.string().regex(/^[^\0]*$/)
 const size = z.string().regex(/^[0-9]+[kmg]?$/, 'must be a size such as 512k or 10m')
-// Characters without a special meaning to nginx and systemd.
-const path = z
-  .string()
-  .regex(/^\/[A-Za-z0-9/._~%@:+,=&?*!()-]*$/, 'must be a path without spaces, quotes, braces, semicolons and dollar signs')
 const hostName = z
   .string()
   .toLowerCase()
@@ -40,11 +36,11 @@ export const siteOptions = z.strictObject({
     .regex(/^[A-Za-z0-9._~-]+$/, 'must be a file name')
     .default('index.html')
     .meta({ description: 'file served for a directory' }),
-  fallback: path
+  fallback: unquotedPath
     .optional()
     .meta({ description: 'path served for paths without a file, for single-page applications', examples: ['/index.html'] }),
   errors: z
-    .record(z.string().regex(/^[45][0-9][0-9]$/, 'must be a status such as 404'), path)
+    .record(z.string().regex(/^[45][0-9][0-9]$/, 'must be a status such as 404'), unquotedPath)
     .default({})
     .meta({ description: 'error pages by status' }),
   cache: z
@@ -56,14 +52,14 @@ export const siteOptions = z.strictObject({
     .default({})
     .meta({ description: 'headers of every response' }),
   probe: z
-    .strictObject({ path: path.default('/'), status: z.int().min(200).max(499).default(200) })
+    .strictObject({ path: unquotedPath.default('/'), status: z.int().min(200).max(499).default(200) })
     .optional()
     .meta({
       description:
         'request that shows visitors are served, and its status, for monitoring and `verify`; default: any page without an error',
       examples: [{ path: '/login', status: 200 }],
     }),
-  health: path.optional().meta({ description: 'path of the application that `/healthz` requests; default: nginx answers itself' }),
+  health: unquotedPath.optional().meta({ description: 'path of the application that `/healthz` requests; default: nginx answers itself' }),
   body_max: size.default('1m').meta({ description: 'largest request body' }),
   stream_uploads: z.boolean().default(false).meta({
     description: 'whether the application gets a request body while it arrives; otherwise nginx receives it first, on its disk',

@@ -2,13 +2,10 @@ import { z } from 'zod'
 import { shellScript } from '../control/options.ts'
 import { schema as gitSchema } from '../fetched/git-spec.ts'
 import { secret } from '../kind/secret.ts'
+import { unquotedPath } from '../option/site-paths.ts'
 
 const port = z.int().min(1).max(65535)
 const size = z.string().regex(/^[0-9]+[kmg]?$/, 'must be a size such as 512k or 10m')
-// Characters without a special meaning to nginx and systemd.
-const path = z
-  .string()
-  .regex(/^\/[A-Za-z0-9/._~%@:+,=&?*!()-]*$/, 'must be a path without spaces, quotes, braces, semicolons and dollar signs')
 
 const variables = z.record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'must be a variable name'), z.string().regex(/^[^\p{Cc}]*$/u))
 
@@ -100,7 +97,7 @@ export const applicationShape = {
     .optional()
     .meta({ description: 'program and arguments, as in ExecStart of a systemd unit', examples: ['/usr/bin/node server.js'] }),
   port: port.optional().meta({ description: 'port on 127.0.0.1 at which the application listens; passed to it as PORT', examples: [3000] }),
-  directory: path.optional().meta({ description: 'working directory on the host; default: the source' }),
+  directory: unquotedPath.optional().meta({ description: 'working directory on the host; default: the source' }),
   user: z
     .string()
     .regex(/^[a-z_][a-z0-9_-]{0,31}$/)
@@ -112,7 +109,7 @@ export const applicationShape = {
     .meta({ description: 'environment variables, stored in a file that only root can read' }),
   memory: size.optional().meta({ description: 'memory limit; systemd restarts the application above the limit' }),
   writes: z
-    .array(path)
+    .array(unquotedPath)
     .default([])
     .meta({ description: 'directories that the application may write to, in addition to /var/lib/provision-app-NAME' }),
   start_seconds: z.int().min(1).max(600).default(10).meta({

@@ -1,5 +1,10 @@
 import { z } from 'zod'
 
+/** A path of a request or of a host that needs no quotes in configuration of nginx and systemd. */
+export const unquotedPath = z
+  .string()
+  .regex(/^\/[A-Za-z0-9/._~%@:+,=&?*!()-]*$/, 'must be a path without spaces, quotes, braces, semicolons and dollar signs')
+
 /** A path whose characters have no special meaning to nginx and HAProxy. */
 const plainPath = z
   .string()
