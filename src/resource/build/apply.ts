@@ -1,10 +1,10 @@
 import type { Script } from '../../shell/script.ts'
 import { sh } from '../../shell/sh.ts'
 import { saveScript } from '../file/undo.ts'
-import { inodeWord, refuseUnreached, refuseUnsafe } from '../kind/inode.ts'
+import { inodeWord, refuseUnreached } from '../kind/inode.ts'
 import type { Work } from '../kind/kind.ts'
-import { FIX_CHANGED } from '../kind/one-by-one.ts'
-import { type Answer, HostRefusal, outputExcerpt, requireSuccess, type Steps } from '../kind/step.ts'
+import { requireAsObserved } from '../kind/one-by-one.ts'
+import { type Answer, HostRefusal, type Steps } from '../kind/step.ts'
 import { CHANGED, guardObserved, guardScript, walk } from '../kind/walk.ts'
 import { RELEASES } from './observe.ts'
 import { commandScript } from './run-command.ts'
@@ -44,9 +44,7 @@ interface Batch {
 
 const requireBuilt = (answer: Answer, what: string, batch: Batch, fix?: string): void => {
   try {
-    refuseUnsafe(answer, what)
-    if (answer.code === CHANGED) throw new HostRefusal(what, outputExcerpt(answer.stderr), FIX_CHANGED)
-    requireSuccess(answer, what, fix)
+    requireAsObserved(answer, what, fix)
   } catch (error) {
     throw error instanceof HostRefusal ? new HostRefusal(error.what, error.why, error.fix, batch) : error
   }

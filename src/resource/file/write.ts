@@ -1,10 +1,10 @@
 import { sh } from '../../shell/sh.ts'
 import { asContent, asText, type Content, sha256Hex } from '../kind/content.ts'
 import { ABSENT, refuseUnsafe } from '../kind/inode.ts'
-import { FIX_CHANGED } from '../kind/one-by-one.ts'
+import { requireAsObserved } from '../kind/one-by-one.ts'
 import { parentOf } from '../kind/path.ts'
-import { type Answer, HostRefusal, outputExcerpt, requireSuccess, type Step, type Steps } from '../kind/step.ts'
-import { CHANGED, guardScript } from '../kind/walk.ts'
+import { type Answer, HostRefusal, requireSuccess, type Step, type Steps } from '../kind/step.ts'
+import { guardScript } from '../kind/walk.ts'
 import { filesAsInput, placeScript } from './place.ts'
 
 /** A file that a kind writes or deletes. */
@@ -69,9 +69,7 @@ export function* writeFiles(files: readonly NewFile[], doing?: string): Steps {
     input: filesAsInput(files.map(placed)),
     ...(doing !== undefined && { doing }),
   }
-  if (answer.code === CHANGED) throw new HostRefusal(what, outputExcerpt(answer.stderr), FIX_CHANGED)
-  refuseUnsafe(answer, what)
-  requireSuccess(answer, what)
+  requireAsObserved(answer, what)
 }
 
 const placed = ({ path, observed, content, mode = '644', owner = 'root', group = 'root' }: NewFile) => ({

@@ -1,8 +1,8 @@
 import type { Script } from '../../shell/script.ts'
 import { sh } from '../../shell/sh.ts'
-import { FIX_UNSAFE } from './inode.ts'
+import { FIX_UNSAFE, refuseUnsafe } from './inode.ts'
 import type { Work } from './kind.ts'
-import { type Answer, HostRefusal, outputExcerpt, type Steps } from './step.ts'
+import { type Answer, HostRefusal, outputExcerpt, requireSuccess, type Steps } from './step.ts'
 import { CHANGED, PARTLY, UNSAFE } from './walk.ts'
 
 /** Returns the script for one resource. It runs with `set -e`. */
@@ -53,6 +53,13 @@ export const requireBatch = (
   const why = outputExcerpt(answer.stderr)
   if (answer.code === UNSAFE) throw new HostRefusal(refused, why, FIX_UNSAFE, batch)
   throw new HostRefusal(answer.code === PARTLY ? refused : `${refused} (exit ${answer.code})`, why, fix, batch)
+}
+
+/** Returns the answer, or throws a `HostRefusal`: for an unsafe path, a change after the observation, or another failure. */
+export const requireAsObserved = (answer: Answer, what: string, fix?: string): Answer => {
+  refuseUnsafe(answer, what)
+  if (answer.code === CHANGED) throw new HostRefusal(what, outputExcerpt(answer.stderr), FIX_CHANGED)
+  return requireSuccess(answer, what, fix)
 }
 
 /** The \`fix\` for a resource that somebody changed after the observation. */

@@ -1,10 +1,10 @@
 import type { Script } from '../../shell/script.ts'
 import { sh } from '../../shell/sh.ts'
 import { sha256Hex } from '../kind/content.ts'
-import { inodeWord, refuseUnreached, refuseUnsafe } from '../kind/inode.ts'
+import { inodeWord, refuseUnreached } from '../kind/inode.ts'
 import type { Work } from '../kind/kind.ts'
-import { FIX_CHANGED } from '../kind/one-by-one.ts'
-import { type Answer, HostRefusal, outputExcerpt, requireSuccess, type Steps } from '../kind/step.ts'
+import { requireAsObserved } from '../kind/one-by-one.ts'
+import { HostRefusal, type Steps } from '../kind/step.ts'
 import { type Member, tar } from '../kind/tar.ts'
 import { CHANGED, guardObserved, guardScript } from '../kind/walk.ts'
 import { deltaOf, liveOf, modifiedOf, previousOf, type ReleaseState } from './observe.ts'
@@ -34,7 +34,7 @@ export function* revertReleases(work: readonly ReleaseWork[]): Steps {
     const made = spec.which === 'latest' ? spec.digest : previousOf(state)
     const lock = lockScript(spec.root, { observed: linkTo(made), wanted: linkTo(live) })
     const script = sh`${lock}\n[ ! -d releases/${live} ] || point releases/${live}`
-    requireDeployed(yield { do: 'shell', script, doing: `rolling back ${id}` }, `${id} not rolled back`)
+    requireAsObserved(yield { do: 'shell', script, doing: `rolling back ${id}` }, `${id} not rolled back`)
   }
 }
 
@@ -56,13 +56,11 @@ function* deploy({ id, spec, state }: ReleaseWork): Steps {
     input,
     doing: `deploying ${fresh.length === 1 ? '1 file' : `${fresh.length} files`} to ${id}`,
   }
-  requireDeployed(answer, `${id} not deployed`, 'fix the problem that the host reports, then run again; the previous release is still live')
-}
-
-const requireDeployed = (answer: Answer, what: string, fix?: string): void => {
-  refuseUnsafe(answer, what)
-  if (answer.code === CHANGED) throw new HostRefusal(what, outputExcerpt(answer.stderr), FIX_CHANGED)
-  requireSuccess(answer, what, fix)
+  requireAsObserved(
+    answer,
+    `${id} not deployed`,
+    'fix the problem that the host reports, then run again; the previous release is still live',
+  )
 }
 
 function* rollBack({ id, spec, state }: ReleaseWork): Steps {
@@ -78,7 +76,7 @@ function* rollBack({ id, spec, state }: ReleaseWork): Steps {
 ( cd releases/${previous}; [ "$(sha256sum <../${previous}.sums)" = ${`${previous}  -`} ] || exit 1; ${verifySums(`../${previous}.sums`)} ) ||
   { echo 'it was changed after its deployment' >&2; exit 1; }
 point releases/${previous}`
-  requireDeployed(
+  requireAsObserved(
     yield { do: 'shell', script, doing: `rolling back to ${previous.slice(0, 12)}` },
     `${id} not rolled back to ${previous.slice(0, 12)}`,
     'deploy it from the project again',

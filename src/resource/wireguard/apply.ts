@@ -1,12 +1,11 @@
 import type { Script } from '../../shell/script.ts'
 import { sh } from '../../shell/sh.ts'
 import { readText, writeFiles } from '../file/write.ts'
-import { refuseUnsafe } from '../kind/inode.ts'
 import type { Work } from '../kind/kind.ts'
-import { FIX_CHANGED } from '../kind/one-by-one.ts'
+import { FIX_CHANGED, requireAsObserved } from '../kind/one-by-one.ts'
 import { parentOf } from '../kind/path.ts'
-import { type Answer, HostRefusal, outputExcerpt, requireSuccess, type Step, type Steps } from '../kind/step.ts'
-import { CHANGED, guardObserved } from '../kind/walk.ts'
+import { type Answer, HostRefusal, requireSuccess, type Step, type Steps } from '../kind/step.ts'
+import { guardObserved } from '../kind/walk.ts'
 import { KEY_HEADER, type MeshState, observedKeys } from './observe.ts'
 import { isPublicKey, readPeers, sectionOf, wantedPeers, writePeers } from './peers.ts'
 import { keysOf, type Members } from './plan.ts'
@@ -33,9 +32,7 @@ function* ownKey({ spec, state }: MeshWork): Procedure<string> {
   const { key, publicKey } = pathsOf(spec.interface)
   const what = `key of ${spec.interface} not created`
   const answer = yield { do: 'shell', doing: 'creating its key', script: keyScript({ key, publicKey }, guarded(spec, state)) }
-  refuseUnsafe(answer, what)
-  if (answer.code === CHANGED) throw new HostRefusal(what, outputExcerpt(answer.stderr), FIX_CHANGED)
-  const made = requireSuccess(answer, what, 'declare the package wireguard-tools before it').stdout.toString().trim()
+  const made = requireAsObserved(answer, what, 'declare the package wireguard-tools before it').stdout.toString().trim()
   if (!isPublicKey(made)) throw new HostRefusal(what, 'wg pubkey printed no key', `delete ${key} if it is damaged, and run again`)
   return made
 }
