@@ -2,6 +2,7 @@ import { copyScript, requireCopies } from './copies.ts'
 import type { Copy } from './copy-options.ts'
 import { HEADER } from './dump-header.ts'
 import type { Flavour } from './options.ts'
+import { PROGRAMS, serverShell, temporaryServer } from './temporary-server.ts'
 
 /** Parameters of the backup script. */
 export interface Backup {
@@ -16,15 +17,6 @@ export interface Backup {
   readonly pki: { readonly pair: string; readonly trusted: string }
 }
 
-/** Variables and functions of the scripts that start a temporary server. */
-export const BACKUP_SHELL = (flavour: Flavour): string => `SYSTEM="'mysql', 'sys', 'information_schema', 'performance_schema'"
-client='${BACKUP_PROGRAMS[flavour].client} --no-defaults --socket=/run/mysqld/mysqld.sock --local-infile=0 --connect-timeout=10 --default-character-set=utf8mb4 -NB'
-# For queries while the tables are locked: a server that does not answer must not keep them locked.
-query() { timeout 60 $client -e "$@" || fail 'the server did not answer within 60 seconds'; }
-fail() { echo "$*" >&2; exit 1; }
-# Repeats a command until it succeeds, at most for so many tenths of a second.
-until_true() { i=$1; shift; until "$@"; do [ "$i" -gt 0 ] || return 1; i=$((i-1)); sleep 0.1; done; }`
-
 /** Exit status if no database exists yet. */
 export const NOTHING = 3
 
@@ -33,13 +25,13 @@ export const NOTHING = 3
  * passes is encrypted and stored. One session holds the lock until the dump has begun, so that its checksums and the dump are consistent.
  */
 export const backupScript = ({ flavour, host, recipients, store, copies = [], keepDays, pki }: Backup): string => {
-  const { client, dump, dumpOptions, install, installOptions, server, serverOptions } = BACKUP_PROGRAMS[flavour]
+  const { dump, dumpOptions } = PROGRAMS[flavour]
   return `#!/bin/sh
 # Written by provision.
 set -eu
 umask 077
 cd "$STATE_DIRECTORY"
-${BACKUP_SHELL(flavour)}
+${serverShell(flavour)}
 rm -rf work; mkdir work
 checker= server=
 trap 'code=$?; set +e; trap - EXIT; exec 3>&-; kill $checker $server 2>/dev/null; wait; rm -rf work; exit $code' EXIT
@@ -66,13 +58,7 @@ wait $dump
 sed 1d work/answers >work/live
 
 # A dump that ends without an error can still be incomplete. Only a restore proves it.
-${install} --datadir="$PWD/work/test" ${installOptions} >work/installed 2>&1 || { cat work/installed >&2; exit 1; }
-${server} --no-defaults --datadir="$PWD/work/test" --socket="$PWD/work/socket" --pid-file="$PWD/work/pid" --skip-networking --skip-log-bin \\
-  --innodb-flush-log-at-trx-commit=0 --innodb-buffer-pool-size=128M --max-allowed-packet=1G${serverOptions} >work/log 2>&1 & server=$!
-throwaway() { ${client} --no-defaults --local-infile=0 --socket="$PWD/work/socket" --user=root --default-character-set=utf8mb4 -NB "$@"; }
-answers() { throwaway -e 'DO 1' 2>/dev/null; }
-until_true 600 answers || { tail -n 20 work/log >&2; fail 'the temporary server for the restore test does not start'; }
-# Errors of the client can contain rows, which must not reach the journal. Only the error number and the line are printed.
+${temporaryServer(flavour, { directory: 'work', data: 'test', clientOptions: '', purpose: ' for the restore test' })}# Errors of the client can contain rows, which must not reach the journal. Only the error number and the line are printed.
 { gunzip -c work/dump.sql.gz && : >work/unpacked; } | throwaway >work/refused 2>&1 || fail "the backup cannot be restored: $(sed -n 's/^\\(ERROR [0-9]* ([0-9A-Z]*) at line [0-9]*\\).*/\\1/p' work/refused)"
 [ -e work/unpacked ] || fail 'the backup is damaged: it cannot be decompressed'
 throwaway <work/checksums.sql >work/restored || fail 'the restored tables cannot be read'
@@ -90,41 +76,6 @@ ${requireCopies(copies)}echo "stored $name: $(wc -l <work/live) tables, restored
 const positionIn = (host: string): string => `query 'SHOW MASTER STATUS' >work/status
 echo "${HEADER} $(date -u +%Y-%m-%dT%H:%M:%SZ) $(cut -f 1,2 work/status | tr '\\t' ' ') ${host}" >work/header
 `
-
-interface Programs {
-  readonly client: string
-  readonly dump: string
-  readonly dumpOptions: string
-  /** Creates a data directory, without a password for root. */
-  readonly install: string
-  readonly installOptions: string
-  readonly server: string
-  readonly serverOptions: string
-}
-
-/** Programs, and options that the other flavour does not have. */
-export const BACKUP_PROGRAMS: Readonly<Record<Flavour, Programs>> = {
-  mariadb: {
-    client: 'mariadb',
-    dump: 'mariadb-dump',
-    dumpOptions: '',
-    install: 'mariadb-install-db --no-defaults',
-    installOptions: '--auth-root-authentication-method=normal --skip-test-db',
-    server: 'mariadbd',
-    serverOptions: '',
-  },
-  mysql: {
-    client: 'mysql',
-    dump: 'mysqldump',
-    // A restored table gets transactions of the server that it is restored to.
-    dumpOptions: ' --set-gtid-purged=OFF --no-tablespaces',
-    // The directory of the package is not readable for the account of the backups.
-    install: 'mysqld --no-defaults --initialize-insecure',
-    installOptions: '--secure-file-priv=NULL',
-    server: 'mysqld',
-    serverOptions: ' --secure-file-priv=NULL --mysqlx=OFF',
-  },
-}
 
 const storeHere = (days: number): string => `mkdir -p kept; sync "work/$name"; mv "work/$name" kept/
 ${forgetScript('kept', days)}`

@@ -1,5 +1,5 @@
-import { BACKUP_PROGRAMS, BACKUP_SHELL } from './backup-script.ts'
 import { HEADER } from './dump-header.ts'
+import { PROGRAMS, serverShell, temporaryServer } from './temporary-server.ts'
 
 /**
  * Script that turns a backup into a dump of a later moment, its argument (`2026-01-01T12:00:00Z`). Standard input is a backup of this host,
@@ -7,14 +7,14 @@ import { HEADER } from './dump-header.ts'
  * databases are not touched.
  */
 export const momentScript = (host: string, state: string): string => {
-  const { client, dump, dumpOptions, install, installOptions, server, serverOptions } = BACKUP_PROGRAMS.mariadb
+  const { dump, dumpOptions } = PROGRAMS.mariadb
   return `#!/bin/sh
 # Written by provision.
 set -eu
 umask 077
 cd ${state}
 moment=$1
-${BACKUP_SHELL('mariadb')}
+${serverShell('mariadb')}
 # The account of this process: clients would log in by that of the SSH session.
 account=$(id -un)
 client="$client --user=$account"
@@ -37,13 +37,7 @@ while read -r one; do
   mariadb-binlog --no-defaults --user="$account" --protocol=socket --socket=/run/mysqld/mysqld.sock --read-from-remote-server --raw --result-file=moment/ "$one" </dev/null || fail "the binary log $one cannot be read"
 done <moment/logs
 
-${install} --datadir="$PWD/moment/data" ${installOptions} >moment/installed 2>&1 || { cat moment/installed >&2; exit 1; }
-${server} --no-defaults --datadir="$PWD/moment/data" --socket="$PWD/moment/socket" --pid-file="$PWD/moment/pid" --skip-networking --skip-log-bin \\
-  --innodb-flush-log-at-trx-commit=0 --innodb-buffer-pool-size=128M --max-allowed-packet=1G${serverOptions} >moment/log 2>&1 & server=$!
-throwaway() { ${client} --no-defaults --local-infile=0 --socket="$PWD/moment/socket" --user=root --default-character-set=utf8mb4 --max-allowed-packet=1G -NB "$@"; }
-answers() { throwaway -e 'DO 1' 2>/dev/null; }
-until_true 600 answers || { tail -n 20 moment/log >&2; fail 'the temporary server does not start'; }
-# Errors of the client can contain rows. Only their numbers are printed.
+${temporaryServer('mariadb', { directory: 'moment', data: 'data', clientOptions: ' --max-allowed-packet=1G', purpose: '' })}# Errors of the client can contain rows. Only their numbers are printed.
 gunzip -c moment/dump.sql.gz | throwaway >moment/refused 2>&1 || fail "the backup cannot be restored: $(sed -n 's/^\\(ERROR [0-9]* ([0-9A-Z]*) at line [0-9]*\\).*/\\1/p' moment/refused)"
 # Statements about accounts, which the temporary server does not have, fail. They are in the inventory.
 (cd moment && TZ=UTC mariadb-binlog --no-defaults --start-position="$position" --stop-datetime="$(date -u -d "$moment" '+%Y-%m-%d %H:%M:%S')" $(cat logs) && : >executed) |
