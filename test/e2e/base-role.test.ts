@@ -112,7 +112,7 @@ systemctl stop apt-daily-upgrade.timer`)
     expect(await host.plan(wanted())).toEqual([])
   })
 
-  it('opens accounts for files, certificates and single commands only, and takes them away', async () => {
+  it('opens accounts for files, certificates and single commands only, and removes them', async () => {
     const keys = await keysOfPeople()
     const ssh = (key: string, ...words: readonly string[]): string => {
       const login = ['-i', join(keys.directory, key), '-o', 'IdentitiesOnly=yes', '-o', 'BatchMode=yes']

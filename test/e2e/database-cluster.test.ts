@@ -268,7 +268,7 @@ describe('a cluster of two servers and an arbitrator', () => {
     expect(project.provision('verify').status).toBe(0)
   })
 
-  it('brings back the rows of a moment after the backup, on every server', async () => {
+  it('restores the rows of a moment after the backup, on every server', async () => {
     await sql(spec, 'web-01', "CREATE TABLE shop.m (id INT PRIMARY KEY, v TEXT); INSERT INTO shop.m VALUES (1, 'kept'), (2, 'kept too')")
     const moment = (await inside(spec, 'web-02', 'sleep 1.2; date -u +%Y-%m-%dT%H:%M:%SZ; sleep 1.2')).trim()
     await sql(spec, 'web-01', "UPDATE shop.m SET v = 'lost'; DROP TABLE shop.m")

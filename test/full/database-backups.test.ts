@@ -124,7 +124,7 @@ describe('copies of backups outside the site', () => {
     expect(await on('db-01', 'systemctl --failed -q --plain --no-legend')).toBe('')
   })
 
-  it('bring back dropped tables with the rows of a moment, and leave the others unchanged', async () => {
+  it('restore dropped tables with the rows of a moment, and leave the others unchanged', async () => {
     await sql(
       spec,
       'db-01',
@@ -153,7 +153,7 @@ describe('copies of backups outside the site', () => {
     expect(await on('db-01', 'ls /var/lib/provision-database-backup; ls /var/lib/provision')).not.toMatch(/moment|database-dump$/m)
   })
 
-  it('that do not arrive fail the job, and the others are made', async () => {
+  it('fail the job if one does not arrive, and the others are still made', async () => {
     const wrongKey = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHm0Jk8m6kP4lJ8o1yN6Q3qk3b0VJt4m0cJxkq9eY8mA'
     inventory(undefined, wrongKey)
     expect(project.json('run').status).toBe(0)
@@ -171,7 +171,7 @@ describe('copies of backups outside the site', () => {
     expect((await stored())[0]).toEqual(after[0])
   }, 600_000)
 
-  it('are not made any more without the option, and their credentials are gone', async () => {
+  it('are no longer made without the option, and their credentials are deleted', async () => {
     project.write(
       'inventory/site.yaml',
       readFileSync(`${project.root}/inventory/site.yaml`, 'utf8').replace(/ {6}copies:\n(?: {8}.*\n)+/, '      store: here\n'),

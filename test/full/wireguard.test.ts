@@ -58,7 +58,7 @@ describe('a mesh', () => {
     expect(await ping('web-01', '10.80.67.12')).toBe('answers\n')
   })
 
-  it('sends nothing between its hosts but encrypted packets', async () => {
+  it('sends only encrypted packets between its hosts', async () => {
     const rules = ['icmp type echo-request counter', 'udp dport 51820 counter'].map(
       (rule) => `nft add rule inet probe input iifname != wg0 ${rule}`,
     )
@@ -106,7 +106,7 @@ describe('a mesh', () => {
     expect(await watched).toMatch(/ 0% packet loss/)
   })
 
-  it('is there again after a restart of the program', async () => {
+  it('works again after a restart of the program', async () => {
     await inside(spec, 'web-01', 'systemctl kill -s KILL provision-wireguard; sleep 3; systemctl is-active provision-wireguard')
     // The other one asks for a new session after 15 s without an answer.
     const again = 'for i in $(seq 20); do ! ping -n -q -c 1 -W 2 -I wg0 10.80.67.11 >/dev/null 2>&1 || break; done'

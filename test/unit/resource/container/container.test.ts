@@ -22,7 +22,7 @@ describe('ports', () => {
     expect(published({ port: 8080, from: ['web'], address: '192.0.2.7' })).toBe('PublishPort=192.0.2.7:8080:8080/tcp')
   })
 
-  it('of the network host are not published: they say who may connect', () => {
+  it('of the network host are not published and only name their peers', () => {
     const options = { network: 'host', ports: [{ port: 8080, from: ['web'] }] }
     expect(linesOf(options).filter((line) => /^(PublishPort|Network)=/.test(line))).toEqual(['Network=host'])
     expect(listensOf(made(options))).toEqual([{ service: 'shop', port: 8080, protocol: 'tcp', from: [{ group: 'web' }] }])

@@ -72,7 +72,7 @@ describe('a dump through a program', () => {
     expect(String(removed?.script)).toContain('rm -rf')
   })
 
-  it('that has no missing table is recorded only', () => {
+  it('is only recorded if no table is missing', () => {
     const all = scripts(there(['a.t', 'a.new']), TABLES).map(({ script }) => String(script))
     expect(all).toHaveLength(3)
     expect(all[1]).toMatch(/^mkdir -p .* && printf .* >>/)

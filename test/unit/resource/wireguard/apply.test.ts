@@ -104,7 +104,7 @@ describe('the turns of bare hosts', () => {
     expect(on('c').sh('grep ^# etc/wireguard/wg0.peers')).toBe('# Written by provision.\n# b\n')
   })
 
-  it('do not write over what somebody else wrote since the observation', () => {
+  it('refuse to overwrite a change that was made since the observation', () => {
     const before = observed(...HOSTS)
     for (const me of HOSTS) turn(me, before)
     const then = observed(...HOSTS)

@@ -111,7 +111,7 @@ describe('an observation', () => {
       .parse(Buffer.alloc(0), answers(text, digest))
       .get('wg0')?.publicKey
 
-  it('believes a public key that belongs to the private key, and nothing else', () => {
+  it('accepts only a public key that belongs to the private key', () => {
     expect(publicKey(`${keyOf('a')}\n# key sha256 k`)).toBe(keyOf('a'))
     expect(publicKey(`${keyOf('a')}\n# key sha256 other`)).toBeUndefined()
     expect(publicKey(keyOf('a'))).toBeUndefined()

@@ -28,7 +28,7 @@ const published = async (list: string): Promise<readonly Partial<Flow>[]> =>
   (await flowsOf(playOf(list), given)).filter(({ role }) => role !== 'firewall')
 const refused = (list: string): Promise<readonly string[]> => problemsOf(() => flowsOf(playOf(list), given))
 
-it('the ports of a container with peers are flows, and those without are none', async () => {
+it('ports of a container are flows only with peers', async () => {
   expect(
     await published(`- container:
     name: shop
@@ -54,7 +54,7 @@ it('the ports of a container with peers are flows, and those without are none', 
   ])
 })
 
-it('conditions and lists are followed; a condition about facts may hold', async () => {
+it('conditions and lists are evaluated; a condition about facts counts as true', async () => {
   const container = (rest: string) => `  container:
     name: "\${item.name}"
     image: docker.io/library/nginx:1.27

@@ -33,7 +33,7 @@ describe('a host with backups', () => {
     ])
   })
 
-  it('has no network for a local repository, and is told that it would be lost with the host', () => {
+  it('has no network for a local repository, and warns that the backups would be lost with the host', () => {
     expect(textOf(JOB, { repository: '/var/backups/site' })).toContain('PrivateNetwork=yes')
     expect(textOf(JOB)).not.toContain('PrivateNetwork=yes')
     expect(plan({ repository: '/var/backups/site' }).warnings.join()).toContain('would be lost with it')
@@ -48,7 +48,7 @@ describe('a host with backups', () => {
     )
   })
 
-  it('keeps what the options name', () => {
+  it('keeps the number of backups in the option keep', () => {
     const script = textOf('file:/usr/local/lib/provision/backup', { keep: { last: 0, weekly: 2 } })
     expect(script).toContain('--keep-daily 7 --keep-weekly 2 --keep-monthly 12 --prune')
   })

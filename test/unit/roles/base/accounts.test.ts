@@ -51,7 +51,7 @@ describe('rights by sudo', () => {
     expect(specOf(ann({ sudo: 'none' }), 'file:/etc/sudoers.d/provision-ann')).toMatchObject({ state: 'absent' })
   })
 
-  it('use the password of the entry, of which the host receives the digest', () => {
+  it('use the password of the entry; the host receives only its digest', () => {
     const given = ann({ sudo: 'password', password: new Secret('correct horse') })
     const spec = specOf(given, 'user-password:ann') as { hash: Secret }
     expect(spec.hash.reveal()).toMatch(/^\$6\$/)
@@ -61,7 +61,7 @@ describe('rights by sudo', () => {
     expect(keys(ann({}))).not.toContain('user-password:ann')
   })
 
-  it('that cannot work are refused with their place', () => {
+  it('are refused with their path if they cannot work', () => {
     expect(faults(ann({ sudo: 'password' }))).toEqual(['administrators.0.sudo: ann has no password that sudo could ask for'])
     expect(faults(ann({ sudo: { commands: ['/usr/bin/id'], password: true } }))).toEqual([
       'administrators.0.sudo: ann has no password that sudo could ask for',
@@ -86,7 +86,7 @@ describe('rights by sudo', () => {
 })
 
 describe('a person who leaves', () => {
-  it('leaves no home if the entry says so', () => {
+  it('loses the home directory with home: delete', () => {
     const gone = (more: object) => specOf({ administrators: [{ name: 'ann', state: 'absent', ...more }] }, 'user:ann')
     expect(gone({})).toMatchObject({ removeHome: false, endSessions: true })
     expect(gone({ home: 'delete' })).toMatchObject({ removeHome: true, endSessions: true })
@@ -116,7 +116,7 @@ describe('certificates of people', () => {
     )
   })
 
-  it('are no longer trusted without the option, and then their file goes', () => {
+  it('are no longer trusted without the option, and their file is deleted afterwards', () => {
     const none = { administrators: people }
     expect(sshdText(none)).not.toContain('TrustedUserCAKeys')
     expect(specOf(none, 'file:/etc/ssh/provision-authorities.pub')).toMatchObject({ state: 'absent' })
@@ -133,7 +133,7 @@ describe('certificates of people', () => {
     expect(specOf({ administrators, ssh: { certificates: { authorities: [KEY] } } }, 'authorized-keys:ann')).toMatchObject({ keys: [] })
   })
 
-  it('that cannot work are refused', () => {
+  it('are refused if they cannot work', () => {
     const given = (certificates: object, more: object = {}) => faults({ administrators: people, ssh: { certificates, ...more } })
     expect(given({ authorities: ['ssh-ed25519 nonsense'] })).toEqual([expect.stringMatching(/^ssh\.certificates\.authorities\.0: /)])
     expect(given({ authorities: [KEY], principals: { bob: ['bob'] } })).toEqual([
@@ -168,7 +168,7 @@ describe('people with a second factor', () => {
     expect(checks(options)).toContain('ann needs a key and a code')
   })
 
-  it('leave no rule and no secret once nobody has one', () => {
+  it('leave no rule and no secret behind', () => {
     const none = {
       administrators: [
         { ...ann(), totp: undefined },
@@ -214,7 +214,7 @@ describe('accounts for SFTP', () => {
     expect(specOf(options, 'foreign-accounts:base')).toMatchObject({ declared: ['ops', 'partner', 'auditor', 'former'] })
   })
 
-  it('have settings of sshd for them alone', () => {
+  it('have their own settings of sshd', () => {
     const [own = '', writers = '', readers = ''] = sshdText(options).split('\nMatch ')
     expect(own).not.toContain('ChrootDirectory')
     expect(writers).toMatch(/^User partner\n {2}ChrootDirectory \/srv\/sftp\/%u\n {2}ForceCommand internal-sftp -u 0027\n/)
@@ -225,7 +225,7 @@ describe('accounts for SFTP', () => {
     expect(checks(options)).toContain('partner can only transfer files')
   })
 
-  it('that cannot work are refused', () => {
+  it('are refused if they cannot work', () => {
     const entry = (name: string, more: object = {}) => ({ name, keys: [KEY], ...more })
     expect(faults({ sftp_accounts: [entry('ops')] })).toEqual(['sftp_accounts.0.name: ops is the account that this run uses'])
     expect(faults({ sftp_accounts: [entry('a'), entry('a')] })).toEqual(['sftp_accounts.1.name: a is listed twice'])
@@ -244,7 +244,7 @@ describe('accounts for SFTP', () => {
 })
 
 describe('the host as a whole', () => {
-  it('keeps what no option names', () => {
+  it('keeps its settings without an option', () => {
     expect(keys({}).filter((key) => /^(hostname|locale|swap|link):|motd|htop/.test(key))).toEqual([])
   })
 
@@ -272,7 +272,7 @@ describe('the host as a whole', () => {
 })
 
 describe('settings of sshd for single accounts', () => {
-  it('that name the account of the run are refused before anything is changed', async () => {
+  it('are refused for the account of the run before anything is changed', async () => {
     const { shutOut } = await import('../../../../src/resource/sshd/shut-out.ts')
     const spec = specOf({ sftp_accounts: [{ name: 'partner', keys: [KEY] }] }, 'sshd:/etc/ssh/sshd_config.d/00-provision.conf')
     const asked = (account: string) => shutOut(spec as never, { login: { account, groups: [account] }, others: [] })
@@ -282,7 +282,7 @@ describe('settings of sshd for single accounts', () => {
 })
 
 describe('the report of upgrades', () => {
-  it('is on by default, goes with its option, and is mailed on demand', () => {
+  it('is on by default, can be turned off, and is mailed on demand', () => {
     const path = '/etc/apt/apt.conf.d/52provision-updates'
     expect(keys({})).toEqual(
       expect.arrayContaining(['file:/usr/local/lib/provision-upgrade-report', 'unit:apt-daily-upgrade.service.d/provision-report.conf']),
@@ -296,7 +296,7 @@ describe('the report of upgrades', () => {
     expect(base.options.safeParse({ updates: { mail: 'a"; x' } }).success).toBe(false)
   })
 
-  it('has the packages since the upgrade began', () => {
+  it('lists the packages since the upgrade began', () => {
     const directory = mkdtempSync(join(tmpdir(), 'provision-report-'))
     const program = SCRIPT.replaceAll('/var/log/', `${directory}/`)
       .replaceAll('/var/lib/provision-metrics/upgrades/', `${directory}/`)
@@ -314,7 +314,7 @@ describe('the report of upgrades', () => {
   })
 })
 
-it('removes what certificates and codes left only where a former run declared it', () => {
+it('deletes files of certificates and codes only where an earlier run declared them', () => {
   const restsWith = (wasDeclared: (key: string) => boolean) =>
     base
       .resources({ options: base.options.parse({}), facts, host, site, wasDeclared, warn: () => {} } as unknown as HostContext<never>)

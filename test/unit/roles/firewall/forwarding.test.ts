@@ -100,7 +100,7 @@ describe.skipIf(!isRoot || !['nft', 'ip', 'unshare', 'nsenter', 'perl'].every(ha
     expect(Number(answers['count drop_forward'])).toBeGreaterThan(0)
   })
 
-  it('never reach a port with peers from others, also where the policy accepts, or where they are denied', () => {
+  it('never reach a port with peers from other or denied hosts, even with the policy accept', () => {
     const [one, two, other] = [
       'visitor tcp 10.0.0.2 10.0.0.1 8080',
       'visitor tcp 10.0.0.3 10.0.0.1 8080',
@@ -114,7 +114,7 @@ describe.skipIf(!isRoot || !['nft', 'ip', 'unshare', 'nsenter', 'perl'].every(ha
     expect(ask(policy({ flows: published, deny: ['10.0.0.2'] }), [one], PUBLISHED)).toMatchObject({ [one]: 'silent' })
   })
 
-  it('are passed on, and come back, as the options say', () => {
+  it('are passed on, and replies return, as configured', () => {
     const expected = {
       'visitor tcp 10.0.0.2 10.0.0.1 8443': 'refused',
       'visitor tcp 10.0.0.3 10.0.0.1 8443': 'silent',

@@ -47,7 +47,7 @@ describe('sets', () => {
     expect(firewall.networks?.({ options: firewall.options.parse({ sets }) } as never)).toEqual(sets)
   })
 
-  it('that do not exist, overlap, or have the name of a group are refused', () => {
+  it('are refused if they do not exist, overlap, or have the name of a group', () => {
     expect(faults({ sets, administrators: ['ofice'], deny: ['nobody'] })).toEqual([
       'administrators.0: ofice is neither a network nor a set',
       'deny.0: nobody is neither a network nor a set',
@@ -62,7 +62,7 @@ describe('sets', () => {
     ])
   })
 
-  it('that contain the controller cannot be denied', async () => {
+  it('cannot be denied if they contain the controller', async () => {
     const problem = await problemOf(() => declared({ sets, deny: ['scanners'] }, { clientAddress: '198.51.100.7' }))
     expect(problem).toMatchObject({
       what: 'firewall.deny contains 198.51.100.7 in scanners: 198.51.100.0/24, from which this run connects',
@@ -97,7 +97,7 @@ describe('ports', () => {
     )
   })
 
-  it('of a role are limited by the option rates, and a limit for nothing is a warning', () => {
+  it('of a role are limited by the option rates; an unused limit is a warning', () => {
     const limited = { rates: { site: { per_minute: 600, burst: 100 }, nothing: { per_minute: 1, burst: 1 } } }
     const { rules, warnings } = declared(limited, { flows: [flow('site', 8080, 'anyone'), flow('other', 8081, 'anyone')] })
     expect(rules).toContain(
@@ -107,7 +107,7 @@ describe('ports', () => {
     expect(warnings).toEqual(['the limit of nothing in firewall.rates never matches: no role opens a service of this name on this host'])
   })
 
-  it('that are passed on need a kernel that forwards, and a target that is another host', () => {
+  it('need a forwarding kernel, and another host as target, if they are passed on', () => {
     expect(declared(options).keys).toContain('sysctl:net.ipv4.ip_forward')
     expect(declared({}).keys).not.toContain('sysctl:net.ipv4.ip_forward')
     expect(declared(options).rules).toContain('fib daddr type local tcp dport 8443 dnat ip to 10.8.0.2:443')
@@ -152,7 +152,7 @@ describe('rules that cannot match', () => {
     expect(warned({}, flow('site', 8080, [{ name: 'lb', addresses: ['10.0.0.2'] }]), vpn)).toEqual([])
   })
 
-  it('are those of networks whose packets are never forwarded', () => {
+  it('include networks whose packets are never forwarded', () => {
     const masquerade = { eth0: { masquerade: ['10.8.0.0/24'] } }
     expect(warned({ interfaces: masquerade })).toEqual([
       'firewall.interfaces.eth0.masquerade never matches: no interface forwards packets to eth0',
@@ -161,7 +161,7 @@ describe('rules that cannot match', () => {
     expect(warned({ interfaces: masquerade, forward: 'accept' })).toEqual([])
   })
 
-  it('are outgoing flows that every host has', () => {
+  it('include outgoing flows that every host has', () => {
     const outgoing = { policy: 'drop', to: { dns: { port: 53, protocol: 'udp', to: ['anyone'] }, smtp: { port: 587, to: ['anyone'] } } }
     expect(warned({ outgoing })).toEqual(['firewall.outgoing.to.dns changes nothing: "udp dport { 53, 123, 853 } accept" comes first'])
   })
@@ -176,7 +176,7 @@ describe('outgoing', () => {
     flow('copies', 4567, [{ name: 'mon', addresses: ['10.0.0.7'] }], { host: 'db' }),
   ]
 
-  it('permits what the flows of the site need, and nothing that others have', () => {
+  it('permits the flows of the site from this host, and none of other hosts', () => {
     const { rules } = declared(drop(), { flows })
     expect(rules).toMatch(/hook output priority filter; policy drop;/)
     expect(rules).toContain(
@@ -209,7 +209,7 @@ describe('outgoing', () => {
     ])
   })
 
-  it('permits what the option names', () => {
+  it('permits the peers of the option', () => {
     const { rules } = declared(
       {
         sets: { bank: ['203.0.113.0/24'] },

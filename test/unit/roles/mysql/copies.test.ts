@@ -144,7 +144,7 @@ get) cp "$PLACE/far/sftp/\${one##*/}" "$two" ;; ls) ls "$PLACE/far/sftp" | sed '
     })
   const stored = (there: Place, at: string) => readdirSync(join(there.path, 'far', at)).sort()
 
-  it('is stored everywhere, read back, and old ones are deleted, but nothing else', () => {
+  it('is stored everywhere and read back; old copies are deleted, other files are kept', () => {
     const there = host()
     expect(copy(there, copies(s3(), sftp()))).toEqual({ status: 0, stdout: 'done\n', stderr: '' })
     const kept = [...OLD.slice(3), NAME, 'database-1.sql.gz.age', 'other.txt'].sort()

@@ -44,7 +44,7 @@ const run = (there: Place, dump = DUMP, { until = UNTIL, env = {} }: { until?: s
   })
 
 describe('the dump of a moment', () => {
-  it('is that of a temporary server with the backup and the binary log from its position to the moment', () => {
+  it('comes from a temporary server that executes the binary log from the backup to the moment', () => {
     const there = host()
     expect(run(there)).toEqual({ status: 0, stdout: 'the dump of a moment\n', stderr: '' })
     expect(there.read('loaded')).toBe(DUMP)

@@ -20,7 +20,7 @@ const sqlOf = (key: string, more: object): string =>
   accountSql(specOf('web-01', `database-account:${key}`, { users: [given(more)] }) as AccountSpec, [])
 
 describe('privileges on the whole server', () => {
-  it('that show its state are granted, by other words too', () => {
+  it('are granted if they only show its state, also by their other names', () => {
     const names = ['PROCESS', 'reload', 'REPLICATION CLIENT', 'REPLICA MONITOR', 'SHOW DATABASES', 'SHOW VIEW']
     expect(paths(grant(...names))).toEqual([])
     expect(sqlOf('shop@%', grant(...names))).toContain(
@@ -38,7 +38,7 @@ describe('privileges on the whole server', () => {
     expect(paths({ ...grant(name), administrator: true })).toEqual([])
   })
 
-  it('are refused with what to write; GRANT OPTION always', () => {
+  it('are refused with a fix; GRANT OPTION always', () => {
     expect(issues(grant('SUPER'))[0]).toMatchObject({
       message: expect.stringContaining('the account can read or change everything'),
       params: { fix: expect.stringContaining('set `administrator: true`') },

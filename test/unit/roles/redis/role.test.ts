@@ -34,7 +34,7 @@ const accountsOf = (more: object = {}, facts: Partial<Facts> = {}) =>
   contentOf('cache-01', '/etc/provision-redis/users.acl', more, facts).trim().split('\n')
 
 describe('the resources', () => {
-  it('of a server have its configuration before the service', () => {
+  it('of a server list its configuration before the service', () => {
     expect(plan('cache-01', {}, BOOKWORM).changes.map(({ resource }) => resource)).toEqual([
       'package:openssl',
       'package:redis-server',
@@ -74,7 +74,7 @@ describe('the resources', () => {
     expect(plan('cache-01', {}, facts).changes.map(({ resource }) => resource)).toContain(`package:${name}`)
   })
 
-  it('leave the kernel of a container alone, and the exporter out', () => {
+  it('omit the kernel setting in a container, and the exporter without metrics', () => {
     const { changes } = plan('cache-01', { metrics: false }, { container: true })
     expect(changes.map(({ resource }) => resource).join()).not.toMatch(/sysctl|exporter/)
   })
@@ -120,7 +120,7 @@ describe('the configuration', () => {
 describe('the accounts', () => {
   const digest = (text: string): string => createHash('sha256').update(text).digest('hex')
 
-  it('are stored as digests, and that of clients without a name is off', () => {
+  it('are stored as digests, and the account of clients without a name is off', () => {
     const lines = accountsOf({ users: [{ name: 'shop', password: 'password of the shop', keys: ['shop:*'], channels: ['news'] }] })
     expect(lines[0]).toBe('user default off')
     expect(lines.at(-1)).toBe(
@@ -129,17 +129,17 @@ describe('the accounts', () => {
     expect(lines.join('\n')).not.toContain('password of')
   })
 
-  it('of the role have a password each, none of which is that of the option', () => {
+  it('of the role have different passwords, and none is the password of the option', () => {
     const digests = accountsOf().flatMap((line) => /#([0-9a-f]{64})/.exec(line)?.[1] ?? [])
     expect(new Set(digests).size).toBe(3)
     expect(digests).not.toContain(digest(PASSWORD))
   })
 
-  it('may include the one of clients without a name', () => {
+  it('can include the account of clients without a name', () => {
     expect(accountsOf({ users: [{ name: 'default', password: 'a password' }] }).join('\n')).not.toContain('user default off')
   })
 
-  it('have no channels in Redis 6.0, which does not know them', () => {
+  it('have no channels in Redis 6.0, which lacks them', () => {
     expect(accountsOf({ users: [{ name: 'shop', password: 'a password' }] }, JAMMY).join('\n')).not.toMatch(/&|resetchannels/)
     expect(softwareOf({ ...JAMMY } as Facts).hasChannels).toBe(false)
   })
@@ -160,7 +160,7 @@ describe('the checks', () => {
     return checks.map(({ name }) => name)
   }
 
-  it('of a primary ask for its replicas, and those of a replica for its primary', () => {
+  it('query the replicas on a primary, and the primary on a replica', () => {
     expect(namesOf(first)).toContain('every replica follows this server')
     expect(namesOf(second)).toContain('this server replicates from cache-1')
     expect(namesOf(web)).toEqual(['cache-1 can be reached from here, and verified', 'cache-2 can be reached from here, and verified'])

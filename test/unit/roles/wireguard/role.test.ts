@@ -25,7 +25,7 @@ describe('a member', () => {
     ])
   })
 
-  it('names the others by their address outside, and admits packets of theirs only', () => {
+  it('uses the outside addresses of the others, and admits only their packets', () => {
     const mesh = plan().resources.find(({ kind }) => kind.name === 'wireguard')
     expect(mesh?.spec).toMatchObject({
       members: [
@@ -35,7 +35,7 @@ describe('a member', () => {
     })
   })
 
-  it('runs the program where the kernel has none', () => {
+  it('runs wireguard-go where the kernel has no WireGuard', () => {
     const { changes } = plan({ userspace: true })
     const unit = changes.find(({ resource }) => resource === 'unit:provision-wireguard.service')?.text
     expect(unit).toContain('ExecStart=/usr/bin/wireguard-go -f wg0')
@@ -43,7 +43,7 @@ describe('a member', () => {
     expect(changes.map(({ resource }) => resource)).toContain('package:wireguard-go')
   })
 
-  it('warns where there is no other', () => {
+  it('warns if it is the only one', () => {
     expect(plan({}, { 'web-01': HOSTS['web-01'] }).warnings.join()).toContain('only member of the mesh')
   })
 
