@@ -36,7 +36,7 @@ const dumpLines = ({ dumps }: Options): string =>
     )
     .join('')
 
-/** Program that makes backups, proves them by restoring a sample, and runs restic for an administrator. */
+/** Program that makes backups, tests them by restoring a sample, and runs restic for an administrator. */
 export const backupScript = (given: Options): string => `#!/bin/sh
 # Written by provision. Makes and tests backups, or runs restic with their repository: "backup restic snapshots".
 set -u
@@ -58,7 +58,7 @@ make() {
   began=$(date +%s)
   rm -rf ${DUMPS} ${PATHS.state}/restored ${PATHS.state}/sample || exit 1
   mkdir ${DUMPS} || exit 1
-  # In every backup, and different in each: a restored one of another day is found.
+  # Differs in each backup, so a file that was restored from another backup is detected.
   head -c 4096 /dev/urandom >${DUMPS}/.proof || exit 1
 ${dumpLines(given)}
   if ! answer=$(call cat config 2>&1); then
@@ -72,7 +72,7 @@ ${dumpLines(given)}
   rm -rf ${DUMPS} ${PATHS.state}/restored ${PATHS.state}/sample
 }
 
-# Runs a command as another account, with nothing of root.
+# Runs a command as another account, without privileges of root.
 as() { setpriv --reuid "$1" --regid "$(id -g -- "$1")" --init-groups --no-new-privs /bin/sh -c "$2" </dev/null; }
 
 # Files of the backup that did not change since it began.

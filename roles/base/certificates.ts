@@ -33,7 +33,7 @@ export const principalsOf = (name: string): string => `${PRINCIPALS}/${name}`
 export const certificateSettings = (given: Certificates): Readonly<Record<string, string>> =>
   given === undefined ? {} : { TrustedUserCAKeys: AUTHORITIES, AuthorizedPrincipalsFile: `${PRINCIPALS}/%u` }
 
-/** The files that the settings name, before them. sshd reads them for each login. */
+/** The files that the settings name. They come before the settings, because sshd reads them for each login. */
 export const certificateFiles = (given: Certificates, people: readonly Person[]): readonly Resource[] => {
   if (given === undefined) return []
   const own = people.filter(({ state }) => state === 'present').map(({ name }) => [name, [name]] as const)
@@ -45,7 +45,7 @@ export const certificateFiles = (given: Certificates, people: readonly Person[])
   ]
 }
 
-/** After sshd stopped to trust them. */
+/** Deletes the authorities, once sshd no longer trusts them. */
 export const certificateLeftovers = (given: Certificates): readonly Resource[] =>
   given === undefined ? [file({ path: AUTHORITIES, state: 'absent' })] : []
 

@@ -12,6 +12,6 @@ export const motdOption = z
 
 const PATH = '/etc/motd'
 
-/** The message of the day. Debian has a legal notice there, which comes back only with a new installation. */
+/** The message of the day. It replaces Debian's legal notice, which only a new installation restores. */
 export const motd = (text: string | undefined): Part =>
   text === undefined ? {} : { files: [file({ path: PATH, content: text.endsWith('\n') ? text : `${text}\n` })] }

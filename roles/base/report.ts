@@ -48,7 +48,7 @@ chmod 644 "$new"
 mv -f "$new" ${RESULT}
 `
 
-/** The program and its place after the upgrade. Its failure is no failure of the upgrade. */
+/** The program, and the drop-in that runs it after the upgrade. The upgrade succeeds even if the program fails. */
 export const reportFiles = (isOn: boolean): readonly Resource[] =>
   isOn
     ? [

@@ -42,7 +42,7 @@ export const rights = ({ name, sudo, state }: Holder): Resource => {
   return file({ path, mode: '440', content })
 }
 
-/** Rights that cannot work, or that the account of the run does not have any more. */
+/** Rights that cannot work, or that the account of the run needs and would lose. */
 export const rightsFaults = ({ name, state, sudo, password }: Holder, host: HostView, path: readonly PropertyKey[]): readonly Fault[] => {
   const fault = (key: PropertyKey, what: string, fix: string): Fault => ({ path: [...path, key], what, fix })
   if (state === 'absent') return []
@@ -71,7 +71,7 @@ export const rightsFaults = ({ name, state, sudo, password }: Holder, host: Host
   ]
 }
 
-/** Whether each account may become root as its entry says. Passwords are not typed. */
+/** Checks whether each account may become root as declared, without typing passwords. */
 export const accountChecks = (people: readonly Holder[]): readonly Check[] =>
   people.flatMap(({ name, state, sudo }): readonly Check[] => {
     const as = `setpriv --reuid ${name} --clear-groups`

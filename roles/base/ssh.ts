@@ -102,7 +102,7 @@ export const ssh = (options: Ssh, facts: Facts, { people, match, wasDeclared }: 
           match: [...match, ...codeMatches(people)].map((one) => ({ users: [...one.users], settings: one.settings })),
           confirmSeconds: options.confirm_seconds,
         }),
-        // After sshd stopped to use them.
+        // Last, because sshd must no longer use them.
         ...[...certificateLeftovers(options.certificates), ...codeLeftovers(people)].filter(({ kind, id }) =>
           wasDeclared(`${kind.name}:${id}`),
         ),

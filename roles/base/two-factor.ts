@@ -1,7 +1,7 @@
 import { type Check, directory, file, type HostView, line, pkg, type Resource, type Secret } from 'provision'
 import type { Fault } from './part.ts'
 
-/** A person, perhaps with a second factor. */
+/** An account with an optional second factor. */
 export interface Coded {
   readonly name: string
   readonly state: 'present' | 'absent'
@@ -19,7 +19,7 @@ const withCode = (people: readonly Coded[]) =>
 
 const codeFile = (name: string): string => `${CODES}/${name}`
 
-// The rules of PAM are read for each login. Those who log in without a code do not come here: sshd asks only people with one.
+// The rules of PAM are read for each login. A login without a code does not reach this rule: sshd asks only people who have one.
 const rule = (state: 'present' | 'absent'): Resource =>
   line({
     path: PAM,
@@ -31,7 +31,7 @@ const rule = (state: 'present' | 'absent'): Resource =>
     }),
   })
 
-/** The module and the secrets, before sshd asks for codes. Without a use counter nothing on the host changes the files. */
+/** The module and the secrets, before sshd asks for codes. The files have no use counter, so nothing on the host changes them. */
 export const codeFiles = (people: readonly Coded[]): readonly Resource[] => {
   const own = withCode(people)
   if (own.length === 0) return []
@@ -52,7 +52,7 @@ export const codeMatches = (people: readonly Coded[]) => {
   return [{ users, settings: { AuthenticationMethods: 'publickey,keyboard-interactive', KbdInteractiveAuthentication: 'yes' } }]
 }
 
-/** After sshd stopped to ask for codes. */
+/** Deletes the secrets and the rule, once sshd no longer asks for codes. */
 export const codeLeftovers = (people: readonly Coded[]): readonly Resource[] => {
   const without = people.filter(({ state, totp }) => state === 'absent' || totp === undefined)
   return [

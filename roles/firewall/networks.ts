@@ -5,7 +5,7 @@ export type Fault = ReturnType<NonNullable<Role['check']>>[number]
 
 export type Sets = Options['sets']
 
-/** The networks that words name: networks themselves, and those of sets. Words of other meaning are left out. */
+/** The networks that words name: networks themselves, and those of sets. Other words are left out. */
 export const networksOf = (words: readonly string[], sets: Sets): readonly string[] =>
   words.flatMap((word) => (isNetwork(word) ? [word] : (setOf(word, sets) ?? [])))
 

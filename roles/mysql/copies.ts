@@ -54,15 +54,15 @@ const sftpResources = ({ sftp }: Copy, i: number): readonly Resource[] => {
 }
 
 /**
- * Part of the backup script that copies `work/$name`, reads it back, and deletes old copies. A destination that fails does not hinder the
- * others: `$uncopied` has the reasons.
+ * Part of the backup script that copies `work/$name`, reads it back, and deletes old copies. `$uncopied` lists the destinations that failed,
+ * which does not affect the others.
  */
 export const copyScript = (copies: readonly Copy[], keepDays: number): string =>
   copies.length === 0
     ? ''
     : `uncopied=
 sum=$(sha256sum <"work/$name")
-# Prints those names of its input that are older than so many days, but never the three newest. The name of a backup has its time.
+# Prints the names in its input that are older than $1 days, except the three newest. The name of a backup has its time.
 old() { grep -x 'database-[0-9]\\{8\\}T[0-9]\\{6\\}Z\\.sql\\.gz\\.age' | sort | head -n -3 | awk -v limit="database-$(date -u -d "$1 days ago" +%Y%m%dT%H%M%SZ)" '$0 < limit'; }
 ${copies.map((copy, i) => `${definitions(copy, i)}${callOf(copy, i, copy.keep_days ?? keepDays)}`).join('')}`
 
@@ -100,10 +100,10 @@ remove() { ssh_file "rm ${path}/$1" >work/said; }
 `
 }
 
-/** Copies, reads back and deletes, in a subshell that ends at the first failure. */
+/** Defines and runs a function that copies, reads back and deletes. It ends at the first failure. */
 const callOf = (copy: Copy, i: number, days: number): string => `copy_${i + 1}() {
-  put || { echo 'it was not stored' >&2; return 1; }
-  [ "$(get | sha256sum)" = "$sum" ] || { echo 'what is stored there differs from the backup' >&2; return 1; }
+  put || { echo 'the copy was not stored' >&2; return 1; }
+  [ "$(get | sha256sum)" = "$sum" ] || { echo 'the stored copy differs from the backup' >&2; return 1; }
 ${
   days === 0
     ? ''

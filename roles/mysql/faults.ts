@@ -102,7 +102,7 @@ const mysqlFaults = (given: Options, topology: Members['topology']): Faults => [
   }),
 ]
 
-/** What a restore of a moment needs: the binary log of the server that makes the backups, which accepts writes. */
+/** Missing requirements of a restore of a moment: the binary log of the server that makes the backups, which accepts writes. */
 const momentFaults = ({ backups, flavour }: Options, topology: Members['topology']): Faults => {
   const fault = (what: string, fix: string) => [{ path: ['restore', 'until'], what, fix }]
   const whole = 'remove `until`, to restore the data of the backup'

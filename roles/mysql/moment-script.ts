@@ -15,7 +15,7 @@ umask 077
 cd ${state}
 moment=$1
 ${serverShell('mariadb')}
-# The account of this process: clients would log in by that of the SSH session.
+# The account of this process. By default, clients would use the account of the SSH session.
 account=$(id -un)
 client="$client --user=$account"
 rm -rf moment; mkdir moment

@@ -65,7 +65,7 @@ const fields = z.strictObject({
 
 type User = z.output<typeof fields>
 
-/** What a user cannot have together. */
+/** Options of a user that exclude each other or need another one. */
 const faultOfUser = (user: User): { readonly path: keyof User; readonly message: string; readonly fix: string } | undefined => {
   const { name, host, password, socket, certificate, state } = user
   if (socket && host !== '%')
@@ -88,13 +88,13 @@ const faultOfUser = (user: User): { readonly path: keyof User; readonly message:
 export const userOptions = fields.superRefine((user, context) => {
   const own = faultOfUser(user)
   if (own !== undefined) context.addIssue({ code: 'custom', path: [own.path], message: own.message, params: { fix: own.fix } })
-  // `userFaults` reports what only one of the flavours has.
+  // `userFaults` reports the faults that depend on the flavour.
   const other = new Set(accountFaults('', user, 'mysql').map(({ path }) => path.join()))
   for (const { path, message, fix } of accountFaults('', user, 'mariadb'))
     if (path[0] === 'host' || other.has(path.join())) context.addIssue({ code: 'custom', path, message, params: { fix } })
 })
 
-/** Faults of users that only this flavour has. */
+/** Faults of users with this flavour. */
 export const userFaults = ({ users }: Options, flavour: Flavour) =>
   users.flatMap((user, i) =>
     accountFaults(user.name, user, flavour).map(({ path, message, fix }) => ({

@@ -17,7 +17,7 @@ ask() {
   export REDISCLI_AUTH
   timeout 20 ${client} -s ${PATHS.socket} --user provision --no-auth-warning "$@" </dev/null
 }
-# A refusal is an answer too: the exit status of the client does not tell.
+# The client exits with 0 even if the server refuses.
 change() {
   answer=$(ask "$@") || { printf '%s\\n' "$answer" >&2; exit 1; }
   [ "$answer" = OK ] || { printf '%s: %s\\n' "$1" "$answer" >&2; exit 1; }

@@ -54,7 +54,7 @@ export default defineRole({
   verify: checksOf,
 })
 
-/** A kernel needs no process. The program of the other case creates the interface itself, and deletes it when it ends. */
+/** The kernel needs no process. wireguard-go creates the interface itself, and deletes it when it ends. */
 const processOf = ({ interface: name, userspace }: Options): string =>
   userspace
     ? `ExecStart=/usr/bin/wireguard-go -f ${name}

@@ -1,7 +1,7 @@
 import type { Member } from './members.ts'
 import type { Options } from './options.ts'
 
-/** Directory of the digest that tells which peers are loaded. */
+/** Directory of the digest of the loaded peers. */
 export const RUNTIME = 'provision-wireguard'
 
 /**

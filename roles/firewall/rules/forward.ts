@@ -4,7 +4,7 @@ import { indent, rule } from './text.ts'
 
 const forwardedOf = ({ flows }: Policy) => flows.filter(({ forwarded }) => forwarded === true)
 
-/** Whether some packets are forwarded that the policy of the chain would drop, or the reverse. */
+/** Whether the chain of forwarded packets needs rules beside its policy. */
 export const isForwarding = (policy: Policy): boolean =>
   forwardedOf(policy).length > 0 || (policy.interfaces ?? []).some(({ forward }) => forward.length > 0)
 

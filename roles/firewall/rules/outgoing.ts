@@ -2,8 +2,8 @@ import type { Outgoing, Policy, SitePort } from './policy.ts'
 import { distinct, elementsOf, indent, ofFamily, plain, rule, setsOf } from './text.ts'
 
 /**
- * What every host needs to work. apt downloads with the account _apt, which every host has. Root downloads too: images, files, and packages
- * by their scripts.
+ * Outgoing packets that every host needs. apt downloads with the account _apt, which every host has. Root downloads images, files, and what
+ * scripts of packages need.
  */
 export const ALWAYS: readonly string[] = [
   rule('oif "lo" accept', 'loopback'),

@@ -13,7 +13,7 @@ export const limits = z.strictObject({
 
 type Limits = z.output<typeof limits>
 
-/** Each limit: its words in SQL, and in a plan. In the order in which an observation has them. */
+/** The limits with their words in SQL and in a plan, in the order of an observation. */
 const LIMITS: readonly (readonly [name: keyof Limits, sql: string, words: string])[] = [
   ['queriesPerHour', 'MAX_QUERIES_PER_HOUR', 'queries per hour'],
   ['updatesPerHour', 'MAX_UPDATES_PER_HOUR', 'updates per hour'],
@@ -24,7 +24,7 @@ const LIMITS: readonly (readonly [name: keyof Limits, sql: string, words: string
 /** The limits as an observation has them: a number for each, 0 without a limit. */
 export const limitsState = (given: Limits = {}): string => LIMITS.map(([name]) => given[name] ?? 0).join(' ')
 
-/** The limits in SQL, also those that do not exist. */
+/** All limits in SQL; 0 removes one that is not declared. */
 export const limitsSql = (given: Limits = {}): string => `WITH ${LIMITS.map(([name, sql]) => `${sql} ${given[name] ?? 0}`).join(' ')}`
 
 /** The limits of an observation, in words. */
@@ -33,7 +33,7 @@ export const limitsInWords = (state: string): string => {
   return LIMITS.flatMap(([, , words], i) => (numbers[i] === '0' ? [] : [`${numbers[i]} ${words}`])).join(', ') || 'none'
 }
 
-/** What a client must present: nothing through the socket, a certificate with a subject, or TLS. */
+/** Requirements for a client: nothing through the socket, a certificate with a subject, or TLS. */
 interface Client {
   readonly host: string
   readonly subject?: string | undefined

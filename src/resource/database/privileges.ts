@@ -128,7 +128,7 @@ export const privilegeFault = (
     return { message: 'grants nothing: every account may log in', fix: 'remove it; for an account that may only log in, remove the grant' }
   if (name === 'GRANT OPTION')
     return {
-      message: 'would let the account give its privileges to others, so that accounts differ from the inventory',
+      message: 'lets the account grant its privileges to others, and the accounts then differ from the inventory',
       fix: 'remove it, and declare the other accounts in the inventory',
     }
   const target = on === '*.*' ? 'the whole server' : on.endsWith('.*') ? 'a database' : 'a table'
@@ -146,7 +146,7 @@ export const privilegeFault = (
   return { message: 'is not a privilege', fix: `write privileges of ${target}: ALL, ${all.join(', ')}` }
 }
 
-/** Privileges on the whole server that show its state or its names, and no rows, and by which no account gains another privilege. */
+/** Privileges on the whole server that show its state or its names but no rows, and that lead to no other privilege. */
 const HARMLESS: Readonly<Record<Flavour, readonly string[]>> = {
   mariadb: ['BINLOG MONITOR', 'PROCESS', 'RELOAD', 'SHOW DATABASES', 'SHOW VIEW', 'SLAVE MONITOR'],
   mysql: ['FLUSH_STATUS', 'FLUSH_TABLES', 'PROCESS', 'RELOAD', 'REPLICATION CLIENT', 'SHOW DATABASES', 'SHOW VIEW'],

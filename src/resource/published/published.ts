@@ -13,8 +13,8 @@ export interface PublishedPort {
 }
 
 /**
- * How a kind tells the firewall what its resources publish. Ports must be known before a host is contacted, so they are read from few
- * options alone.
+ * Reads the ports that resources of a kind publish, for the firewall. The ports must be known before a host is contacted, so they depend on
+ * few options.
  */
 export interface Publishes<Picked> {
   /** Reads those options, and ignores all others. */

@@ -82,7 +82,7 @@ function* writeOwnPeers({ spec, state }: MeshWork, members: Members): Procedure<
   const file = yield* readText(pathsOf(spec.interface).peers)
   const now = readPeers(file.content)
   const wanted = wantedPeers(spec, keysOf(members, now), now)
-  // Members that had their turn have added themselves. Any other difference is somebody else's.
+  // Members that had their turn have added themselves. Somebody else made any other difference.
   const before = readPeers(state.peers ?? '')
   const foreign = [...now].find(([host, section]) => section !== before.get(host) && section !== wanted.get(host))
   if (foreign !== undefined)
@@ -99,7 +99,7 @@ function* load({ unit }: MeshSpec): Procedure<void> {
   requireSuccess(yield { do: 'shell', script, doing: 'loading the peers' }, `${unit} did not load the peers`)
 }
 
-/** Adds this host to the members that have a key. One that fails is added to in its own turn, or by the next run, which finds the difference. */
+/** Adds this host to the members that have a key. A member that fails adds this host in its own turn, or in the next run. */
 function* addToOthers({ spec }: MeshWork, members: Members, publicKey: string): Procedure<void> {
   const me = spec.members.find(({ host }) => host === spec.me)
   // A key that another member reports too is added nowhere.
@@ -116,7 +116,7 @@ function* addTo(spec: MeshSpec, section: string): Procedure<void> {
   yield* load(spec)
 }
 
-/** Runs steps on another host. Its failure is its own: a warning here, and undefined. */
+/** Runs steps on another host. If they fail, warns and returns undefined. */
 function* atOther<T>(host: string, steps: Procedure<T>): Procedure<T | undefined> {
   try {
     let next = steps.next()

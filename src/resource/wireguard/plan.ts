@@ -9,8 +9,8 @@ import { type MeshSpec, pathsOf } from './spec.ts'
 export type Members = ReadonlyMap<string, MeshState>
 
 /**
- * Returns the public keys of reached members. A key that several members report counts only where it is that of the member already: a host
- * gains nothing by reporting the key of another.
+ * Returns the public keys of reached members. A key that several members report counts only for the one that already has it: a host gains
+ * nothing by reporting the key of another one.
  */
 export const keysOf = (members: Members, current: Peers): ((host: string) => string | undefined) => {
   const keys = publicKeysOf(members)

@@ -4,7 +4,7 @@ export interface ConnectionRate {
   readonly burst: number
 }
 
-/** What a firewall needs to know about a port beside its peers. */
+/** Properties of a port for the firewall, beside its peers. */
 export interface PortRules {
   /** The reason for opening it, for people. */
   readonly why?: string

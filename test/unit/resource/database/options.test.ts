@@ -69,7 +69,7 @@ describe('privileges', () => {
     [
       'shop.*',
       'grant option',
-      'would let the account give its privileges to others, so that accounts differ from the inventory',
+      'lets the account grant its privileges to others, and the accounts then differ from the inventory',
       /^remove it, and declare/,
     ],
     ['*.*', 'SELEKT', 'is not a privilege', /^write privileges of the whole server: ALL, ALTER, ALTER ROUTINE, BINLOG ADMIN/],

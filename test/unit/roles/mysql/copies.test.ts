@@ -168,8 +168,8 @@ get) cp "$PLACE/far/sftp/\${one##*/}" "$two" ;; ls) ls "$PLACE/far/sftp" | sed '
   })
 
   it.each<[string, Record<string, string>, string]>([
-    ['is not stored', { NO_S3: '1' }, 'it was not stored'],
-    ['differs when it is read back', { DAMAGED: '1' }, 'what is stored there differs from the backup'],
+    ['is not stored', { NO_S3: '1' }, 'the copy was not stored'],
+    ['differs when it is read back', { DAMAGED: '1' }, 'the stored copy differs from the backup'],
   ])('that %s fails the job, after the others', (_, env, why) => {
     const there = host()
     const { status, stdout, stderr } = copy(there, copies(s3(), sftp()), env)

@@ -43,7 +43,7 @@ describe('privileges on the whole server', () => {
       message: expect.stringContaining('the account can read or change everything'),
       params: { fix: expect.stringContaining('set `administrator: true`') },
     })
-    expect(issues({ ...grant('GRANT OPTION'), administrator: true })[0]?.message).toContain('give its privileges to others')
+    expect(issues({ ...grant('GRANT OPTION'), administrator: true })[0]?.message).toContain('grant its privileges to others')
   })
 
   it('of one flavour are refused with the other one', () => {
