@@ -2,11 +2,13 @@ import { z } from 'zod'
 import { fromOption, type Publishes, whyOption } from '../published/published.ts'
 
 const port = z.int().min(1).max(65_535)
+const hostPort = port.meta({ description: 'port of the host', examples: [8080] })
+const protocol = z.enum(['tcp', 'udp']).default('tcp').meta({ description: 'protocol' })
 
 /** A port that the content of a Quadlet publishes. */
 export const portOption = z.strictObject({
-  port: port.meta({ description: 'port of the host', examples: [8080] }),
-  protocol: z.enum(['tcp', 'udp']).default('tcp').meta({ description: 'protocol' }),
+  port: hostPort,
+  protocol,
   from: fromOption,
   why: whyOption.optional(),
   forwarded: z.boolean().default(true).meta({ description: 'false: the program listens on the host itself (`Network=host`)' }),
@@ -15,7 +17,7 @@ export const portOption = z.strictObject({
 /** A port of a container. */
 export const published = z
   .strictObject({
-    port: port.meta({ description: 'port of the host', examples: [8080] }),
+    port: hostPort,
     to: port.optional().meta({ description: 'port in the container. Default: the same', examples: [80] }),
     address: z
       .union([z.ipv4(), z.ipv6()])
@@ -24,7 +26,7 @@ export const published = z
         description: 'address of the host; 0.0.0.0 for all. Default: 127.0.0.1, or 0.0.0.0 with `from`',
         examples: ['192.0.2.10'],
       }),
-    protocol: z.enum(['tcp', 'udp']).default('tcp').meta({ description: 'protocol' }),
+    protocol,
     from: fromOption.optional(),
     why: whyOption.optional(),
   })
@@ -61,7 +63,7 @@ export const containerPorts: Publishes<ContainerPorts> = {
   ports: (picked) => publishedPorts(picked).map((one) => ({ ...one, service: picked.name })),
 }
 
-/** Whether a port says only who may connect: in the network of the host, the program itself decides where it listens. */
+/** Whether a port has only peers. In the network of the host, the program itself chooses where it listens. */
 export const isPeersOnly = ({ from, to, address }: Port): boolean => from !== undefined && to === undefined && address === undefined
 
 interface QuadletPorts {
