@@ -1,8 +1,8 @@
 import { OWN } from './own.ts'
 
 /**
- * Lines of a script that ask the authority when it wants a certificate to be renewed (RFC 9773). `$p` is the chain, `$w` a scratch directory
- * with its `leaf`, `$f` its fingerprint. The moment is recorded beside the chain: one within the window of the authority, always the same.
+ * Lines of a script that ask the authority for the window in which it suggests to renew a certificate (RFC 9773). `$p` is the chain, `$w` a
+ * scratch directory with its `leaf`, `$f` its fingerprint. The script records a time within the window, which it derives from the fingerprint.
  */
 export const renewalLines = `  [ -n "$window" ] || continue
   case $p in *${OWN}) continue ;; esac

@@ -39,14 +39,14 @@ export interface CertificateState {
   readonly keyDigest: string | undefined
   /** Whether a check on the host recorded that the authority revoked it. */
   readonly revoked: boolean
-  /** When its authority wants it to be renewed (RFC 9773), as a check on the host recorded; milliseconds since 1970. */
+  /** Time of renewal that its authority suggests (RFC 9773), as a check on the host recorded it; milliseconds since 1970. */
   readonly renewFrom?: number
 }
 
 /** Suffix of a file beside the chain: SHA-256 fingerprints of revoked certificates, one per line. */
 export const REVOKED = '.revoked'
 
-/** Suffix of a file beside the chain: its SHA-256 fingerprint, and when the authority wants it to be renewed, in seconds since 1970. */
+/** Suffix of a file beside the chain: its SHA-256 fingerprint, and the time of renewal that the authority suggests, in seconds since 1970. */
 export const RENEWAL = '.renewal'
 
 /** Organization of a certificate that only lets a service start until the first certificate is issued. */

@@ -71,16 +71,16 @@ const NODE_KEY_TYPES = { ecdsa: 'ec', rsa: 'rsa' } as const
 interface Renewal {
   /** Fraction of the lifetime. */
   readonly renewAt: number
-  /** The moment that the authority wants. */
+  /** Time that the authority suggests. */
   readonly renewFrom?: number | undefined
 }
 
-const planAge = ({ from, to }: Leaf, { renewAt, renewFrom: wanted }: Renewal, now: Date): Change | undefined => {
+const planAge = ({ from, to }: Leaf, { renewAt, renewFrom: suggested }: Renewal, now: Date): Change | undefined => {
   const due = from + (to - from) * renewAt
-  // Time is left for failures, whatever the authority wants.
-  const renewFrom = wanted === undefined ? due : Math.min(wanted, due + (to - due) / 4)
+  // If the authority suggests a later time, most of the remaining time is kept for attempts after a failure.
+  const renewFrom = suggested === undefined ? due : Math.min(suggested, due + (to - due) / 4)
   if (now.getTime() < renewFrom) return undefined
-  const early = `its authority wants it to be renewed since ${day(renewFrom)}`
+  const early = `its authority suggests a renewal from ${day(renewFrom)}`
   const reason = now.getTime() >= to ? `expired on ${day(to)}` : now.getTime() < due ? early : `expires on ${day(to)}`
   const change: Change = { action: 'update', certainty: 'dependent', reason, differences: [{ key: 'expires', from: day(to) }] }
   // A failed renewal is deferred during the first half of the remaining time, and an error after that.

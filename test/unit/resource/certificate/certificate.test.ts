@@ -77,7 +77,7 @@ describe('observing certificates', () => {
     })
   })
 
-  it('reads when the authority wants a renewal of this certificate', () => {
+  it('reads the time of renewal that the authority suggests for this certificate', () => {
     const { fingerprint = '' } = seenAt(WWW).leaf ?? {}
     const moment = (line: string) => look([SHOP, WWW, NONE], recorded, new Map([[`${WWW}.renewal`, [line]]])).get(WWW)?.renewFrom
     expect(moment(`${fingerprint} 1800000000`)).toBe(1_800_000_000_000)
@@ -165,11 +165,11 @@ describe('planning a certificate', () => {
 
   it.each([
     ['2026-12-01T00:00:00Z', '2026-12-01T00:00:01Z', undefined],
-    ['2026-12-02T00:00:00Z', '2026-12-01T23:59:59Z', 'update dependent its authority wants it to be renewed since 2026-12-01'],
+    ['2026-12-02T00:00:00Z', '2026-12-01T23:59:59Z', 'update dependent its authority suggests a renewal from 2026-12-01'],
     // It may want the renewal later than a run would make it, but not too late.
     ['2027-01-23T00:00:00Z', '2027-02-20T00:00:00Z', undefined],
     ['2027-01-31T00:00:00Z', '2027-02-20T00:00:00Z', 'update dependent expires on 2027-02-21'],
-  ])('on %s is renewed if its authority wants that from %s', (now, from, expected) => {
+  ])('on %s is renewed if its authority suggests that from %s', (now, from, expected) => {
     expect(said(plan(as(), { ...seenAt(WWW), renewFrom: Date.parse(from) }, new Date(now)))).toBe(expected)
   })
 
