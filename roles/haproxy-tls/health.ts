@@ -7,7 +7,7 @@ export const EDGE = '/etc/ssl/haproxy/edge'
 /** The health check of one section of HAProxy. */
 export interface HealthCheck {
   readonly section: string
-  /** Undefined if HAProxy's own check is enough, as for TCP. */
+  /** Undefined if the check of HAProxy itself is sufficient, as for TCP. */
   readonly request?: { readonly path: string; readonly host: string; readonly status: number }
 }
 
@@ -23,7 +23,7 @@ described() { stat | awk -F, -v section="$1" -v name="$2" 'NR == 1 { sub(/^# /, 
     if ($at["last_chk"] != "") last = last " " $at["last_chk"]
     printf "%s%s in %s is %s (%s)", (some ? ", " : ""), $2, $1, $18, last; some = 1 }'; }
 [ -S ${SOCKET} ] && command -v socat >/dev/null || exit 0
-# It leaves its socket when it is stopped. One that crashed or hangs is not inactive: its silence is no health.
+# A stopped HAProxy leaves its socket behind. One that crashed or hangs is not inactive, and does not count as healthy.
 [ "$(systemctl is-active haproxy.service 2>/dev/null)" != inactive ] || exit 0
 `
 

@@ -16,11 +16,11 @@ export interface Edge {
   nameOf(server: string): string
 }
 
-/** A site, or a part of it with web servers of its own. */
+/** A site, or a part of it with its own web servers. */
 export interface Backend {
   readonly names: readonly string[]
   readonly group: string
-  /** The requests of the site that it serves: those below a path, or those of a share of the visitors. Default: all others. */
+  /** The requests that it serves: those below a path, or those of a share of the visitors. Default: all others of the site. */
   readonly at?: { readonly path: string } | { readonly percent: number }
   readonly balance: Options['balance']
   readonly sticky: boolean
@@ -39,7 +39,7 @@ export const backendName = (backend: Pick<Backend, 'group' | 'names' | 'at'>): s
   return `${names[0] === undefined ? group : `${group}.${names[0].replace('*', 'any')}`}${partName(backend)}`
 }
 
-/** Each part keeps a visitor on a server by a cookie with a name of its own. No path contains `//`. */
+/** Suffix of a part in names of sections and cookies. It is unique, because no path contains `//`. */
 const partName = ({ at }: Pick<Backend, 'at'>): string => (at === undefined ? '' : 'path' in at ? slug(at.path) : '::canary')
 
 /** Name of the section for requests other than GET, with the same servers. */

@@ -44,7 +44,7 @@ export const choiceLines = (backends: readonly Backend[], { sites }: Options, na
   ]
 }
 
-/** The visitors of a share are always the same: one who comes again is served by the same version. */
+/** Condition of a part. A share is chosen by address, so a returning visitor gets the same version. */
 const shareOf = (at: Exclude<Backend['at'], undefined>): string =>
   'path' in at ? under(at.path) : `{ src,ipmask(32,64),xxh32,mod(100) lt ${at.percent} }`
 

@@ -22,7 +22,7 @@ export const trustedProxies = z
   ])
   .optional()
   .meta({
-    description: 'networks of a CDN or an outer balancer, whose word about the visitor’s address is believed',
+    description: 'networks of a CDN or an outer balancer that reports the visitor’s address',
     examples: [['192.0.2.0/24'], { networks: ['192.0.2.0/24'], header: 'CF-Connecting-IP' }],
   })
 
@@ -34,7 +34,8 @@ export const proxyFaults = (proxies: Proxies, site: SiteView) =>
     ? []
     : proxies.networks.flatMap((one) => {
         const fault = (what: string, fix: string) => [{ path: ['trusted_proxies'], what, fix }]
-        if (one.endsWith('/0')) return fault(`${one} trusts what every visitor says`, 'list the networks of the proxies only')
+        if (one.endsWith('/0'))
+          return fault(`${one} contains every visitor, who could report any address`, 'list the networks of the proxies only')
         if (!proxies.proxy_protocol) return []
         if (['127.0.0.0/8', '::1'].some((own) => overlap(one, own)))
           return fault(`${one} contains loopback, from which health checks come without a PROXY header`, 'remove it')
@@ -55,7 +56,7 @@ export const acceptLines = (proxies: Proxies): readonly string[] =>
     : [...aclLines(proxies), `tcp-request connection expect-proxy layer4 if ${FROM_PROXY}`]
 
 /**
- * Lines that make the visitor's address the source of a request: each trusted proxy in turn names who connected to it. HAProxy 2.4 keeps a
+ * Lines that make the visitor's address the source of a request: each trusted proxy reports the address that connected to it. HAProxy 2.4 keeps a
  * changed source for the whole connection, so that of the connection is restored first.
  */
 export const sourceLines = (proxies: Proxies): readonly string[] =>
@@ -71,10 +72,10 @@ export const sourceLines = (proxies: Proxies): readonly string[] =>
         ),
       ]
 
-/** The address that is so many places from the end of the header, where each proxy adds one. */
+/** The address at this place, counted from the end of the header, where each proxy adds one. */
 const hop = (header: string, place: number): string => `req.hdr_ip(${header},-${place})`
 
-/** Conditions that the last entries are addresses. What precedes anything else may be the visitor's invention. */
+/** Conditions that the last entries are addresses. A visitor may have forged the entries before another value. */
 const known = (header: string, count: number): readonly string[] =>
   Array.from({ length: count }, (_, i) => `{ ${hop(header, i + 1)} -m found }`)
 

@@ -15,7 +15,7 @@ export const checkQuic = (host: string, { distribution, release }: Pick<Facts, '
   })
 }
 
-/** Line of the global section, which packages need that use OpenSSL without its own QUIC (Debian 13, Ubuntu 24.04). */
+/** Line of the global section. Packages with an OpenSSL that has no QUIC support need it (Debian 13, Ubuntu 24.04). */
 export const QUIC_GLOBAL = 'limited-quic'
 
 /** Lines of the frontend for sites, beside those for TCP. `ssl` is what the TCP lines have, without ALPN. */

@@ -16,8 +16,8 @@ export const slug = (path: string): string => path.replaceAll('~', ':.:').replac
 const usersOf = (site: string, part: string): string => `${site}${slug(part)}`
 
 /**
- * Lines that set a variable to the path as web servers read it: decoded, and without doubled slashes. What remains ambiguous, such as `..`,
- * no browser sends.
+ * Lines that set a variable to the path as web servers read it: decoded, and without doubled slashes. Other
+ * ambiguous paths, such as those with `..`, are refused; browsers do not send them.
  */
 export const PATH = [
   'http-request set-var(txn.path) path,url_dec,regsub(//+,/,g)',

@@ -5,7 +5,7 @@ import { partAt, partsOf } from './parts.ts'
 import { probeOf } from './served.ts'
 import { partOptionsOf } from './sites.ts'
 
-/** A visitor: the host name that is asked for, and the addresses that the balancer may see. */
+/** A visitor: the requested host name, and the addresses that the balancer may see. */
 interface Visit {
   readonly name: string
   readonly from: readonly string[]
@@ -13,7 +13,7 @@ interface Visit {
 
 /**
  * The request that shows whether a site works for a visitor, and the status of the response: that of the site's probe, unless the balancer
- * answers itself. Undefined if any page without an error will do.
+ * answers itself. Undefined if any page without an error is correct.
  */
 export const expectedFor = ({ name, from }: Visit, options: Options, served: readonly ServedSite[]): SiteProbe | undefined => {
   const site = options.sites.find(({ names }) => isCovered(name, names))

@@ -96,7 +96,9 @@ const siteFaults = (site: Site, group: string, view: SiteView): readonly Fault[]
       what: `${key} has no effect, because the site redirects every request`,
       fix: 'remove it, or `redirect`',
     })),
-    ...(loop ? [{ path: ['redirect'], what: `${redirect} is a name of the site itself`, fix: 'give that name a site of its own' }] : []),
+    ...(loop
+      ? [{ path: ['redirect'], what: `${redirect} is a name of the site itself`, fix: 'move that name to another entry of sites' }]
+      : []),
   ]
 }
 

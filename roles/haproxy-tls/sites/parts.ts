@@ -22,7 +22,7 @@ const location = z.strictObject({
 
 const RETRY_SECONDS = 300
 
-/** Options of a site that decide what becomes of a request. At the top level they are the defaults of all sites. */
+/** Options that decide how a site answers requests. At the top level they are the defaults of all sites. */
 export const partOptions = {
   ...accessOptions,
   locations: z
@@ -71,17 +71,15 @@ export const partOptions = {
 export const redirectOption = redirect.optional()
 
 const all = z.object(partOptions)
-type Parts = z.output<typeof all>
-type Redirects = Exclude<Parts['redirects'], undefined>
-export type Maintenance = Exclude<Parts['maintenance'], undefined>
-
-/** What a site, with the defaults of the top level, does with requests. */
-export type SiteParts = Parts
+/** How a site answers requests, with the defaults of the top level. */
+export type SiteParts = z.output<typeof all>
+type Redirects = Exclude<SiteParts['redirects'], undefined>
+export type Maintenance = Exclude<SiteParts['maintenance'], undefined>
 
 /** One part of a site: the site itself (`''`), a path with all below it, or a redirected path. */
 export interface Part extends Access {
   readonly path: string
-  /** Whether only the path itself is meant. */
+  /** Whether paths below it are excluded. */
   readonly exact: boolean
   readonly redirect?: Redirects[string] & { readonly below: boolean }
   /** The group of its web servers, if it is not that of the site. */

@@ -13,7 +13,7 @@ type Site = Options['sites'][number]
 
 type Unserved = Omit<Backend, 'servers'>
 
-/** What a site does with requests: its own options, and for the others those of the top level. */
+/** How a site answers requests: by its own options, with those of the top level as defaults. */
 export const partOptionsOf = (options: Options, site: Partial<Site> = {}): SiteParts => ({
   users: site.users ?? options.users,
   allow: site.allow ?? options.allow,

@@ -26,7 +26,7 @@ export const sharesHttps = ({ tcp }: Options): boolean => tcp.some(({ port }) =>
 /** `bind` line of the sites behind the services that share their port. */
 export const behindLine = (ssl: string): string => insideBind(SOCKET, ssl)
 
-/** Sections of all services, with defaults of their own. */
+/** Sections of all services, with their own defaults. */
 export const tcpSections = (backends: readonly TcpBackend[], options: Options): readonly string[] => {
   if (backends.length === 0) return []
   const byPort = [...Map.groupBy(backends, ({ service }) => service.port)]
@@ -39,7 +39,7 @@ export const tcpSections = (backends: readonly TcpBackend[], options: Options): 
       'option dontlognull',
       'option redispatch 1',
       'retries 3',
-      // A lost peer of an idle connection is noticed.
+      // Keep-alive packets detect the loss of a peer while a connection is idle.
       ...['option clitcpka', 'option srvtcpka', 'srvtcpka-idle 10s', 'srvtcpka-intvl 5s', 'srvtcpka-cnt 3'],
       timeoutLine('connect', connect),
       timeoutLine('client', client),

@@ -126,7 +126,10 @@ export const virtualResources = (context: BalancerContext & Pick<HostContext<Opt
   ]
 }
 
-/** Resources that end the sharing of addresses on a host that did, by its record. Without VRRP between them, each balancer would take the addresses. */
+/**
+ * Resources that stop keepalived on a host whose record contains it. Without VRRP between them, each balancer would take
+ * the addresses.
+ */
 const formerResources = ({ wasDeclared }: Pick<HostContext<Options>, 'wasDeclared'>): readonly Resource[] =>
   wasDeclared?.(`unit:${UNIT}.d/provision.conf`) !== true
     ? []

@@ -35,16 +35,16 @@ describe.runIf(hasHaproxy)('a trusted proxy', () => {
     [['198.51.100.1', VISITOR], VISITOR],
     [[`198.51.100.1, ${VISITOR}, 192.0.2.9, 100.64.69.1`], VISITOR],
     [['2001:db8:2::5'], '2001:db8:2::5'],
-    // What a proxy cannot have written ends the chain.
+    // A value that no proxy writes ends the chain.
     [[], PROXY],
     [['unknown'], PROXY],
     [[`${VISITOR}, unknown`], PROXY],
     [[`${VISITOR}, unknown, 192.0.2.8`], '192.0.2.8'],
-  ])('says %o', async (values, expected) => {
+  ])('reports the visitor in %o', async (values, expected) => {
     expect(await visitor(PROXY, ...values)).toBe(expected)
   })
 
-  it('is the only one that is believed', async () => {
+  it('is the only source whose header counts', async () => {
     expect(await visitor('203.0.113.99', '203.0.113.98')).toBe('203.0.113.99')
     expect(await visitor('2001:db8:2::9', VISITOR)).toBe('2001:db8:2::9')
   })
@@ -78,7 +78,7 @@ describe.runIf(hasHaproxy)('a trusted proxy', () => {
 })
 
 describe.runIf(hasHaproxy)('another header of a proxy', () => {
-  it('is believed in place of X-Forwarded-For', async () => {
+  it('replaces X-Forwarded-For', async () => {
     const options = { trusted_proxies: { networks: ['192.0.2.0/24'], header: 'CF-Connecting-IP' } }
     const balancer = await startBalancer({ options, answer })
     try {
@@ -94,7 +94,7 @@ describe.runIf(hasHaproxy)('another header of a proxy', () => {
 })
 
 describe.runIf(hasHaproxy)('a proxy that speaks the PROXY protocol', () => {
-  it('begins its connections with a header, and nobody else may', async () => {
+  it('begins its connections with a header, which others may not send', async () => {
     const options = { trusted_proxies: { networks: ['127.0.0.9'], proxy_protocol: true } }
     const balancer = await startBalancer({ options, answer })
     const ask = async (localAddress: string, header: string): Promise<string> => {
@@ -138,8 +138,8 @@ describe('networks of proxies', () => {
 
   it.each<[unknown, readonly string[]]>([
     [['192.0.2.0/24', '::1'], []],
-    [['0.0.0.0/0'], ['trusted_proxies: 0.0.0.0/0 trusts what every visitor says']],
-    [['::/0'], ['trusted_proxies: ::/0 trusts what every visitor says']],
+    [['0.0.0.0/0'], ['trusted_proxies: 0.0.0.0/0 contains every visitor, who could report any address']],
+    [['::/0'], ['trusted_proxies: ::/0 contains every visitor, who could report any address']],
     [
       { networks: ['127.0.0.0/16'], proxy_protocol: true },
       ['trusted_proxies: 127.0.0.0/16 contains loopback, from which health checks come without a PROXY header'],
@@ -150,7 +150,7 @@ describe('networks of proxies', () => {
     expect(faults(options)).toEqual(expected)
   })
 
-  it.each([[], ['home'], { networks: [] }, { networks: ['10.0.0.1'], header: 'X Forwarded' }])('cannot be %o', (trusted_proxies) => {
+  it.each([[], ['home'], { networks: [] }, { networks: ['10.0.0.1'], header: 'X Forwarded' }])('are refused as %o', (trusted_proxies) => {
     expect(haproxy.options.safeParse({ certificates: [{ names: ['a.test'] }], trusted_proxies }).success).toBe(false)
   })
 })

@@ -118,7 +118,7 @@ describe('the moment of a renewal', { timeout: 60_000 }, () => {
     expect([asked, recorded()]).toEqual([[], undefined])
   })
 
-  it('is no matter of certificates that users bring', async () => {
+  it('is not asked for certificates that users bring', async () => {
     const own = join(files, 'site.own.pem')
     writeFileSync(own, readFileSync(chain))
     writeFileSync(join(files, 'list'), `${own}\n`)

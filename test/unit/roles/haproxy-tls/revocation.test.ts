@@ -75,7 +75,7 @@ default_md=sha256\ndefault_days=9\ndefault_crl_days=9\npolicy=p\n[p]\ncommonName
   writeFileSync(join(ssl, 'alone.pem'), readFileSync(join(files, 'list-revoked.pem')))
   const listed = ['alone', 'damaged', ...Object.keys(cases), 'missing'].map((name) => `${ssl}/${name}.pem\n`)
   writeFileSync(join(files, 'certificates.list'), listed.join(''))
-  // A certificate that the options have no more.
+  // A certificate that the options no longer contain.
   writeFileSync(join(ssl, 'removed.pem'), readFileSync(join(ssl, 'list-revoked.pem')))
   const words = ['ocsp', '-port', `${ocsp}`, '-index', 'ca.db/index', '-CA', 'ca.pem', '-rsigner', 'ca.pem', '-rkey', 'ca.key']
   responder = spawn('openssl', words, { cwd: files, stdio: ['ignore', 'pipe', 'ignore'] })

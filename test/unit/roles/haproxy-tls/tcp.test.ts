@@ -19,7 +19,7 @@ const listening = async (server: Server): Promise<number> => {
   return (server.address() as AddressInfo).port
 }
 
-/** A server that says its name, and then what it got. */
+/** A server that sends its name, and then all that it receives. */
 const talking = (name: string): Server =>
   createServer((socket) => {
     socket.on('error', () => undefined)
@@ -40,7 +40,7 @@ const said = async (port: number, words = '', localAddress = '127.0.0.1'): Promi
 
 describe.runIf(hasHaproxy)('a TCP service', () => {
   const servers = [talking('sql'), talking('proxied')]
-  // It has a certificate of its own, which visitors see.
+  // Visitors see the certificate of this server.
   const mail = createTls((socket) => void socket.end('mail'))
   let balancer: Balancer
   let [sql, proxied, only, named] = [0, 0, 0, 0]
@@ -94,7 +94,7 @@ describe.runIf(hasHaproxy)('a TCP service', () => {
     expect(await said(sql, 'select')).toBe('sql\nselect')
   })
 
-  it('tells its server the visitor’s address if the server wants it', async () => {
+  it('sends the visitor’s address to its server if that is declared', async () => {
     expect(await said(proxied, 'x')).toMatch(/^proxied\n\r\n\r\n\0\r\nQUIT\n/)
   })
 
@@ -132,7 +132,7 @@ describe('the services', () => {
     { name: 'mail', port: 443, backend: 'web-02', from: ['anyone'], sni: ['mail.test'] },
   ]
 
-  it('are open to those whom the options name', () => {
+  it('are open to the peers in the options', () => {
     const listens = haproxy.listens?.(contextOf({ certificates: CERTIFICATES, tcp }))
     expect(listens?.slice(2)).toEqual([
       { service: 'tcp-3306', port: 3306, protocol: 'tcp', encrypted: false, from: [{ group: 'web' }, { network: '192.0.2.0/24' }] },
