@@ -9,7 +9,7 @@ export interface DnsRecord {
   readonly class: number
   readonly ttl: number
   readonly data: Buffer
-  /** Where the record begins in the message, and where its data do. */
+  /** Offsets of the record and of its data in the message. */
   readonly at: number
   readonly dataAt: number
 }

@@ -10,7 +10,7 @@ export interface UpdateKey {
   readonly secret: Secret
 }
 
-/** Seconds by which the clocks may differ. */
+/** Permitted difference between the clocks, in seconds. */
 const FUDGE = 300
 
 const hmac = ({ algorithm, secret }: UpdateKey, ...parts: readonly Uint8Array[]): Buffer => {
@@ -19,13 +19,13 @@ const hmac = ({ algorithm, secret }: UpdateKey, ...parts: readonly Uint8Array[])
   return made.digest()
 }
 
-/** What is signed besides the message (RFC 8945, 4.3.3). */
+/** Variables that are signed with the message (RFC 8945, 4.3.3). */
 const variables = (key: UpdateKey, time: number, fudge: number, tail: Uint8Array): readonly Uint8Array[] => [
   ...[encodedName(key.name), numberOf(CLASS.any, 2), numberOf(0, 4), encodedName(key.algorithm)],
   ...[numberOf(time, 6), numberOf(fudge, 2), tail],
 ]
 
-/** A message with its signature, and that signature, which the response must refer to. */
+/** Returns a message with its signature, and the signature itself, which the signature of the response includes. */
 export const signed = (message: Buffer, key: UpdateKey, now: number): { readonly message: Buffer; readonly mac: Buffer } => {
   const time = Math.floor(now / 1000)
   const noError = numberOf(0, 4)
@@ -46,7 +46,7 @@ const ERRORS: ReadonlyMap<number, string> = new Map([
   [18, 'the clocks of this machine and of the name server differ'],
 ])
 
-/** Why a response to a signed message is not to be believed; undefined if it is signed with the same key. */
+/** Fault of the signature of a response; undefined if the response is signed with the key of the request. */
 export const signatureFault = (response: Buffer, key: UpdateKey, requestMac: Buffer): string | undefined => {
   const record = decoded(response).additional.at(-1)
   if (record?.type !== TYPE.tsig) return 'the response is not signed'

@@ -18,7 +18,7 @@ export interface UpdateServer {
 
 const ANSWER_MS = 15_000
 const TTL_SECONDS = 60
-/** Greatest number of aliases (CNAME) that are followed. */
+/** Maximum number of aliases (CNAME) to follow. */
 const MOST_ALIASES = 5
 const UPDATE = 0x2800
 
@@ -42,7 +42,7 @@ export const updatePublisher = (at: UpdateServer, directory: string): Publisher 
     }
   }
 
-  /** The zone of a name, and the name itself behind its aliases. */
+  /** Returns the zone of a name, and the name that its aliases lead to. */
   const placeOf = async (name: string, signal: AbortSignal): Promise<{ readonly zone: string; readonly name: string }> => {
     let alias = name
     for (let i = 0; i <= MOST_ALIASES; i++) {
@@ -110,7 +110,7 @@ const update = (zone: string, { name, value }: TxtRecord, operation: 'add' | 're
   ])
 }
 
-/** Sends a message over TCP, where its length precedes it, and returns the response to it. */
+/** Sends a message over TCP with its length before it, and returns the response. */
 const overTcp = ({ server, port }: UpdateServer, message: Buffer, signal: AbortSignal): Promise<Buffer> =>
   new Promise((resolve, reject) => {
     const socket = connect({ host: server, port, signal: AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS)]) })

@@ -10,7 +10,7 @@ import { withRuntime } from './runtime.ts'
 import { BUILDER, type SourceFile, sourceResource } from './source.ts'
 import { unitNameOf, unitResources } from './unit.ts'
 
-/** An application of a role, and what the role decides about it. */
+/** An application, with the settings of its role. */
 export interface Application {
   readonly name: string
   readonly app: ApplicationOptions
@@ -31,7 +31,10 @@ export const applicationRoot = (name: string): string => `/srv/provision/${name}
 /** Directory of the code of an application: a link leads to the live release. */
 export const applicationCode = (name: string): string => `${applicationRoot(name)}/current/app`
 
-/** Returns the resources of an application: its packages, its release, its unit and its service. The release is restored if the service rejects it. */
+/**
+ * Returns the resources of an application: its packages, its release, its unit and its service. The former release is restored if the service
+ * rejects the new one.
+ */
 export const application = (given: Application): readonly Resource[] => {
   const { name, keep, which } = given
   const { source } = given.app

@@ -1,11 +1,11 @@
 import type { Script } from '../../shell/script.ts'
 import { sh } from '../../shell/sh.ts'
 
-/** Where an application answers. */
+/** Address and health check of an application. */
 export interface Health {
   /** Port on 127.0.0.1. */
   readonly port: number
-  /** Path that must answer without an error; without, it must accept connections. */
+  /** Path that must answer without an error; default: the port accepts connections. */
   readonly path?: string | undefined
   /** Host name of the request. */
   readonly host?: string | undefined

@@ -12,7 +12,7 @@ interface Defaults {
 
 const online = (command: string): Build => ({ command, network: true, environment: {}, minutes: 30 })
 
-/** Whether the source may have a file: that of a repository is not known before the run. */
+/** Whether the source may have a file. The files of a repository are not known before the run. */
 type MayHave = (file: string) => boolean
 
 const DEFAULTS: Readonly<Record<NonNullable<ApplicationOptions['runtime']>, (mayHave: MayHave) => Defaults>> = {
@@ -39,7 +39,7 @@ export const withRuntime = (
 ): ApplicationOptions & { readonly defaults: Readonly<Record<string, string>> } => {
   if (app.runtime === undefined) return { ...app, defaults: {} }
   const { packages, build, command, environment } = DEFAULTS[app.runtime](mayHave)
-  // A build of one's own replaces that of the runtime, but not its program.
+  // The option `build` replaces the build of the runtime, but the application still needs the program of the runtime.
   const more = app.build === undefined ? packages : packages.filter((name) => name !== 'npm' || app.build?.command.includes(name))
   return {
     ...app,

@@ -47,7 +47,7 @@ export const unitResources = (app: ReadyApplication): readonly Resource[] => {
   const directory = app.directory ?? app.code
   const settings = {
     ExecStart: programOf(app),
-    // Units that start after this one find an application that answers.
+    // The application must listen before systemd starts units that are ordered after it.
     ExecStartPost: `/bin/bash -c '${untilListening(app.health)}'`,
     ...(app.health.seconds > 60 && { TimeoutStartSec: `${app.health.seconds + 30}` }),
     Environment: [`PORT=${app.health.port}`, ...Object.entries(app.defaults).map(([key, value]) => `${key}=${value}`)],

@@ -13,7 +13,7 @@ import { COPY, FIND_RELEASE, RECORD } from './tree-programs.ts'
 
 type BuildWork = Work<BuildSpec, BuildState>
 
-/** Time for copying and comparing, in minutes, beside that of the command. */
+/** Time for copying and comparing in minutes, in addition to that of the command. */
 const MINUTES_BESIDE = 30
 
 /** One request per program: build the release unless the host has it, and make it live. */
@@ -50,7 +50,7 @@ const requireBuilt = (answer: Answer, what: string, batch: Batch, fix?: string):
   }
 }
 
-/** Makes the releases live that were live before, and restarts their services. */
+/** Restores the releases that were live before, and restarts their services. */
 export function* revertBuilds(work: readonly BuildWork[]): Steps {
   for (const one of work.toReversed()) {
     const { id, spec, state } = one
@@ -92,7 +92,7 @@ forget_unfinished() {
 /**
  * The name of a release is new for each build: its virtual environments and caches can contain its path. Its manifest is written last, so a
  * release with a manifest is complete. The history is written before the switch, so it stays correct if a run is interrupted between the
- * two. What was rolled back, or rejected by its service, is not in it.
+ * two. It does not contain releases that were rolled back or rejected by their service.
  */
 const deployScript = (one: BuildWork): Script => {
   const { spec, state } = one

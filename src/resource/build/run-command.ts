@@ -8,7 +8,7 @@ import type { BuildSpec } from './spec.ts'
 /** The unit in which the command of a root runs. */
 export const unitOf = (root: string): string => `provision-build-${sha256Hex(root).slice(0, 12)}.service`
 
-/** Compilers make code and run it, and tools read the number of processors. They restore groups of files (chown). */
+/** Compilers write code and run it, and tools read the number of processors. They restore groups of files (chown). */
 const settingsOf = ({ user, network, withinMinutes }: BuildSpec): UnitSettings => ({
   ...sandbox(
     { network: network ? 'all' : 'none', calls: ['@chown'] },
@@ -26,8 +26,8 @@ const settingsOf = ({ user, network, withinMinutes }: BuildSpec): UnitSettings =
 })
 
 /**
- * Runs the command of a build in `releases/$name/app`, and ends what an interrupted run has left. systemd runs it, so that it has a sandbox
- * and none of its processes survives it. The text is in a file, because systemd would replace variables in arguments.
+ * Runs the command of a build in `releases/$name/app`, and stops the command of an interrupted run. systemd runs it in a sandbox, and ends all
+ * of its processes. The text is in a file, because systemd would replace variables in arguments.
  */
 export const commandScript = {
   stop: (root: string): Script => sh`systemctl stop -- ${unitOf(root)} 2>/dev/null || :`,

@@ -55,7 +55,7 @@ const options = z.strictObject({
 export const schema = options.transform(({ source, ...spec }) => ({
   ...spec,
   source: { key: keyOf(source), path: source.id, manifest: manifestOf(source.id), head: headOfSource(source) },
-  /** Digest of what decides the result beside the source. */
+  /** Digest of all options that decide the result, except the source. */
   recipe: sha256Hex(JSON.stringify([1, spec.command, spec.network, Object.entries(spec.environment).toSorted(), spec.user])),
 }))
 
@@ -67,7 +67,7 @@ const headOfSource = ({ kind, spec }: Resource): string | undefined => {
 
 export type BuildSpec = z.output<typeof schema>
 
-/** A release on a host, whose build succeeded. */
+/** A release on a host whose build succeeded. */
 export interface BuiltRelease {
   /** Name of its directory. */
   readonly name: string
@@ -94,7 +94,7 @@ export const identityOf = ({ recipe }: Pick<BuildSpec, 'recipe'>, head: string):
 
 const NAME = /^[0-9]{8}T[0-9]{6}-[0-9a-f]{12}$/
 
-/** Name of the live release; undefined if none of provision is live. */
+/** Name of the live release; undefined if provision did not create it. */
 export const liveOf = ({ current }: BuildState): string | undefined => {
   const name = current !== 'absent' && current.type === 'l' ? current.target.replace(/^releases\//, '') : ''
   return NAME.test(name) ? name : undefined

@@ -15,7 +15,7 @@ for my $name (sort { ($b eq $live) <=> ($a eq $live) || $b cmp $a } @found) {
 }
 `
 
-/** Copies the source into `releases/$name/app`, as the account of the build: it reads no more than that account may. */
+/** Copies the source into `releases/$name/app`, with the permissions of the account of the build. */
 export const COPY = ({ user, source }: BuildSpec): Script => sh`mkdir -m 755 "releases/$name/app"
 chown -- ${`${user}:`} "releases/$name/app"
 as_builder() { setpriv --reuid=${user} --regid="$(id -g -- ${user})" --clear-groups --no-new-privs --bounding-set=-all --inh-caps=-all "$@"; }
@@ -23,8 +23,8 @@ as_builder() { setpriv --reuid=${user} --regid="$(id -g -- ${user})" --clear-gro
 [ ! -e "releases/$name/failed" ] || exit 1`
 
 /**
- * Perl: gives the release to root and writes its manifest. The account of the build runs no program any more. It works by descriptor, so no
- * link is followed. What is no file, directory or link is refused, and so is a file with a second name outside.
+ * Perl: gives the release to root and writes its manifest. The account of the build no longer runs a program. Files are changed by descriptor,
+ * so no link is followed. Entries of other types than file, directory and link are refused, and files with a second name outside.
  */
 export const RECORD = `${TREE}
 my ($root, $name, $identity, $user) = @ARGV;

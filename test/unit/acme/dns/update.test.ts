@@ -94,7 +94,7 @@ zone "example.test" { type primary; file "db"; update-policy { grant acme.key wi
     expect(steps).toEqual(['publishing', 'publishing', 'removing', 'removing'].map((what) => `${what} ${NAME}`))
   })
 
-  it('are made where an alias leads to', async () => {
+  it('change the name that an alias leads to', async () => {
     const signal = new AbortController().signal
     await publisher(port).add({ name: '_acme-challenge.alias.example.test', value: 'x' }, signal)
     expect(await texts('moved.here.example.test')).toEqual(['x'])
@@ -112,7 +112,7 @@ zone "example.test" { type primary; file "db"; update-policy { grant acme.key wi
   it.each<[string, UpdateKey, string, RegExp]>([
     ['a wrong secret', { ...KEY, secret: new Secret(Buffer.from('another').toString('base64')) }, NAME, /^the secret of the key is wrong$/],
     ['an unknown key', { ...KEY, name: 'nobody' }, NAME, /does not know the key/],
-    ['a key that may not', { ...KEY, name: 'stranger' }, NAME, /^REFUSED: the key may not update this name/],
+    ['a key without permission', { ...KEY, name: 'stranger' }, NAME, /^REFUSED: the key may not update this name/],
   ])('are refused with %s', async (_, key, name, why) => {
     const refused = publisher(port, key).add({ name, value: 'x' }, new AbortController().signal)
     await expect(refused).rejects.toMatchObject({
@@ -161,11 +161,11 @@ describe('a name server', () => {
     return Buffer.concat([...head, ...(isQuestion ? [soa] : [])])
   }
 
-  it('is not believed without a signature', async () => {
+  it('is rejected without a signature', async () => {
     await expect(add(await answering(unsigned))).rejects.toMatchObject({ why: 'the response is not signed' })
   })
 
-  it('is not believed with a damaged signature', async () => {
+  it('is rejected with a damaged signature', async () => {
     const port = await answering((message) => {
       const response = unsigned(message)
       const record = encodedRecord({ name: KEY.name, type: TYPE.tsig, class: 255, ttl: 0, data: Buffer.from('abc') })
@@ -174,7 +174,7 @@ describe('a name server', () => {
     await expect(add(port)).rejects.toMatchObject({ why: 'the signature of the response is damaged' })
   })
 
-  it('is not believed if another key signed', async () => {
+  it('is rejected if another key signed', async () => {
     const other = { ...KEY, secret: new Secret(Buffer.from('other').toString('base64')) }
     const port = await answering((message) => {
       const response = unsigned(message)
@@ -224,7 +224,7 @@ describe('messages', () => {
     expect(() => decoded(short)).toThrow(RangeError)
   })
 
-  it('with a signature of their own are verified, and changed ones are not', () => {
+  it('are verified by their signature and that of the request', () => {
     const message = Buffer.concat([numberOf(7, 2), Buffer.alloc(10)])
     const { message: whole } = signed(message, KEY, Date.now())
     expect(decoded(whole).additional).toMatchObject([{ name: 'acme.key', type: TYPE.tsig }])

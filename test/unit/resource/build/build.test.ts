@@ -64,7 +64,7 @@ describe.runIf(isRoot)('build', { timeout: 120_000 }, () => {
   }
   const live = (path: string) => host.sh(`cat srv/shop/current/app/${path} 2>/dev/null`).trim()
 
-  it('builds a copy of the source as its account, makes it live, and has nothing to do then', () => {
+  it('builds a copy of the source as its account, makes it live, and then plans nothing', () => {
     const { planned, refusal, after } = deploy(
       { 'main.txt': 'one', 'run.sh': '#!/bin/sh\n' },
       { command: 'id -un >account; pwd >place; echo "$MODE" >mode; ln -s main.txt link', environment: { MODE: 'fast' } },
@@ -81,7 +81,7 @@ describe.runIf(isRoot)('build', { timeout: 120_000 }, () => {
     expect(host.sh('ls srv/shop/source')).toBe('main.txt\nrun.sh\n')
   })
 
-  it('takes the source as it is without a command', () => {
+  it('deploys the source unchanged without a command', () => {
     const { planned, after } = deploy({ a: '1' })
     expect(planned[0]?.change.certainty).toBe('exact')
     expect([live('a'), host.sh('cat T/started 2>/dev/null'), after]).toEqual(['1', '', []])
@@ -92,7 +92,7 @@ describe.runIf(isRoot)('build', { timeout: 120_000 }, () => {
     expect(host.sh('cat T/started')).not.toContain('PrivateNetwork')
   })
 
-  it('builds another version, another command and another environment anew', () => {
+  it('builds another version, another command and another environment as new releases', () => {
     const first = { command: 'cp a b' }
     deploy({ a: '1' }, first)
     for (const [files, more] of [
@@ -106,7 +106,7 @@ describe.runIf(isRoot)('build', { timeout: 120_000 }, () => {
     expect([live('c'), live('b')]).toEqual(['2', ''])
   })
 
-  it('keeps the former release live if the build fails, and says what the command printed last', () => {
+  it('keeps the former release live if the build fails, and reports the last output of the command', () => {
     deploy({ a: '1' }, { command: ':' })
     const { refusal } = deploy({ a: '2' }, { command: 'echo compiling; echo no such module >&2; exit 3' })
     expect(refusal?.what).toMatch(/srv\/shop not built/)
@@ -139,7 +139,7 @@ describe.runIf(isRoot)('build', { timeout: 120_000 }, () => {
     expect([live('b'), after]).toEqual([built, []])
   })
 
-  it('finds a change by hand in the live release, and builds it anew', () => {
+  it('detects a manual change of the live release, and builds it again', () => {
     deploy({ a: '1' }, { command: ':' })
     host.sh('echo evil >srv/shop/current/app/a; echo more >srv/shop/current/app/more')
     const { planned, after } = deploy({ a: '1' }, { command: ':' })
@@ -155,7 +155,7 @@ describe.runIf(isRoot)('build', { timeout: 120_000 }, () => {
     expect(back.planned.map(({ change }) => [change.reason, change.certainty])).toEqual([['rolls back to the previous release', 'exact']])
     expect([back.refusal, back.after, live('a')]).toEqual([undefined, [], '1'])
     deploy({ a: '3' })
-    // What was rolled back is no release to roll back to.
+    // A rollback never leads to a release that was rolled back.
     expect([roll().refusal, live('a')]).toEqual([undefined, '1'])
   })
 
