@@ -49,24 +49,27 @@ export const application = (given: Application): readonly Resource[] => {
     ...{ code: source === undefined ? undefined : applicationCode(name), slice: given.slice, before: given.before },
   })
   const root = applicationRoot(name)
-  const code = source === undefined ? undefined : sourceResource({ name, root }, source, () => files)
-  const release =
+  const code = source === undefined ? undefined : sourceResource({ name, root }, source, files)
+  const releases =
     code === undefined
-      ? undefined
-      : build({
-          ...{ root, source: code, user: BUILDER, keep, which, unit, set },
-          ...(app.build !== undefined && {
-            ...{ command: app.build.command, network: app.build.network, environment: app.build.environment },
-            withinMinutes: app.build.minutes,
+      ? []
+      : [
+          build({
+            ...{ root, source: code, user: BUILDER, keep, which, unit, set },
+            ...(app.build !== undefined && {
+              ...{ command: app.build.command, network: app.build.network, environment: app.build.environment },
+              withinMinutes: app.build.minutes,
+            }),
           }),
-        })
+        ]
   return [
     ...app.packages.map((one) => pkg({ name: one })),
-    ...(code === undefined || release === undefined ? [] : [...beforeRelease(root, code, which), release]),
+    ...(code === undefined ? [] : beforeRelease(root, code, which)),
+    ...releases,
     ...units,
     service({
       ...{ unit, reload: 'restart', took: answering(health) },
-      restarts: [...units, ...(release === undefined ? [] : [release])],
+      restarts: [...units, ...releases],
       ...(set !== undefined && { set }),
     }),
   ]

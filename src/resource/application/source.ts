@@ -32,12 +32,12 @@ export const packed = (name: string, files: readonly SourceFile[]): LocalFile =>
   return { type: 'local', path: `${name}.tar`, sha256, size: files.reduce((sum, { content }) => sum + content.size, 0), open }
 }
 
-/** The source as a resource below the root of an application. */
+/** The source as a resource below the root of an application. `files` are those of a directory or archive. */
 export const sourceResource = (
   { name, root }: { readonly name: string; readonly root: string },
   source: NonNullable<ApplicationOptions['source']>,
-  files: (directory: string) => readonly SourceFile[],
+  files: readonly SourceFile[],
 ): Resource =>
   typeof source === 'string'
-    ? archive({ path: `${root}/source`, content: packed(name, files(source)), delete: true })
+    ? archive({ path: `${root}/source`, content: packed(name, files), delete: true })
     : git({ ...gitOptions(source, `${root}/checkout`, BUILDER), discard: true })
