@@ -42,7 +42,7 @@ export const wantedPeers = (spec: MeshSpec, keyOf: (host: string) => string | un
 /** The keys that several hosts report: one of them may pass off the key of another as its own, or was copied from it. */
 export const repeatedKeys = (keys: ReadonlyMap<string, string | undefined>): ReadonlySet<string> => {
   const all = [...keys.values()].filter((key) => key !== undefined)
-  return new Set(all.filter((key, i) => all.indexOf(key) !== i))
+  return new Set([...Map.groupBy(all, (key) => key)].flatMap(([key, same]) => (same.length > 1 ? [key] : [])))
 }
 
 /** Whether this is a public key: 32 bytes in base64. */
