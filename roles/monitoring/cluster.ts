@@ -1,4 +1,4 @@
-import { file, type HostContext, type Listen, leaf, type Resource, type SiteContext } from 'provision'
+import { bracketed, file, type HostContext, type Listen, leaf, type Resource, type SiteContext } from 'provision'
 import { PKI, TRUSTED } from './agent.ts'
 import type { Options } from './options.ts'
 import { yaml } from './yaml.ts'
@@ -45,7 +45,7 @@ export const clusterResources = (context: HostContext<Options>): readonly Resour
 export const clusterArguments = (context: HostContext<Options>): readonly string[] => {
   if (!isCluster(context)) return ['--cluster.listen-address=']
   const { host, site, options } = context
-  const at = (address = ''): string => `${address.includes(':') ? `[${address}]` : address}:${PORT}`
+  const at = (address = ''): string => `${bracketed(address)}:${PORT}`
   return [
     `--cluster.listen-address=${at(host.addresses[0])}`,
     `--cluster.advertise-address=${at(host.addresses[0])}`,

@@ -1,4 +1,4 @@
-import { file, type HostContext, projectFile, type Resource } from 'provision'
+import { bracketed, file, type HostContext, projectFile, type Resource } from 'provision'
 import { clientSettings } from './options/access.ts'
 import type { Probe } from './options/probes.ts'
 import type { Options } from './options.ts'
@@ -37,8 +37,6 @@ const targetOf = (probe: Probe, address: string | undefined): string => {
   const written = addressOf(probe)
   return `${address === undefined ? written?.host : bracketed(address)}:${written?.port}`
 }
-
-const bracketed = (address: string): string => (address.includes(':') ? `[${address}]` : address)
 
 /** Requests without further options share a module. */
 const ownModule = (probe: Probe, i: number): string =>

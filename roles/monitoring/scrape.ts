@@ -1,4 +1,4 @@
-import { file, type HostContext, projectFile, type Resource, type Text } from 'provision'
+import { bracketed, file, type HostContext, projectFile, type Resource, type Text } from 'provision'
 import { modulesOf, PKI, TRUSTED } from './agent.ts'
 import { clientSettings } from './options/access.ts'
 import type { Options } from './options.ts'
@@ -20,9 +20,8 @@ export const prometheusConfig = (context: HostContext<Options>): Text => {
   const metrics = authority({ domain: 'metrics' })
   const servers = site.group(options.servers)
   const targets = site.withRole('monitoring').flatMap((host) =>
-    modulesOf(host.name, exposed, servers.includes(host)).map(({ job }): Yaml => {
-      const address = host.addresses[0] ?? host.name
-      return {
+    modulesOf(host.name, exposed, servers.includes(host)).map(
+      ({ job }): Yaml => ({
         // The TLS settings belong to a job and name one host, so each host is a separate job. The label `job` has the module.
         job_name: `${job}/${host.name}`,
         ...askingSettings(metrics.nameOf(host.name)),
@@ -30,12 +29,12 @@ export const prometheusConfig = (context: HostContext<Options>): Text => {
         params: { module: [job] },
         static_configs: [
           {
-            targets: [`${address.includes(':') ? `[${address}]` : address}:${options.port}`],
+            targets: [`${bracketed(host.addresses[0] ?? host.name)}:${options.port}`],
             labels: { job, host: host.name, instance: host.name },
           },
         ],
-      }
-    }),
+      }),
+    ),
   )
   return yaml({
     global: { scrape_interval: `${interval}s`, evaluation_interval: `${interval}s`, scrape_timeout: `${Math.min(9, interval - 1)}s` },

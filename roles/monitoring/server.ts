@@ -1,4 +1,4 @@
-import { directory, file, type HostContext, leaf, Problem, pkg, projectFile, type Resource, service, sh, text } from 'provision'
+import { bracketed, directory, file, type HostContext, leaf, Problem, pkg, projectFile, type Resource, service, sh, text } from 'provision'
 import { AGENT, TRUSTED } from './agent.ts'
 import { alertmanagerConfig } from './alertmanager.ts'
 import { clusterArguments, clusterResources } from './cluster.ts'
@@ -222,7 +222,5 @@ const externalUrl = ({ host, options: { dashboard } }: HostContext<Options>): st
   dashboard === false
     ? 'http://127.0.0.1:9090/'
     : `https://${dashboard.name ?? bracketed(host.publicAddresses[0] ?? host.addresses[0] ?? host.name)}:${dashboard.port}/`
-
-const bracketed = (address: string): string => (address.includes(':') ? `[${address}]` : address)
 
 const checkedBy = (name: string, ...check: readonly string[]) => ({ name, root: '/etc/prometheus', check: [...check] })
