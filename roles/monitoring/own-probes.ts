@@ -1,4 +1,5 @@
-import { bracketed, file, type HostContext, projectFile, type Resource } from 'provision'
+import { bracketed, type HostContext, type Resource } from 'provision'
+import { authorityFiles, authorityPath } from './authorities.ts'
 import { clientSettings } from './options/access.ts'
 import type { Probe } from './options/probes.ts'
 import type { Options } from './options.ts'
@@ -44,17 +45,11 @@ const ownModule = (probe: Probe, i: number): string =>
     ? 'url'
     : `own-${i + 1}`
 
-const authorityPath = (i: number): string => `/etc/prometheus/provision/probe-${i + 1}.pem`
-
-const NO_PEM = 'put the PEM file of the authority there, or correct `ca_file` of the probe'
+const authorityId = (i: number): string => `probe-${i + 1}`
 
 /** Authorities of the probes. */
 export const probeAuthorities = (context: HostContext<Options>): readonly Resource[] =>
-  context.options.probes.flatMap((probe, i) =>
-    'ca_file' in probe && probe.ca_file !== undefined
-      ? [file({ path: authorityPath(i), content: projectFile(context, probe.ca_file, NO_PEM) })]
-      : [],
-  )
+  context.options.probes.flatMap((probe, i) => ('ca_file' in probe ? authorityFiles(context, authorityId(i), 'probe', probe.ca_file) : []))
 
 /** Whether one of the probes sends a secret. */
 export const hasSecretProbe = ({ probes }: Options): boolean => probes.some((one) => 'auth' in one && one.auth !== undefined)
@@ -75,7 +70,7 @@ const httpSettings = ({ status, body, auth, ca_file }: Extract<Probe, { url: str
   // A secret is sent to this address only.
   ...((status !== undefined || auth !== undefined) && { follow_redirects: false }),
   ...(body !== undefined && { fail_if_body_not_matches_regexp: [body] }),
-  ...clientSettings(auth, ca_file === undefined ? undefined : authorityPath(i)),
+  ...clientSettings(auth, authorityPath(authorityId(i), ca_file)),
 })
 
 const otherModule = (probe: Exclude<Probe, { url: string }>, i: number): Yaml => {
@@ -101,7 +96,7 @@ const otherModule = (probe: Exclude<Probe, { url: string }>, i: number): Yaml =>
   return {
     prober: 'tcp',
     timeout: '8s',
-    tcp: { tls: true, tls_config: { server_name: server, ...(ca_file !== undefined && { ca_file: authorityPath(i) }) } },
+    tcp: { tls: true, tls_config: { server_name: server, ca_file: authorityPath(authorityId(i), ca_file) } },
   }
 }
 

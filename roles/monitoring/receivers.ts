@@ -1,6 +1,8 @@
-import { Secret } from 'provision'
+import { type HostContext, type Resource, Secret } from 'provision'
+import { authorityFiles, authorityPath } from './authorities.ts'
 import { clientSettings } from './options/access.ts'
 import type { Receiver } from './options/receivers.ts'
+import type { Options } from './options.ts'
 import type { Yaml } from './yaml.ts'
 
 // Alerts of one name on one host are sent as one message.
@@ -9,9 +11,11 @@ const TITLE =
 const BODY =
   '{{ range .Alerts }}{{ .Annotations.summary }}\nSince {{ .StartsAt.UTC.Format "15:04:05 MST, 2 January" }}{{ if eq .Status "resolved" }}, resolved at {{ .EndsAt.UTC.Format "15:04:05" }}{{ else }}{{ with .Annotations.runbook }}\n\nWhat to do: {{ . }}{{ end }}{{ end }}\n{{ end }}'
 
-/** Path of the authority of a receiver, if it has its own. */
-export const authorityOf = ({ name, ca_file }: Receiver): string | undefined =>
-  ca_file === undefined ? undefined : `/etc/prometheus/provision/receiver-${name}.pem`
+const authorityId = ({ name }: Receiver): string => `receiver-${name}`
+
+/** Authorities of the receivers. */
+export const receiverAuthorities = (context: HostContext<Options>): readonly Resource[] =>
+  context.options.receivers.flatMap((one) => authorityFiles(context, authorityId(one), 'receiver', one.ca_file))
 
 type Settings = { readonly [key: string]: Yaml | undefined }
 
@@ -53,7 +57,7 @@ export const receiverOf = (one: Receiver, link: string): Yaml => {
   const text = link === '' ? BODY : `${BODY}\nSee ${link}\n`
   if (one.type !== 'email') {
     const [service, settings] = serviceOf(one, text, link)
-    const client = clientSettings('auth' in one ? one.auth : undefined, authorityOf(one))
+    const client = clientSettings('auth' in one ? one.auth : undefined, authorityPath(authorityId(one), one.ca_file))
     const http = Object.keys(client).length === 0 ? {} : { http_config: client }
     return { name: one.name, [`${service}_configs`]: [{ ...settings, send_resolved: true, ...http }] }
   }
@@ -64,7 +68,7 @@ export const receiverOf = (one: Receiver, link: string): Yaml => {
       from: one.from,
       smarthost: one.server,
       require_tls: one.tls,
-      ...clientSettings(undefined, authorityOf(one)),
+      ...clientSettings(undefined, authorityPath(authorityId(one), one.ca_file)),
       ...(one.user === undefined ? {} : { auth_username: one.user }),
       ...(one.password === undefined ? {} : { auth_password: one.password }),
       send_resolved: true,

@@ -1,5 +1,6 @@
-import { bracketed, file, type HostContext, projectFile, type Resource, type Text } from 'provision'
+import { bracketed, type HostContext, type Resource, type Text } from 'provision'
 import { modulesOf, PKI, TRUSTED } from './agent.ts'
+import { authorityFiles, authorityPath } from './authorities.ts'
 import { clientSettings } from './options/access.ts'
 import type { Options } from './options.ts'
 import { hasSecretProbe } from './own-probes.ts'
@@ -58,17 +59,11 @@ const askingSettings = (server_name: string) => ({
   tls_config: { ca_file: TRUSTED, cert_file: ASKING, key_file: `${ASKING}.key`, server_name },
 })
 
-const authorityPath = (job: string): string => `/etc/prometheus/provision/target-${job}.pem`
-
-const NO_PEM = 'put the PEM file of the authority there, or correct `ca_file` of the target'
+const authorityId = (job: string): string => `target-${job}`
 
 /** Authorities of the targets outside the site. */
 export const targetAuthorities = (context: HostContext<Options>): readonly Resource[] =>
-  context.options.targets.flatMap((one) =>
-    'url' in one && one.ca_file !== undefined
-      ? [file({ path: authorityPath(one.job), content: projectFile(context, one.ca_file, NO_PEM) })]
-      : [],
-  )
+  context.options.targets.flatMap((one) => ('url' in one ? authorityFiles(context, authorityId(one.job), 'target', one.ca_file) : []))
 
 const outsideTargets = ({ targets }: Options): readonly Yaml[] =>
   targets.flatMap((one) => {
@@ -81,7 +76,7 @@ const outsideTargets = ({ targets }: Options): readonly Yaml[] =>
         scheme: protocol.slice(0, -1),
         metrics_path: pathname,
         ...(names.length > 0 && { params: Object.fromEntries(names.map((name) => [name, searchParams.getAll(name)])) }),
-        ...clientSettings(one.auth, one.ca_file === undefined ? undefined : authorityPath(one.job)),
+        ...clientSettings(one.auth, authorityPath(authorityId(one.job), one.ca_file)),
         // Labels of the site win over those of a stranger.
         static_configs: [{ targets: [host], labels: { job: one.job, host: ELSEWHERE, instance: host } }],
       },

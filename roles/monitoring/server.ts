@@ -1,4 +1,4 @@
-import { bracketed, directory, file, type HostContext, leaf, Problem, pkg, projectFile, type Resource, service, sh, text } from 'provision'
+import { bracketed, directory, file, type HostContext, leaf, Problem, pkg, type Resource, service, sh, text } from 'provision'
 import { AGENT, TRUSTED } from './agent.ts'
 import { alertmanagerConfig } from './alertmanager.ts'
 import { clusterArguments, clusterResources } from './cluster.ts'
@@ -7,7 +7,7 @@ import { tookConfiguration, tookWithCertificate } from './loaded.ts'
 import type { Options } from './options.ts'
 import { hasSecretProbe, probeAuthorities } from './own-probes.ts'
 import { blackboxConfig, clientOf, domainsOf } from './probes.ts'
-import { authorityOf } from './receivers.ts'
+import { receiverAuthorities } from './receivers.ts'
 import { storeAuthorities } from './remote-write.ts'
 import { hostsIn } from './routes.ts'
 import { rulesFile, rulesOf } from './rules/all.ts'
@@ -96,8 +96,6 @@ const ONLY_PROMETHEUS = {
 /** Only root and the daemons of the monitoring can read a file that may have secrets. */
 const PRIVATE = { mode: '640', group: 'prometheus' }
 
-const NO_PEM = 'put the PEM file of the authority there, or correct `ca_file` of the receiver'
-
 /** Refuses what the host's Alertmanager does not know. */
 const refuseUnknown = ({ options, facts, host }: HostContext<Options>): void => {
   const { missingReceivers, hasTimeZones } = capabilitiesOf(facts)
@@ -115,10 +113,7 @@ const refuseUnknown = ({ options, facts, host }: HostContext<Options>): void => 
 const alertmanager = (context: HostContext<Options>): readonly Resource[] => {
   refuseUnknown(context)
   const { options, site } = context
-  const authorities = options.receivers.flatMap((one) => {
-    const path = authorityOf(one)
-    return path === undefined || one.ca_file === undefined ? [] : [file({ path, content: projectFile(context, one.ca_file, NO_PEM) })]
-  })
+  const authorities = receiverAuthorities(context)
   const config = file({
     path: '/etc/prometheus/alertmanager.yml',
     ...PRIVATE,
