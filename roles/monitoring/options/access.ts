@@ -11,6 +11,11 @@ export const access = z
   ])
   .meta({ description: '`user` and `password` for HTTP Basic, or `token` for the header `Authorization: Bearer`' })
 
+/** Address of another server, without a password. */
+export const serverUrl = z
+  .url({ protocol: /^https?$/ })
+  .refine((url) => new URL(url).username === '', 'must not contain a password; write it as `auth`')
+
 /** A PEM file of the project with the authority of the other side. */
 export const authorityFile = (of: string) =>
   z

@@ -1,5 +1,5 @@
 import { z } from 'provision'
-import { access, authorityFile } from './access.ts'
+import { access, authorityFile, serverUrl } from './access.ts'
 
 const name = z
   .string()
@@ -24,13 +24,10 @@ const endpoint = z.string().regex(/^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9._-]+):[0-9]{1,
 const http = z
   .strictObject({
     name,
-    url: z
-      .url({ protocol: /^https?$/ })
-      .refine((url) => new URL(url).username === '', 'must not contain a password; write it as `auth`')
-      .meta({
-        description: 'address to request by name, which includes DNS and the network path',
-        examples: ['https://www.example.org/cart'],
-      }),
+    url: serverUrl.meta({
+      description: 'address to request by name, which includes DNS and the network path',
+      examples: ['https://www.example.org/cart'],
+    }),
     status: z
       .int()
       .min(100)

@@ -1,13 +1,13 @@
 import { z } from 'provision'
-import { access, authorityFile } from './access.ts'
+import { access, authorityFile, serverUrl } from './access.ts'
 import { pattern } from './probes.ts'
 
 /** A store outside the site that gets the measurements. */
 export const remoteWrite = z.strictObject({
-  url: z
-    .url({ protocol: /^https?$/ })
-    .refine((url) => new URL(url).username === '', 'must not contain a password; write it as `auth`')
-    .meta({ description: 'address that takes measurements by remote write', examples: ['https://mimir.example.org/api/v1/push'] }),
+  url: serverUrl.meta({
+    description: 'address that takes measurements by remote write',
+    examples: ['https://mimir.example.org/api/v1/push'],
+  }),
   auth: access.optional(),
   ca_file: authorityFile('store'),
   metrics: pattern

@@ -1,5 +1,5 @@
 import { z } from 'provision'
-import { access, authorityFile } from './access.ts'
+import { access, authorityFile, serverUrl } from './access.ts'
 
 const job = z
   .string()
@@ -19,10 +19,7 @@ const ownHost = z.strictObject({
 
 const elsewhere = z.strictObject({
   job,
-  url: z
-    .url({ protocol: /^https?$/ })
-    .refine((url) => new URL(url).username === '', 'must not contain a password; write it as `auth`')
-    .meta({ description: 'address outside the site', examples: ['https://metrics.example.org/metrics'] }),
+  url: serverUrl.meta({ description: 'address outside the site', examples: ['https://metrics.example.org/metrics'] }),
   auth: access.optional(),
   ca_file: authorityFile('target'),
 })
