@@ -51,24 +51,19 @@ const telegram = z.strictObject({
   chat_id: z.int().meta({ description: 'number of the chat; that of a group is negative', examples: [-1001234567890] }),
   url: address.meta({ description: 'address of the API, if it is your own', examples: ['https://telegram.example.org'] }),
 })
-
+const apiAddress = (example: string) =>
+  address.meta({ description: 'address of the API, if it is not that of the United States', examples: [example] })
 const pagerduty = z.strictObject({
   ...common,
   type: z.literal('pagerduty'),
   routing_key: secret().meta({ description: 'integration key of the service (Events API v2)' }),
-  url: address.meta({
-    description: 'address of the API, if it is not that of the United States',
-    examples: ['https://events.eu.pagerduty.com/v2/enqueue'],
-  }),
+  url: apiAddress('https://events.eu.pagerduty.com/v2/enqueue'),
 })
 const opsgenie = z.strictObject({
   ...common,
   type: z.literal('opsgenie'),
   api_key: secret().meta({ description: 'key of the API integration' }),
-  url: address.meta({
-    description: 'address of the API, if it is not that of the United States',
-    examples: ['https://api.eu.opsgenie.com/'],
-  }),
+  url: apiAddress('https://api.eu.opsgenie.com/'),
 })
 const discord = z.strictObject({
   ...common,
