@@ -5,11 +5,13 @@ export const severity = z.enum(['critical', 'warning'])
 
 const line = z.string().regex(/^[^\p{Cc}]+$/u, 'must be one line of text')
 
-/** Text with templates of Prometheus. */
-const template = line.superRefine((value, context) => {
-  const message = templateFault(value)
+const refusing = (faultOf: (value: string) => string | undefined) => (value: string, context: z.RefinementCtx) => {
+  const message = faultOf(value)
   if (message !== undefined) context.addIssue({ code: 'custom', message })
-})
+}
+
+/** Text with templates of Prometheus. */
+const template = line.superRefine(refusing(templateFault))
 
 const name = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,80}$/, 'must be a name of letters, digits and _ such as QueueTooLong')
 
@@ -18,10 +20,7 @@ export const ownRule = z.strictObject({
   name: name.meta({ description: 'name of the alert', examples: ['QueueTooLong'] }),
   expr: z
     .string()
-    .superRefine((value, context) => {
-      const message = expressionFault(value)
-      if (message !== undefined) context.addIssue({ code: 'custom', message })
-    })
+    .superRefine(refusing(expressionFault))
     .meta({ description: 'expression in PromQL; the alert fires for each result', examples: ['shop_queue_length > 100'] }),
   for: z
     .string()
