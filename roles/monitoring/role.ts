@@ -8,7 +8,7 @@ import { dashboardListens } from './dashboard/resources.ts'
 import { faultsIn } from './faults.ts'
 import { type Options, options } from './options.ts'
 import { closedPorts } from './own-probes.ts'
-import { hostsIn } from './routes.ts'
+import { includesHost } from './routes.ts'
 import { serverResources } from './server.ts'
 import { checksOf } from './verify.ts'
 
@@ -25,11 +25,9 @@ export default defineRole({
 
   connects: (context) => (isServer(context) ? connectionsOf(context.options) : []),
 
-  exposes: ({ options, host, site }) =>
-    options.targets.flatMap((one) =>
-      'at' in one && one.hosts.some((name) => hostsIn(site)(name).includes(host.name))
-        ? [{ type: 'metrics', job: one.job, format: 'prometheus', at: one.at } as const]
-        : [],
+  exposes: (context) =>
+    context.options.targets.flatMap((one) =>
+      'at' in one && includesHost(context, one.hosts) ? [{ type: 'metrics', job: one.job, format: 'prometheus', at: one.at } as const] : [],
     ),
 
   check: faultsIn,

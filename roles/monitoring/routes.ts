@@ -1,4 +1,4 @@
-import type { SiteView } from 'provision'
+import type { SiteContext, SiteView } from 'provision'
 import { DAYS, type QuietHours } from './options/alerts.ts'
 import type { Options } from './options.ts'
 import type { Yaml } from './yaml.ts'
@@ -18,6 +18,10 @@ export const hostsIn =
     if (name === ELSEWHERE || site.hosts.some((host) => host.name === name)) return [name]
     return (name === 'all' ? site.hosts : site.group(name)).map((host) => host.name)
   }
+
+/** Whether the host is among these hosts and groups. */
+export const includesHost = ({ host, site }: Pick<SiteContext<unknown>, 'host' | 'site'>, names: readonly string[]): boolean =>
+  names.some((name) => hostsIn(site)(name).includes(host.name))
 
 /** The routing of alerts: the heartbeat, test alerts, silences, and each receiver by severity. */
 export const routeOf = (options: Options, hostsNamed: HostsNamed = (name) => [name]): Yaml => {

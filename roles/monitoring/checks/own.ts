@@ -1,7 +1,7 @@
 import { directory, file, type HostContext, METRICS, projectFile, type Resource, sandbox, service, settingLines, sh, unit } from 'provision'
 import type { OwnCheck } from '../options/checks.ts'
 import type { Options } from '../options.ts'
-import { hostsIn } from '../routes.ts'
+import { includesHost } from '../routes.ts'
 
 const RESULTS = `${METRICS}/own-checks`
 const PROGRAMS = '/usr/local/lib/provision'
@@ -9,8 +9,8 @@ const NO_SCRIPT = 'put the program there, or correct `script` of the check'
 
 /** Resources of the checks of the options that this host runs. */
 export const ownCheckResources = (context: HostContext<Options>): readonly Resource[] => {
-  const { options, site, host } = context
-  const checks = options.checks.filter(({ hosts }) => hosts === undefined || hosts.some((name) => hostsIn(site)(name).includes(host.name)))
+  const { options } = context
+  const checks = options.checks.filter(({ hosts }) => hosts === undefined || includesHost(context, hosts))
   if (checks.length === 0) return []
   return [
     directory({ path: RESULTS }),
