@@ -1,6 +1,6 @@
 import { httpUsers, secret, z } from 'provision'
 import { ownRule, quietHours, silence } from './options/alerts.ts'
-import { check } from './options/checks.ts'
+import { accountName, check } from './options/checks.ts'
 import { probe } from './options/probes.ts'
 import { receiver } from './options/receivers.ts'
 import { remoteWrite } from './options/remote-write.ts'
@@ -123,7 +123,7 @@ export const options = z.strictObject({
     .default([])
     .meta({ description: 'ports in use that no role declares' }),
   known_users: z
-    .array(z.string().regex(/^[a-z_][a-z0-9_-]{0,31}$/, 'must be a user name'))
+    .array(accountName)
     .default([])
     .meta({ description: 'accounts that may log in or become root although no role declares them' }),
   dashboard: z

@@ -1,5 +1,6 @@
 import { z } from 'provision'
 import { expressionFault, templateFault } from './syntax.ts'
+import { hostNames } from './targets.ts'
 
 export const severity = z.enum(['critical', 'warning'])
 
@@ -41,11 +42,7 @@ export const ownRule = z.strictObject({
 /** Alerts that are not sent. */
 export const silence = z.strictObject({
   rule: name.meta({ description: 'name of the alert, one’s own included', examples: ['RebootNeeded'] }),
-  hosts: z
-    .array(z.string().min(1))
-    .min(1)
-    .optional()
-    .meta({ description: 'hosts and groups whose alerts are not sent; default: all', examples: [['web-02']] }),
+  hosts: hostNames.optional().meta({ description: 'hosts and groups whose alerts are not sent; default: all', examples: [['web-02']] }),
   until: z.iso
     .date('must be a date such as 2027-01-31')
     .optional()

@@ -4,6 +4,9 @@ import { hostNames } from './targets.ts'
 
 const RESERVED = ['root', 'prometheus']
 
+/** Name of an account of a host. */
+export const accountName = z.string().regex(/^[a-z_][a-z0-9_-]{0,31}$/, 'must be a user name')
+
 /** A script that hosts run on a schedule. */
 export const check = z.strictObject({
   name: z
@@ -20,9 +23,7 @@ export const check = z.strictObject({
   hosts: hostNames.optional().meta({ description: 'hosts and groups that run it; default: all', examples: [['web']] }),
   every_seconds: z.int().min(10).max(604_800).default(60).meta({ description: 'time between two runs' }),
   timeout_seconds: z.int().min(1).max(86_400).default(30).meta({ description: 'time after which a run has failed' }),
-  user: z
-    .string()
-    .regex(/^[a-z_][a-z0-9_-]{0,31}$/, 'must be a user name')
+  user: accountName
     .refine((user) => !RESERVED.includes(user), 'must be an account without rights of its own')
     .optional()
     .meta({ description: 'account that runs it; default: an account that exists only meanwhile', examples: ['www-data'] }),
