@@ -1,19 +1,13 @@
-import type { SiteContext } from 'provision'
+import type { OptionFault, SiteContext } from 'provision'
 import type { Options } from './options.ts'
 import { ownTargets } from './own-probes.ts'
 import { hostsIn, TEST_ALERT } from './routes.ts'
 import { alertsOf } from './rules/all.ts'
 
-interface Fault {
-  readonly path: readonly PropertyKey[]
-  readonly what: string
-  readonly fix: string
-}
-
 type Context = SiteContext<Options>
 
 /** Problems of the options and of the site. */
-export const faultsIn = (context: Context): readonly Fault[] => [
+export const faultsIn = (context: Context): readonly OptionFault[] => [
   ...serverFaults(context),
   ...receiverFaults(context),
   ...ruleFaults(context),
@@ -24,7 +18,7 @@ export const faultsIn = (context: Context): readonly Fault[] => [
   ...probeFaults(context),
 ]
 
-const serverFaults = ({ options: { servers }, site }: Context): readonly Fault[] => {
+const serverFaults = ({ options: { servers }, site }: Context): readonly OptionFault[] => {
   const members = site.group(servers)
   const unbound = members.filter((one) => !site.withRole('monitoring').includes(one))
   return [
@@ -42,14 +36,14 @@ const serverFaults = ({ options: { servers }, site }: Context): readonly Fault[]
 /** Names of built-in receivers. */
 const RESERVED = ['nobody', 'heartbeat']
 
-const receiverFaults = ({ options }: Context): readonly Fault[] =>
+const receiverFaults = ({ options }: Context): readonly OptionFault[] =>
   takenNames('receivers', options.receivers, RESERVED).map(({ name, path }) => ({
     path,
     what: `name ${name} is reserved or used by another receiver`,
     fix: 'choose another name for this receiver',
   }))
 
-const ruleFaults = ({ options }: Context): readonly Fault[] =>
+const ruleFaults = ({ options }: Context): readonly OptionFault[] =>
   takenNames('rules', options.rules, [TEST_ALERT, ...builtIn(options)]).map(({ name, path }) => ({
     path,
     what: `name ${name} is used by another alert`,
@@ -64,7 +58,7 @@ const takenNames = (option: string, entries: readonly { readonly name: string }[
   return names.flatMap((name, i) => (names.indexOf(name) < i || reserved.includes(name) ? [{ name, path: [option, i, 'name'] }] : []))
 }
 
-const dashboardFaults = ({ options: { dashboard } }: Context): readonly Fault[] =>
+const dashboardFaults = ({ options: { dashboard } }: Context): readonly OptionFault[] =>
   dashboard === false
     ? []
     : dashboard.may_silence.flatMap((name, i) =>
@@ -79,7 +73,7 @@ const dashboardFaults = ({ options: { dashboard } }: Context): readonly Fault[] 
             ],
       )
 
-const silenceFaults = ({ options, site }: Context): readonly Fault[] => {
+const silenceFaults = ({ options, site }: Context): readonly OptionFault[] => {
   const alerts = alertsOf(options).flatMap(({ alert, severity }) => (severity === 'none' ? [] : [alert]))
   return options.silence.flatMap(({ rule, hosts }, i) => [
     ...(alerts.includes(rule)
@@ -95,7 +89,7 @@ const silenceFaults = ({ options, site }: Context): readonly Fault[] => {
   ])
 }
 
-const unknownHosts = (site: Context['site'], path: readonly PropertyKey[], names: readonly string[] = []): readonly Fault[] =>
+const unknownHosts = (site: Context['site'], path: readonly PropertyKey[], names: readonly string[] = []): readonly OptionFault[] =>
   names.flatMap((name, i) =>
     hostsIn(site)(name).length > 0
       ? []
@@ -105,7 +99,7 @@ const unknownHosts = (site: Context['site'], path: readonly PropertyKey[], names
 /** Jobs of the role itself, and of the exporters that it runs. */
 const JOBS = ['node', 'prometheus', 'alertmanager', 'haproxy', 'nginx', 'mysql', 'ping', 'site', 'direct', 'service']
 
-const targetFaults = ({ options, site }: Context): readonly Fault[] => [
+const targetFaults = ({ options, site }: Context): readonly OptionFault[] => [
   ...takenNames(
     'targets',
     options.targets.map(({ job: name }) => ({ name })),
@@ -118,7 +112,7 @@ const targetFaults = ({ options, site }: Context): readonly Fault[] => [
   ...options.targets.flatMap((one, i) => ('hosts' in one ? unknownHosts(site, ['targets', i, 'hosts'], one.hosts) : [])),
 ]
 
-const checkFaults = ({ options, site }: Context): readonly Fault[] => [
+const checkFaults = ({ options, site }: Context): readonly OptionFault[] => [
   ...takenNames('checks', options.checks, []).map(({ name, path }) => ({
     path,
     what: `name ${name} is used by another check`,
@@ -127,7 +121,7 @@ const checkFaults = ({ options, site }: Context): readonly Fault[] => [
   ...options.checks.flatMap(({ hosts }, i) => unknownHosts(site, ['checks', i, 'hosts'], hosts)),
 ]
 
-const probeFaults = ({ options, site }: Context): readonly Fault[] =>
+const probeFaults = ({ options, site }: Context): readonly OptionFault[] =>
   takenNames(
     'probes',
     ownTargets({ options, site }).map(({ labels }) => ({ name: labels.instance ?? '' })),

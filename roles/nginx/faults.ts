@@ -1,13 +1,7 @@
-import { applicationFaults, redirectedParts } from 'provision'
+import { applicationFaults, type OptionFault, redirectedParts } from 'provision'
 import { type Options, type SiteOptions, sitesOf } from './options.ts'
 
-interface Fault {
-  readonly path: readonly PropertyKey[]
-  readonly what: string
-  readonly fix: string
-}
-
-const partFaults = ({ name, redirect, locations, redirects, ...site }: SiteOptions): readonly Fault[] => {
+const partFaults = ({ name, redirect, locations, redirects, ...site }: SiteOptions): readonly OptionFault[] => {
   const parts = Object.keys(locations).map((path) => ['locations', path] as const)
   const all = [...parts, ...Object.keys(redirects).map((path) => ['redirects', path] as const)]
   const others = (['users', 'allow', 'cors'] as const).filter((key) => site[key] !== undefined)
@@ -42,7 +36,7 @@ const hasOneMain = ({ content, proxy, app, redirect }: SiteOptions): boolean => 
 }
 
 /** Faults that concern several options. */
-export const faultsOf = (given: Options): readonly Fault[] => {
+export const faultsOf = (given: Options): readonly OptionFault[] => {
   const sites = sitesOf(given)
   const at = (site: SiteOptions, ...more: readonly PropertyKey[]): readonly PropertyKey[] =>
     given.sites.includes(site) ? ['sites', given.sites.indexOf(site), ...more] : ['content']

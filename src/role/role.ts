@@ -2,6 +2,7 @@ import type { z } from 'zod'
 import type { AcmeAccount, AcmeOptions, Authority, AuthorityOptions } from '../keystore/identities.ts'
 import type { LocalFile } from '../resource/kind/content.ts'
 import type { Resource } from '../resource/kind/kind.ts'
+import type { OptionFault } from '../resource/option/fault.ts'
 import type { Script, ShellText } from '../shell/script.ts'
 import type { Connection } from './flow/connection.ts'
 import type { Exposed, Exposes } from './flow/exposes.ts'
@@ -209,7 +210,7 @@ export interface Role<Input = unknown, Options = unknown, Own = unknown> {
   readonly facts?: OwnFacts<Own>
   resources(context: HostContext<Options, Own>): readonly Resource[]
   /** Checks of the options against the site. Returned problems are input errors, shown before any host is contacted. */
-  check?(context: SiteContext<Options>): readonly { readonly path: readonly PropertyKey[]; readonly what: string; readonly fix: string }[]
+  check?(context: SiteContext<Options>): readonly OptionFault[]
   /** Scripts by which this host takes `member` out of service while a rolling play changes it; undefined if it sends `member` no requests. */
   drains?(context: FlowContext<Options>, member: HostView): Drain | undefined
   /**

@@ -1,5 +1,5 @@
 import { isIP } from 'node:net'
-import type { SiteView } from 'provision'
+import type { OptionFault, SiteView } from 'provision'
 import { proxyFaults } from '../config/proxies.ts'
 import { TIMEOUTS } from '../config/timeouts.ts'
 import type { Options } from '../options.ts'
@@ -9,14 +9,8 @@ import { partOptionsOf } from './sites.ts'
 
 type Site = Options['sites'][number]
 
-interface Fault {
-  readonly path: readonly PropertyKey[]
-  readonly what: string
-  readonly fix: string
-}
-
 /** Invalid certificates and sites, found before any host is asked. */
-export const faultsOf = (given: Options, view: SiteView): readonly Fault[] => {
+export const faultsOf = (given: Options, view: SiteView): readonly OptionFault[] => {
   const { acme, backend, certificates, sites, ...options } = given
   const covered = certificates.flatMap(({ names }) => names)
   const groups =
@@ -74,7 +68,7 @@ export const faultsOf = (given: Options, view: SiteView): readonly Fault[] => {
       ),
     ),
     ...sites.flatMap(({ names }, i) =>
-      names.flatMap((name, j): Fault[] => {
+      names.flatMap((name, j): OptionFault[] => {
         const path = ['sites', i, 'names', j]
         if (sites.slice(0, i).some((other) => other.names.includes(name)))
           return [{ path, what: `${name} belongs to two sites`, fix: 'remove it from one of them' }]
@@ -86,7 +80,7 @@ export const faultsOf = (given: Options, view: SiteView): readonly Fault[] => {
 }
 
 /** Faults of a site's own options. */
-const siteFaults = (site: Site, group: string, view: SiteView): readonly Fault[] => {
+const siteFaults = (site: Site, group: string, view: SiteView): readonly OptionFault[] => {
   const { names, redirect, ...others } = site
   if (redirect === undefined) return partFaults(site, group, view)
   const loop = names.includes(new URL(redirect).hostname)
@@ -103,9 +97,9 @@ const siteFaults = (site: Site, group: string, view: SiteView): readonly Fault[]
 }
 
 /** Additional lines that an option would defeat, or that would repeat requests other than GET. */
-const extraFaults = ({ extra, retry_posts }: Pick<Options, 'extra' | 'retry_posts'>): readonly Fault[] =>
+const extraFaults = ({ extra, retry_posts }: Pick<Options, 'extra' | 'retry_posts'>): readonly OptionFault[] =>
   (['defaults', 'backend'] as const).flatMap((section) =>
-    extra[section].flatMap((line, i): readonly Fault[] => {
+    extra[section].flatMap((line, i): readonly OptionFault[] => {
       const path = ['extra', section, i]
       const [first = '', second = ''] = line.trim().split(/\s+/)
       const timeout = first === 'timeout' ? Object.entries(TIMEOUTS).find(([, name]) => name === second)?.[0] : undefined

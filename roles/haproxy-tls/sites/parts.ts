@@ -3,6 +3,7 @@ import {
   accessOf,
   accessOptions,
   network,
+  type OptionFault,
   partAccessOptions,
   partPath,
   redirect,
@@ -108,14 +109,8 @@ const byLength = (one: string, other: string): number => one.length - other.leng
 export const partAt = (path: string, parts: readonly Part[]): Part | undefined =>
   parts.findLast((part) => path === part.path || (!part.exact && path.startsWith(`${part.path}/`)))
 
-interface Fault {
-  readonly path: readonly PropertyKey[]
-  readonly what: string
-  readonly fix: string
-}
-
 /** Parts that contradict each other, and groups and servers that do not exist. */
-export const partFaults = (site: SiteParts, group: string, view: SiteView): readonly Fault[] => {
+export const partFaults = (site: SiteParts, group: string, view: SiteView): readonly OptionFault[] => {
   const { locations = {}, redirects: moved = {}, weights = {}, canary } = site
   const groups = [
     ...(canary === undefined ? [] : [{ path: ['canary', 'backend'], group: canary.backend }]),

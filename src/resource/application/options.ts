@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { shellScript } from '../control/options.ts'
 import { schema as gitSchema } from '../fetched/git-spec.ts'
 import { secret } from '../kind/secret.ts'
+import type { OptionFault } from '../option/fault.ts'
 import { unquotedPath } from '../option/site-paths.ts'
 
 const port = z.int().min(1).max(65535)
@@ -120,15 +121,8 @@ export const applicationShape = {
 const shape = z.strictObject(applicationShape)
 export type ApplicationOptions = z.output<typeof shape>
 
-/** A fault of an application, at a path of its options. */
-export interface ApplicationFault {
-  readonly path: readonly PropertyKey[]
-  readonly what: string
-  readonly fix: string
-}
-
 /** Faults that concern several options. */
-export const applicationFaults = (app: ApplicationOptions): readonly ApplicationFault[] => {
+export const applicationFaults = (app: ApplicationOptions): readonly OptionFault[] => {
   const without = (['build', 'runtime'] as const).filter((key) => app.source === undefined && app[key] !== undefined)
   const hasCommand = app.command !== undefined || app.runtime === 'node'
   return [
