@@ -1,4 +1,4 @@
-import { type Check, type Script, sh } from 'provision'
+import { applicationUnit, type Check, type Script, sh } from 'provision'
 import { type Options, sitesOf } from './options.ts'
 import { rootOf, visitedName } from './site.ts'
 
@@ -20,7 +20,7 @@ own() { ask "$1" "$2" -cert ${CERTIFICATE} -key ${CERTIFICATE}.key; }
 export const checksOf = (options: Options, host: string): readonly Check[] => [
   ...sitesOf(options).flatMap((site) => {
     const called = visitedName(site)
-    const units = ['nginx.service', ...(site.app === undefined ? [] : [`provision-app-${site.name}.service`])]
+    const units = ['nginx.service', ...(site.app === undefined ? [] : [applicationUnit(site.name)])]
     const asked = (name: string, script: Script): Check => ({ name, script: sh`${asking(options.port)}${script}`, units })
     const { probe, content } = site
     return [

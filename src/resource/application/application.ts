@@ -8,7 +8,7 @@ import { answering } from './health.ts'
 import type { ApplicationOptions } from './options.ts'
 import { withRuntime } from './runtime.ts'
 import { BUILDER, type SourceFile, sourceResource } from './source.ts'
-import { unitNameOf, unitResources } from './unit.ts'
+import { applicationUnit, unitResources } from './unit.ts'
 
 /** An application, with the settings of its role. */
 export interface Application {
@@ -25,12 +25,6 @@ export interface Application {
   readonly before?: string | undefined
 }
 
-/** Directory of the releases of an application. */
-export const applicationRoot = (name: string): string => `/srv/provision/${name}`
-
-/** Directory of the code of an application: a link leads to the live release. */
-export const applicationCode = (name: string): string => `${applicationRoot(name)}/current/app`
-
 /**
  * Returns the resources of an application: its packages, its release, its unit and its service. The former release is restored if the service
  * rejects the new one.
@@ -41,14 +35,14 @@ export const application = (given: Application): readonly Resource[] => {
   const files = typeof source === 'string' && which === 'latest' ? given.files(source) : []
   const paths = new Set(files.map(({ path }) => path))
   const app = withRuntime(given.app, (path) => typeof source !== 'string' || paths.has(path))
-  const unit = `${unitNameOf(name)}.service`
+  const unit = applicationUnit(name)
   const set = source === undefined ? undefined : `app-${name}`
+  const root = `/srv/provision/${name}`
   const health = { port: app.port ?? 0, path: given.health, host: given.host, seconds: app.start_seconds }
   const units = unitResources({
     ...{ ...app, name, set, health, command: app.command ?? '' },
-    ...{ code: source === undefined ? undefined : applicationCode(name), slice: given.slice, before: given.before },
+    ...{ code: source === undefined ? undefined : `${root}/current/app`, slice: given.slice, before: given.before },
   })
-  const root = applicationRoot(name)
   const code = source === undefined ? undefined : sourceResource({ name, root }, source, files)
   const releases =
     code === undefined

@@ -24,7 +24,11 @@ export interface ReadyApplication extends ApplicationOptions {
   readonly set?: string | undefined
 }
 
-export const unitNameOf = (name: string): string => `provision-app-${name}`
+/** Name of the directories and files of an application, and of its unit without the suffix. */
+const ownName = (name: string): string => `provision-app-${name}`
+
+/** Name of the unit of an application. */
+export const applicationUnit = (name: string): string => `${ownName(name)}.service`
 
 /** Runtimes compile code while they run, and read the number of processors, the memory and the networks. Libraries restore the group of files (chown). */
 const APPLICATION = {
@@ -36,7 +40,7 @@ const APPLICATION = {
 
 /** The environment file and the unit of an application. */
 export const unitResources = (app: ReadyApplication): readonly Resource[] => {
-  const own = unitNameOf(app.name)
+  const own = ownName(app.name)
   const environment = Object.entries(app.environment)
   const variables = file({
     path: `/etc/provision/${own}.env`,
@@ -67,7 +71,7 @@ export const unitResources = (app: ReadyApplication): readonly Resource[] => {
     RestartSec: '1s',
   }
   const ours = unit({
-    name: `${own}.service`,
+    name: applicationUnit(app.name),
     content: `# Written by provision.
 [Unit]
 Description=Application ${app.name}
