@@ -1,7 +1,7 @@
 import { applicationUnit, type Check, sh } from 'provision'
 import type { AppOptions } from './role.ts'
 
-/** Check of `provision verify`: a request as the start of the application makes it. */
+/** Check of `provision verify`: the same request as at the start of the application. */
 export const checkOf = ({ name, port, health }: Pick<AppOptions, 'name' | 'port' | 'health'>, host: string): Check => ({
   name: health === undefined ? `${name} on ${host} accepts connections` : `${name} on ${host} answers ${health}`,
   script:

@@ -29,7 +29,7 @@ const partFaults = ({ name, redirect, locations, redirects, ...site }: SiteOptio
 
 const isApplication = ({ app, proxy }: SiteOptions): boolean => app !== undefined || proxy !== undefined
 
-/** Whether a site is one of: files, an application with or without files before it, a redirection. */
+/** Whether a site is exactly one of: files, an application with or without files before it, a redirection. */
 const hasOneMain = ({ content, proxy, app, redirect }: SiteOptions): boolean => {
   const mains = [proxy, app, redirect].filter((one) => one !== undefined).length
   return mains === 1 ? redirect === undefined || content === undefined : mains === 0 && content !== undefined

@@ -89,7 +89,7 @@ export const upstreamBlock = (name: string, proxies: readonly string[]): string 
     .map((proxy) => `  server ${serverOf(proxy)};\n`)
     .join('')}  keepalive 32;\n  keepalive_timeout 1s;\n}\n`
 
-/** Directives that pass requests to addresses: by their scheme, and to another one if the first does not answer. */
+/** Scheme of these addresses, and directives that pass a request to another one if the first does not answer. */
 export const passingTo = (proxies: readonly string[]): { readonly scheme: 'http' | 'https'; readonly lines: readonly string[] } => {
   const [first = ''] = proxies
   return {
@@ -104,7 +104,7 @@ export const passingTo = (proxies: readonly string[]): { readonly scheme: 'http'
 /** Name of the upstream of a part. */
 const upstreamOf = ({ name }: SiteOptions, path: string): string => `${name}${fileOf(path)}`
 
-/** The `upstream` blocks of the parts with an application of their own. */
+/** The `upstream` blocks of the parts that have their own application. */
 export const partUpstreams = (site: SiteOptions): string =>
   Object.entries(site.locations)
     .flatMap(([path, { proxy }]) => (proxy === undefined ? [] : [upstreamBlock(upstreamOf(site, path), proxy)]))
@@ -119,7 +119,7 @@ const serverOf = (proxy: string): string => {
 
 const TRUSTED_BY_HOST = '/etc/ssl/certs/ca-certificates.crt'
 
-/** How a site serves what is not a part with an application of its own, and how it passes requests on. */
+/** How a site serves its own content, and how it passes requests to applications. */
 export interface Serving {
   /** Directives for the site's own files or application. */
   readonly own: readonly string[]
@@ -127,7 +127,7 @@ export interface Serving {
   pass(upstream: string, proxies: readonly string[]): readonly string[]
 }
 
-/** The part with an application that gets the requests of a part: itself, or the longest one above. */
+/** The part whose application gets the requests of a part: itself, or the longest one above. */
 const passedOf = ({ locations }: SiteOptions, path: string) =>
   partsAbove(locations, path)
     .flatMap((from) => {

@@ -5,7 +5,7 @@ import type { SiteOptions } from './options.ts'
 /** Directory of a site's releases. */
 export const rootOf = ({ name }: Pick<SiteOptions, 'name'>): string => `/var/www/provision/${name}`
 
-/** A host name of a site, for requests of our own. */
+/** A host name of a site, for the requests of checks. */
 export const visitedName = ({ hosts }: Pick<SiteOptions, 'hosts'>): string => (hosts[0] ?? 'localhost').replace('*', 'any')
 
 type HostSettings = Pick<Common, 'port' | 'ipv6' | 'gzip' | 'brotli'> & { readonly host: string }
@@ -79,7 +79,7 @@ ${partBlocks(site, { own, pass: passing })}`
 /** Internal status, which leads to the location of WebSockets. */
 const UPGRADE = 590
 
-// nginx retries no request if there is one server: only the balancers know which requests may be sent twice.
+// With one server, nginx does not retry requests: only the balancers know which ones may be sent twice.
 const passing = (upstream: string, proxies: readonly string[]): readonly string[] => {
   const { scheme, lines } = passingTo(proxies)
   return [
@@ -123,8 +123,8 @@ ${partBlocks(site, { own: main, pass })}`
 }
 
 /**
- * Files before an application. A path without a file, and a directory without an index, are the application's. Its responses keep their time
- * of modification, and are not compressed.
+ * Files before an application. The application serves paths without a file, and directories without an index. Its responses keep their time of
+ * modification, and are not compressed.
  */
 const filesBeside = (
   site: SiteOptions,

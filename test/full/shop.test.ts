@@ -99,7 +99,7 @@ const visit = (path: string, { name = 'shop.example.org', method = 'GET', body =
 const digest = (bytes: Buffer | string): string => createHash('sha256').update(bytes).digest('hex')
 
 describe('a shop from bare hosts', { timeout: 1_800_000 }, () => {
-  it('becomes a site as predicted, and then there is nothing to do', async () => {
+  it('becomes a site as predicted, and then plans nothing', async () => {
     const planned = changes(project.json('run', '--dry-run').lines, 'planned')
     expect(planned).toEqual(
       expect.arrayContaining(['web-01 create build:/srv/provision/shop', 'web-02 create git:/srv/provision/shop/checkout']),
@@ -131,7 +131,7 @@ describe('a shop from bare hosts', { timeout: 1_800_000 }, () => {
     )
   })
 
-  it('speaks WebSocket', async () => {
+  it('serves WebSockets', async () => {
     const socket = connect({ host: `${SUBNET}.11`, port: 443, servername: 'shop.example.org', ca: roots() })
     socket.write(
       'GET /news HTTP/1.1\r\nHost: shop.example.org\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n',
@@ -202,7 +202,7 @@ describe('another version', { timeout: 1_800_000 }, () => {
     expect((await visit('/')).body).toBe('Our new shop\n')
   })
 
-  it('that does not become healthy is taken back on the first host, and the other keeps its own', async () => {
+  it('that does not become healthy is rolled back on the first host, and the second host is not changed', async () => {
     edit('server.js', "return 'alive\\n'", "throw new Error('not today')")
     deploy(repository.commit())
     const failures = await meanwhile(() => {
@@ -219,7 +219,7 @@ describe('another version', { timeout: 1_800_000 }, () => {
     expect(project.provision('run').status).toBe(0)
   })
 
-  it('whose build fails is refused, and its output shown', async () => {
+  it('whose build fails is refused, and the output of the build is shown', async () => {
     edit('build.js', 'const OFFERS', "console.error('no plums today'); process.exit(3)\nconst OFFERS")
     deploy(repository.commit())
     const { status, stdout, stderr } = project.provision('run')

@@ -1,4 +1,4 @@
-// Writes what the shop offers: a build that needs no network.
+// Writes the list of offers. This build needs no network.
 const { writeFileSync } = require('node:fs')
 
 const OFFERS = ['apples', 'pears', 'plums']

@@ -1,4 +1,4 @@
-// A shop: offers, orders in a database, uploads of pictures, a page for administrators, and news by WebSocket.
+// A shop: offers, orders in a database, uploads of pictures, a page for administrators, and a WebSocket.
 const { createHash } = require('node:crypto')
 const { readFileSync } = require('node:fs')
 const { createServer } = require('node:http')
@@ -32,7 +32,7 @@ const answers = {
     await query('INSERT INTO orders (name) VALUES (?)', [name.trim()])
     return 'thank you\n'
   },
-  // A picture is read in parts, so its size is no matter of memory.
+  // A picture is read in parts, so a large one needs no more memory.
   'PUT /picture': async (request) => {
     const sum = createHash('sha256')
     for await (const chunk of request) sum.update(chunk)
@@ -52,7 +52,7 @@ const server = createServer(async (request, response) => {
   }
 })
 
-// News by WebSocket: each message is sent back.
+// The WebSocket sends each message back.
 server.on('upgrade', (request, socket) => {
   const accept = createHash('sha1').update(`${request.headers['sec-websocket-key']}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64')
   socket.write(`HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\n\r\n`)

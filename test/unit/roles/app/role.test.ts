@@ -35,7 +35,7 @@ describe('the role app', () => {
     expect(build?.spec).toMatchObject({ keep: 7, which: 'previous' })
   })
 
-  it('opens a port to groups that it names, and to nobody else', () => {
+  it('opens a port only to the groups in its options', () => {
     const listens = (more: object) => app.listens?.(contextOf([{ ...SEARCH, ...more }]))
     expect(listens({})).toEqual([])
     expect(listens({ from: ['balancers'] })).toEqual([{ service: 'search', port: 4000, protocol: 'tcp', from: [{ group: 'balancers' }] }])

@@ -14,7 +14,7 @@ import { hasNginx, type NginxServer, startNginx } from './server.ts'
 const PAGES = { 'index.html': 'home\n', 'docs/index.html': 'docs\n', 'style.css': `${'a {}\n'.repeat(1000)}` }
 const MODIFIED = 'Wed, 01 Jan 2025 00:00:00 GMT'
 
-/** An application that says what it was asked. Its pages have a time of modification. */
+/** An application that returns the method and path of a request. Its pages have a time of modification. */
 const answering = async (name: string, at: number | string = 0): Promise<Server> => {
   const server = createServer(async (request: IncomingMessage, response) => {
     const sum = createHash('sha256')
@@ -76,7 +76,7 @@ describe.runIf(hasNginx)('applications', { timeout: 60_000 }, () => {
     rmSync(scratch, { recursive: true })
   })
 
-  it('come after the files of their site', async () => {
+  it('serve the paths for which their site has no file', async () => {
     const answers = await Promise.all(['/', '/docs/', '/docs', '/style.css?x', '/cart?id=1'].map((path) => nginx.get('mixed.test', path)))
     expect(answers.map(({ status, body }) => [status, body.slice(0, 20)])).toEqual([
       [200, 'home\n'],
@@ -88,7 +88,7 @@ describe.runIf(hasNginx)('applications', { timeout: 60_000 }, () => {
     expect((await nginx.get('mixed.test', '/cart', { method: 'POST', body: 'x' })).body).toBe('one POST /cart')
   })
 
-  it('and files answer conditional requests and ranges, each by its own rules', async () => {
+  it('and files each answer conditional requests and ranges', async () => {
     const file = await nginx.get('mixed.test', '/style.css')
     const etag = file.headers.etag ?? ''
     expect(etag).toMatch(/^"/)
@@ -107,7 +107,7 @@ describe.runIf(hasNginx)('applications', { timeout: 60_000 }, () => {
     expect([await encoding('/style.css'), await encoding('/cart')]).toEqual(['gzip', undefined])
   })
 
-  it('share the requests of a site, and one that does not answer gets none', async () => {
+  it('share the requests of a site, except one that does not answer', async () => {
     const names = async (site: string, path = '/') => {
       const answers = await Promise.all(Array.from({ length: 12 }, () => nginx.get(site, path)))
       return [...new Set(answers.map(({ body }) => body.split(' ', 1)[0]))].sort()
@@ -131,7 +131,7 @@ describe.runIf(hasNginx)('applications', { timeout: 60_000 }, () => {
     expect((await put('mixed.test', Buffer.concat([picture, Buffer.alloc(1)]))).status).toBe(413)
   })
 
-  it('get an upload while it arrives only if that is declared', async () => {
+  it('receive an upload before it is complete only if that is declared', async () => {
     const began = async (site: string) => {
       const { headers } = await nginx.get(site, '/picture', { method: 'PUT', body: 'ab', pauseMs: 1500 })
       return Number(headers['x-first'])
