@@ -12,18 +12,11 @@ import { dnsRecords } from '../../../../src/acme/dns/publish.ts'
 import { signatureFault, signed, type UpdateKey } from '../../../../src/acme/dns/signature.ts'
 import { updatePublisher } from '../../../../src/acme/dns/update.ts'
 import { Secret } from '../../../../src/secret/secret.ts'
+import { freePort } from '../../roles/haproxy-tls/edge.ts'
 
 const SECRET = Buffer.from('a secret of thirty-two bytes ...').toString('base64')
 const KEY: UpdateKey = { name: 'acme.key', algorithm: 'hmac-sha256', secret: new Secret(SECRET) }
 const NAME = '_acme-challenge.www.example.test'
-
-const freePort = async (): Promise<number> => {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  return port
-}
 
 const publisher = (port: number, key: UpdateKey = KEY) =>
   updatePublisher({ server: '127.0.0.1', port, key, waitSeconds: 0 }, 'https://ca.test/dir')
