@@ -1,7 +1,8 @@
-import { directory, file, type HostContext, METRICS, projectFile, type Resource, sandbox, service, settingLines, sh, unit } from 'provision'
+import { directory, file, type HostContext, METRICS, projectFile, type Resource, sandbox, settingLines, sh } from 'provision'
 import type { OwnCheck } from '../options/checks.ts'
 import type { Options } from '../options.ts'
 import { includesHost } from '../routes.ts'
+import { printing, repeatedJob } from './job.ts'
 
 const RESULTS = `${METRICS}/own-checks`
 const PROGRAMS = '/usr/local/lib/provision'
@@ -28,27 +29,13 @@ export const ownCheckResources = (context: HostContext<Options>): readonly Resou
 const checkResources = (context: HostContext<Options>, check: OwnCheck): readonly Resource[] => {
   const { name, every_seconds } = check
   const id = `provision-check-${name}`
-  const timer = unit({
-    name: `${id}.timer`,
-    content: `# Written by provision (role monitoring).
-[Unit]
-Description=Check ${name} every ${every_seconds} seconds
-
-[Timer]
-OnActiveSec=1s
-OnUnitInactiveSec=${every_seconds}s
-AccuracySec=1s
-
-[Install]
-WantedBy=timers.target
-`,
-  })
   return [
     file({ path: `${PROGRAMS}/${id}`, mode: '755', content: projectFile(context, check.script, NO_SCRIPT) }),
     file({ path: `${PROGRAMS}/${id}-run`, mode: '755', content: runnerOf(check) }),
-    unit({ name: `${id}.service`, content: jobOf(check) }),
-    timer,
-    service({ unit: `${id}.timer`, restarts: [timer], reload: 'restart' }),
+    ...repeatedJob({
+      ...{ name: id, content: jobOf(check), seconds: every_seconds },
+      description: `Check ${name} every ${every_seconds} seconds`,
+    }),
   ]
 }
 
@@ -74,12 +61,7 @@ StartLimitIntervalSec=0
 
 [Service]
 Type=oneshot
-# systemd opens the file that the script prints to. The script itself cannot write to that directory.
-ExecStartPre=!/bin/rm -f ${RESULTS}/${name}.new
-ExecStart=${PROGRAMS}/provision-check-${name}-run
-ExecStartPost=!/bin/mv -f ${RESULTS}/${name}.new ${RESULTS}/${name}.prom
-StandardOutput=append:${RESULTS}/${name}.new
-StandardError=journal
+${printing(`${PROGRAMS}/provision-check-${name}-run`, `${RESULTS}/${name}`)}
 ${user === undefined ? 'DynamicUser=yes' : `User=${user}`}
 TimeoutStartSec=${timeout_seconds + 30}s
 Nice=10

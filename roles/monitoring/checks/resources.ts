@@ -1,5 +1,6 @@
-import { directory, file, type HostContext, METRICS, pkg, type Resource, sandbox, service, settingLines, unit } from 'provision'
+import { directory, file, type HostContext, METRICS, pkg, type Resource, sandbox, settingLines } from 'provision'
 import type { Options } from '../options.ts'
+import { printing, repeatedJob } from './job.ts'
 import { READER } from './reader.ts'
 import { checksScript } from './script.ts'
 
@@ -15,16 +16,17 @@ export const checksResources = (context: HostContext<Options>): readonly Resourc
     mode: '755',
     content: checksScript({ ...knownIn(context), reader: READ }),
   })
-  const timer = unit({ name: `${NAME}.timer`, content: timerText(context.options) })
+  const { checks_seconds: seconds } = context.options
   return [
     pkg({ name: 'iproute2' }),
     directory({ path: `${METRICS}/checks` }),
     directory({ path: '/usr/local/lib/provision' }),
     file({ path: READ, mode: '755', content: READER }),
     script,
-    unit({ name: `${NAME}.service`, content: JOB }),
-    timer,
-    service({ unit: `${NAME}.timer`, restarts: [timer], reload: 'restart' }),
+    ...repeatedJob({
+      ...{ name: NAME, content: JOB, seconds },
+      description: `Check files, ports, accounts and logins every ${seconds} seconds`,
+    }),
   ]
 }
 
@@ -52,12 +54,7 @@ StartLimitIntervalSec=0
 
 [Service]
 Type=oneshot
-# systemd opens the file that the script prints to. The script itself cannot write to that directory.
-ExecStartPre=!/bin/rm -f ${FOUND}.new
-ExecStart=${SCRIPT}
-ExecStartPost=!/bin/mv -f ${FOUND}.new ${FOUND}.prom
-StandardOutput=append:${FOUND}.new
-StandardError=journal
+${printing(SCRIPT, FOUND)}
 DynamicUser=yes
 StateDirectory=${NAME}
 StateDirectoryMode=0700
@@ -73,16 +70,3 @@ ${settingLines(
     { ReadWritePaths: `${METRICS}/checks`, ProtectHome: 'read-only', ProcSubset: 'all', UMask: '0022' },
   ),
 )}`
-
-const timerText = ({ checks_seconds }: Options): string => `# Written by provision (role monitoring).
-[Unit]
-Description=Check files, ports, accounts and logins every ${checks_seconds} seconds
-
-[Timer]
-OnActiveSec=1s
-OnUnitInactiveSec=${checks_seconds}s
-AccuracySec=1s
-
-[Install]
-WantedBy=timers.target
-`
