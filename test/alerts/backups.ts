@@ -1,9 +1,7 @@
 import type { Options } from '../../roles/monitoring/options.ts'
-import type { AlertCases } from './case.ts'
+import type { AlertCase, AlertCases } from './case.ts'
 
 const host = 'web-02'
-const timer = `node_systemd_unit_state{name="provision-database-backup.timer",state="active",host="${host}"}`
-const filesTimer = `node_systemd_unit_state{name="provision-backup.timer",state="active",host="${host}"}`
 const done = `provision_backup_done_seconds{host="${host}"}`
 
 const durationOf = (seconds: number): string => {
@@ -11,6 +9,30 @@ const durationOf = (seconds: number): string => {
   if (hours >= 24) return `${Math.floor(hours / 24)} d ${hours % 24} h`
   return hours > 0 ? `${hours} h ${minutes} min` : `${minutes} min`
 }
+
+/** Series of the state of a timer, and labels of its alerts. */
+const timerOf = (name: string) => ({
+  series: `node_systemd_unit_state{name="${name}",state="active",host="${host}"}`,
+  labels: { host, name, state: 'active' },
+})
+const DATABASE = timerOf('provision-database-backup.timer')
+const FILES = timerOf('provision-backup.timer')
+
+/** A timer that is active for all this time, and a backup with this value of `done`. */
+const missing = ({ series, labels }: typeof FILES, longest: number, never: string, summary: string): AlertCase => {
+  const last = Math.ceil(longest / 60) + 9
+  return {
+    interval: '1m',
+    series: { [series]: `1x${last}`, [done]: `${never}x${last}` },
+    ...{ silentAt: `${longest - 5}s`, firingAt: `${longest}s`, labels, summary },
+  }
+}
+
+/** A timer that is stopped. */
+const stopped = ({ series, labels }: typeof FILES, summary: string): AlertCase => ({
+  series: { [series]: '1x4 0x20' },
+  ...{ silentAt: '85s', firingAt: '90s', labels, summary },
+})
 
 /** `BackupMissing` waits for a limit of the options, so its cases depend on them. */
 export const backupCases = ({ limits }: Options): AlertCases => {
@@ -27,42 +49,11 @@ export const backupCases = ({ limits }: Options): AlertCases => {
         summary: `the last good backup of web-02 is ${durationOf(longest + 65)} old`,
       },
     ],
-    BackupMissing: ['_', '0'].map((never) => ({
-      interval: '1m',
-      series: { [timer]: `1x${Math.ceil(longest / 60) + 9}`, [done]: `${never}x${Math.ceil(longest / 60) + 9}` },
-      silentAt: `${longest - 5}s`,
-      firingAt: `${longest}s`,
-      labels: { host, name: 'provision-database-backup.timer', state: 'active' },
-      summary: 'the database on web-02 has never had a good backup',
-    })),
-    BackupTimerStopped: [
-      {
-        series: { [timer]: '1x4 0x20' },
-        silentAt: '85s',
-        firingAt: '90s',
-        labels: { host, name: 'provision-database-backup.timer', state: 'active' },
-        summary: 'the database on web-02 is no longer backed up: its backup timer is stopped',
-      },
-    ],
-    FileBackupMissing: [
-      {
-        interval: '1m',
-        series: { [filesTimer]: `1x${Math.ceil(longest / 60) + 9}`, [done]: `7x${Math.ceil(longest / 60) + 9}` },
-        silentAt: `${longest - 5}s`,
-        firingAt: `${longest}s`,
-        labels: { host, name: 'provision-backup.timer', state: 'active' },
-        summary: 'the files of web-02 have never had a good backup',
-      },
-    ],
-    FileBackupTimerStopped: [
-      {
-        series: { [filesTimer]: '1x4 0x20' },
-        silentAt: '85s',
-        firingAt: '90s',
-        labels: { host, name: 'provision-backup.timer', state: 'active' },
-        summary: 'the files of web-02 are no longer backed up: the backup timer is stopped',
-      },
-    ],
+    BackupMissing: ['_', '0'].map((never) => missing(DATABASE, longest, never, 'the database on web-02 has never had a good backup')),
+    BackupTimerStopped: [stopped(DATABASE, 'the database on web-02 is no longer backed up: its backup timer is stopped')],
+    // A backup of the database is none of the files.
+    FileBackupMissing: [missing(FILES, longest, '7', 'the files of web-02 have never had a good backup')],
+    FileBackupTimerStopped: [stopped(FILES, 'the files of web-02 are no longer backed up: the backup timer is stopped')],
     RestoreTestFailed: [
       {
         series: { 'provision_restore_test_ok{host="web-02"}': '0x30' },

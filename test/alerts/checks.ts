@@ -4,6 +4,7 @@ const own = { host: 'web-01', check: 'queue' }
 const series = (name: string, values: string) => ({ [`${name}{host="web-01",check="queue"}`]: values })
 const DECLARED = { 'provision_check_declared{host="web-01",check="queue",severity="critical",summary="orders wait"}': '1x99' }
 const declared = { ...own, severity: 'critical', summary: 'orders wait' }
+const stale = { labels: { ...declared, severity: 'warning' }, summary: 'the check queue does not run on web-01' }
 
 export const checkCases: AlertCases = {
   CheckFailed: [
@@ -21,18 +22,9 @@ export const checkCases: AlertCases = {
     {
       // It is overdue after 200 seconds.
       series: { ...DECLARED, ...series('provision_check_due_seconds', '200x99') },
-      silentAt: ['190s', '315s'],
-      firingAt: '320s',
-      labels: { ...declared, severity: 'warning' },
-      summary: 'the check queue does not run on web-01',
+      ...{ silentAt: ['190s', '315s'], firingAt: '320s', ...stale },
     },
-    {
-      series: DECLARED,
-      silentAt: '115s',
-      firingAt: '120s',
-      labels: { ...declared, severity: 'warning' },
-      summary: 'the check queue does not run on web-01',
-    },
+    { series: DECLARED, silentAt: '115s', firingAt: '120s', ...stale },
     { series: series('provision_check_due_seconds', '20x99'), silentAt: '300s' },
   ],
   TargetDown: [
