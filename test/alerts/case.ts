@@ -34,3 +34,11 @@ export type RecordCases = Readonly<Record<string, RecordCase>>
 
 /** Cases by the name of their alert. */
 export type AlertCases = Readonly<Record<string, readonly AlertCase[]>>
+
+/** A series that is 0 from 50 to 140 seconds, and an alert that fires after `seconds` of it, and for half a minute afterwards. */
+export const outage = (series: string, seconds: number, labels: Readonly<Record<string, string>>, summary: string): AlertCase => ({
+  series: { [series]: '1x4 0x9 1x20' },
+  silentAt: [`${45 + seconds}s`, '180s'],
+  firingAt: [`${50 + seconds}s`, '175s'],
+  ...{ labels, summary },
+})

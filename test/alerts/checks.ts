@@ -1,4 +1,4 @@
-import type { AlertCases } from './case.ts'
+import { type AlertCases, outage } from './case.ts'
 
 const own = { host: 'web-01', check: 'queue' }
 const series = (name: string, values: string) => ({ [`${name}{host="web-01",check="queue"}`]: values })
@@ -54,13 +54,12 @@ export const checkCases: AlertCases = {
     },
   ],
   ServiceDown: [
-    {
-      series: { 'probe_success{job="service",host="web-01",instance="web-01:6379"}': '1x4 0x9 1x20' },
-      silentAt: ['65s', '185s'],
-      firingAt: ['70s', '175s'],
-      labels: { job: 'service', host: 'web-01', instance: 'web-01:6379' },
-      summary: 'web-01:6379 does not answer a probe',
-    },
+    outage(
+      'probe_success{job="service",host="web-01",instance="web-01:6379"}',
+      20,
+      { job: 'service', host: 'web-01', instance: 'web-01:6379' },
+      'web-01:6379 does not answer a probe',
+    ),
     { series: { 'probe_success{job="site",host="web-01"}': '0x20' }, silentAt: '180s' },
   ],
 }

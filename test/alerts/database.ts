@@ -1,4 +1,4 @@
-import type { AlertCases } from './case.ts'
+import { type AlertCases, outage } from './case.ts'
 
 const host = 'web-01'
 const READ_ONLY_1 = 'mysql_global_variables_read_only{host="web-01"}'
@@ -14,15 +14,7 @@ const shrinking = { 'mysql_global_status_wsrep_cluster_size{host="web-01"}': '3x
 const shrinkingWithArbitrator = { ...shrinking, [ARBITRATOR]: '1x40' }
 
 export const databaseCases: AlertCases = {
-  MysqlDown: [
-    {
-      series: { 'mysql_up{job="mysql",host="web-01"}': '1x4 0x9 1x20' },
-      silentAt: ['55s', '180s'],
-      firingAt: ['60s', '175s'],
-      labels: { job: 'mysql', host },
-      summary: 'the database on web-01 is down',
-    },
-  ],
+  MysqlDown: [outage('mysql_up{job="mysql",host="web-01"}', 10, { job: 'mysql', host }, 'the database on web-01 is down')],
   ReplicaStopped: [
     ...['sql', 'io'].map((thread) => ({
       series: {
@@ -99,13 +91,12 @@ export const databaseCases: AlertCases = {
     { series: { ...shrinkingWithArbitrator, [ARBITRATOR]: '1x4 0x30' }, silentAt: '120s' },
   ],
   ArbitratorDown: [
-    {
-      series: { [ARBITRATOR]: '1x4 0x9 1x20' },
-      silentAt: ['65s', '180s'],
-      firingAt: ['70s', '175s'],
-      labels: { name: 'garb.service', state: 'active', host: 'lb-01' },
-      summary: 'the database arbitrator on lb-01 is down: the cluster lacks its vote',
-    },
+    outage(
+      ARBITRATOR,
+      20,
+      { name: 'garb.service', state: 'active', host: 'lb-01' },
+      'the database arbitrator on lb-01 is down: the cluster lacks its vote',
+    ),
   ],
   DatabaseConnections: [
     {

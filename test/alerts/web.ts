@@ -1,14 +1,13 @@
-import type { AlertCases } from './case.ts'
+import { type AlertCases, outage } from './case.ts'
 
 export const webCases: AlertCases = {
   SiteDown: [
-    {
-      series: { 'probe_success{job="site",host="lb-01",instance="www"}': '1x4 0x9 1x20' },
-      silentAt: ['65s', '180s'],
-      firingAt: ['70s', '175s'],
-      labels: { job: 'site', host: 'lb-01', instance: 'www' },
-      summary: 'www does not answer visitors (probed through lb-01)',
-    },
+    outage(
+      'probe_success{job="site",host="lb-01",instance="www"}',
+      20,
+      { job: 'site', host: 'lb-01', instance: 'www' },
+      'www does not answer visitors (probed through lb-01)',
+    ),
     {
       // The summary names the parts that are down.
       series: {
@@ -29,24 +28,8 @@ export const webCases: AlertCases = {
         'www does not answer visitors; down are the hosts web-04; HAProxy is down on lb-01; nginx is down on web-01, web-02; the database is down on db-01',
     },
   ],
-  HaproxyDown: [
-    {
-      series: { 'up{job="haproxy",host="lb-01"}': '1x4 0x9 1x20' },
-      silentAt: ['55s', '180s'],
-      firingAt: ['60s', '175s'],
-      labels: { job: 'haproxy', host: 'lb-01' },
-      summary: 'HAProxy on lb-01 is down',
-    },
-  ],
-  NginxDown: [
-    {
-      series: { 'nginx_up{job="nginx",host="web-02"}': '1x4 0x9 1x20' },
-      silentAt: ['55s', '180s'],
-      firingAt: ['60s', '175s'],
-      labels: { job: 'nginx', host: 'web-02' },
-      summary: 'nginx on web-02 is down',
-    },
-  ],
+  HaproxyDown: [outage('up{job="haproxy",host="lb-01"}', 10, { job: 'haproxy', host: 'lb-01' }, 'HAProxy on lb-01 is down')],
+  NginxDown: [outage('nginx_up{job="nginx",host="web-02"}', 10, { job: 'nginx', host: 'web-02' }, 'nginx on web-02 is down')],
   WebServerDown: [
     {
       series: { 'probe_success{job="direct",host="web-02",instance="web-02"}': '1x4 0x20' },
