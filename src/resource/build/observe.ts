@@ -1,5 +1,5 @@
 import { sh } from '../../shell/sh.ts'
-import { readTrees, TREE, TREE_FIELDS } from '../fetched/manifest.ts'
+import { readTree, TREE, TREE_FIELDS } from '../fetched/manifest.ts'
 import { records } from '../kind/chunks.ts'
 import type { KindQuery } from '../kind/kind.ts'
 import { wholeNumber } from '../kind/number.ts'
@@ -13,14 +13,14 @@ const OWN_FIELDS = 4
 /** Compares the live release with its manifest, and lists the others. One program for all. */
 export const observeBuilds = (specs: readonly BuildSpec[]): KindQuery<BuildState> => ({
   shared: {
-    inodes: specs.flatMap(({ root }) => [`${root}/current`]),
+    inodes: specs.map(({ root }) => `${root}/current`),
     guarded: specs.map(({ root }) => `${root}/current`),
   },
   script: specs.length === 0 ? sh`` : sh`${walk(OBSERVE, ...specs.flatMap(({ root, source, which }) => [root, source.manifest, which]))}\n`,
   parse: (stdout, answers) => {
     const found = records(stdout, OWN_FIELDS + TREE_FIELDS)
     if (found.length !== specs.length) throw new Error(`the host reported ${found.length} of ${specs.length} builds`)
-    const trees = readTrees(Buffer.from(found.flatMap((fields) => fields.slice(OWN_FIELDS).map((field) => `${field}\0`)).join('')))
+    const trees = new Map(found.map((fields) => readTree(fields.slice(OWN_FIELDS))))
     return new Map(
       specs.flatMap((spec, i): readonly [string, BuildState][] => {
         const [head = '', unfinished = '', history = '', releases = ''] = found[i] ?? []

@@ -177,24 +177,25 @@ while (my ($path, $manifest, $only_listed) = splice @ARGV, 0, 3) {
 `
 
 /** Reads the states that `treesScript` printed, by path. */
-export const readTrees = (stdout: Buffer): ReadonlyMap<string, TreeState> =>
-  new Map(
-    records(stdout, TREE_FIELDS).map(([path = '', is = '', head = '', differing = '', sum = '', unlisted = '', ...names]) => {
-      if (is !== 'absent' && is !== 'foreign' && is !== 'tree') throw new Error(`the host reported the tree ${path} as ${is}`)
-      return [
-        path,
-        {
-          is,
-          head,
-          differing: wholeNumber(differing, `the number of entries in ${path}`),
-          sum,
-          names: names.slice(0, NAMED).filter((name) => name !== ''),
-          unlisted: wholeNumber(unlisted, `the number of entries in ${path}`),
-          unlistedNames: names.slice(NAMED).filter((name) => name !== ''),
-        },
-      ]
-    }),
-  )
+export const readTrees = (stdout: Buffer): ReadonlyMap<string, TreeState> => new Map(records(stdout, TREE_FIELDS).map(readTree))
+
+/** Reads the fields of one tree: its path and its state. */
+export const readTree = (fields: readonly string[]): readonly [string, TreeState] => {
+  const [path = '', is = '', head = '', differing = '', sum = '', unlisted = '', ...names] = fields
+  if (is !== 'absent' && is !== 'foreign' && is !== 'tree') throw new Error(`the host reported the tree ${path} as ${is}`)
+  return [
+    path,
+    {
+      is,
+      head,
+      differing: wholeNumber(differing, `the number of entries in ${path}`),
+      sum,
+      names: names.slice(0, NAMED).filter((name) => name !== ''),
+      unlisted: wholeNumber(unlisted, `the number of entries in ${path}`),
+      unlistedNames: names.slice(NAMED).filter((name) => name !== ''),
+    },
+  ]
+}
 
 /** The state as a word that `COMPARE_TREE` compares again. */
 export const treeWord = ({ is, head, differing, sum }: TreeState): string => [is, head, differing, sum].join(' ')
