@@ -76,7 +76,7 @@ describe('an application with a source', () => {
     expect(specOf(resources, BUILD)).toMatchObject({ which: 'previous' })
   })
 
-  it('is packed with executable files, and the same wherever it was checked out', () => {
+  it('is packed with executable files, and identically in every checkout', () => {
     const files = [
       { path: 'bin/run', content: local('#!/bin/sh\n', true) },
       { path: 'a', content: local('a') },
@@ -94,7 +94,7 @@ describe('an application with a source', () => {
 })
 
 describe('an application without a source', () => {
-  it('is run as others installed it', () => {
+  it('runs the program that is already installed', () => {
     expect(declared({ command: '/bin/app', port: 3000 }).map(keyOf)).toEqual([
       ...['unit:provision-app-shop.service', 'service:provision-app-shop.service'],
     ])
@@ -123,7 +123,7 @@ describe('a runtime', () => {
     expect(specOf<BuildSpec>(declared(given), BUILD).network).toBe(false)
   })
 
-  it('gives way to the options of the application', () => {
+  it('is overridden by the options of the application', () => {
     const given = { runtime: 'node', source: 'app', build: 'npm test', command: '/usr/bin/node x.js', port: 1, packages: ['libvips'] }
     const resources = declared(given, { files: { 'package-lock.json': '{}' } })
     expect(packages(resources)).toEqual(['nodejs', 'npm', 'libvips'])

@@ -82,7 +82,7 @@ describe.runIf(hasHaproxy)('a site', () => {
     expect(challenge.get('www-authenticate')).toMatch(/^Basic realm=/)
   })
 
-  it('is protected as a whole, but for public parts', async () => {
+  it('is protected as a whole, except public parts', async () => {
     const shop = { host: 'shop.test' }
     expect(await status('/', shop)).toBe(401)
     expect(await status('/', { ...shop, headers: [basic('eve', 'x y')] })).toBe(200)
@@ -129,7 +129,7 @@ describe.runIf(hasHaproxy)('a site', () => {
     expect(balancer.received).toEqual([])
   })
 
-  it('in maintenance shows its page to everybody but the networks that may see it', async () => {
+  it('in maintenance shows its page to all visitors outside the permitted networks', async () => {
     for (const method of METHODS) {
       const { status: got, headers, body } = await balancer.ask({ host: 'down.test', from: FAR, method })
       expect([got, headers.get('retry-after'), headers.get('content-type')]).toEqual([503, '77', 'text/html; charset=utf-8'])
@@ -149,7 +149,7 @@ describe.runIf(hasHaproxy)('a site', () => {
 })
 
 describe.runIf(hasHaproxy)('a share of the visitors', () => {
-  it('is served by another group, and always the same', async () => {
+  it('is served by another group, and has the same visitors each time', async () => {
     const options = { backend: 'web-01', canary: { backend: 'web-02', percent: 30 }, rate_limit: false }
     const balancer = await startBalancer({ options, answer })
     try {
@@ -238,7 +238,7 @@ describe('parts of a site', () => {
       { certificates, sites: [{ names: ['a.test'], locations: { '/x': { backend: 'none' } } }] },
       'sites.0.locations./x.backend: group none has no hosts',
     ],
-  ])('cannot be %o', (options, fault) => {
+  ])('are refused as %o', (options, fault) => {
     expect(faults(options)).toEqual([fault])
   })
 

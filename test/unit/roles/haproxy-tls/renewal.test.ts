@@ -92,7 +92,7 @@ describe('the moment of a renewal', { timeout: 60_000 }, () => {
     expect(recorded()).toBe(text)
   })
 
-  it('may be a single one', async () => {
+  it('may be the only one in the window', async () => {
     answer.body = window(START, START)
     await check()
     expect(recorded()).toMatch(new RegExp(` ${Date.parse(START) / 1000}\\n$`))

@@ -226,12 +226,12 @@ describe('the expected response of a site', () => {
     expect(probes(options)).toEqual([['shop.test', path, status]])
   })
 
-  it('is verified on the balancer, which is no visitor of the allowed networks', () => {
+  it('is verified on the balancer, which is outside of the allowed networks', () => {
     const checks = haproxy.verify?.(contextOf({ sites: [{ names: ['shop.test'], maintenance: { allow: ['192.0.2.0/24'] } }] }, [SHOP]))
     expect(String(checks?.find(({ name }) => name.startsWith('shop.test'))?.script)).toContain("'^HTTP/1[.][01] (503) '")
   })
 
-  it('is no warning for names that are redirected, and for groups of other sites', () => {
+  it('causes no warning for names that are redirected, and for groups of other sites', () => {
     const found: string[] = []
     const sites = [{ names: ['www.test'] }, { names: ['test.test', 'shop.test'], redirect: 'https://www.test' }]
     const context = contextOf({ sites }, [{ names: ['www.test'] }])

@@ -141,7 +141,7 @@ describe('the services', () => {
     expect(config).toContain('    acl admitted src 127.0.0.1 127.0.0.1 192.0.2.0/24\n    tcp-request connection reject if !admitted\n')
   })
 
-  it('are drained and awaited as sites are', () => {
+  it('are drained and checked like sites', () => {
     const context = { ...contextOf({ certificates: CERTIFICATES, tcp, backend: 'web' }) }
     const only = { ...context, site: { ...context.site, group: (name: string) => (name === 'db' ? [host('db-01', '10.0.0.9')] : []) } }
     const given = { ...only, options: { ...only.options, tcp: only.options.tcp.map((one) => ({ ...one, backend: 'db' })) } }
@@ -193,7 +193,7 @@ describe('the services', () => {
   })
 
   it.each([{ name: 'a b' }, { port: 0 }, { sni: [] }, { sni: ['x'] }, { from: [] }, { from: ['web'] }, { check: 'sql' }])(
-    'cannot be %o',
+    'are refused as %o',
     (wrong) => {
       const service = { name: 'a', port: 5000, backend: 'web', from: ['anyone'], ...wrong }
       expect(haproxy.options.safeParse({ certificates: CERTIFICATES, tcp: [service] }).success).toBe(false)
