@@ -3,7 +3,7 @@ import { FORMATS } from './page/format.ts'
 import { HOSTS } from './page/hosts.ts'
 import { PATH } from './page/path.ts'
 
-export interface Told {
+export interface Delivery {
   /** Names and types of the receivers of alerts. */
   readonly receivers: readonly string[]
   readonly hasHeartbeat: boolean
@@ -19,18 +19,18 @@ const PERIODS = [
 
 const PROBLEMS = 'count(count by (alertname) (alert:causes))'
 
-/** The first line. It says that all is well only if alerts would arrive and data would survive. */
+/** The first line. It says that all is well only if alerts have a receiver and databases have a backup. */
 const heading = (receivers: readonly string[]): string =>
   `{{ with query "${PROBLEMS}" }}<span class="bad">{{ . | first | value }} problem{{ if gt (. | first | value) 1.0 }}s{{ end }}</span>` +
   `{{ else }}{{ if not (query "up{job='node'}") }}<span class="warn">No measurements yet</span>` +
-  (receivers.length === 0 ? `{{ else }}<span class="warn">No alerts, and nobody would get one</span>{{ end }}` : '') +
+  (receivers.length === 0 ? `{{ else }}<span class="warn">No alerts, but no receiver is configured</span>{{ end }}` : '') +
   (receivers.length === 0
     ? ''
     : `{{ else if query "${NO_BACKUP}" }}<span class="warn">No alerts, but no backup exists</span>{{ else }}<span class="good">All is well</span>{{ end }}`) +
   '{{ end }}'
 
 /** The dashboard as a console template of Prometheus. It renders without JavaScript; the script adds alert texts and charts. */
-export const pageOf = ({ receivers, hasHeartbeat }: Told): string => `${FORMATS}<!doctype html>
+export const pageOf = ({ receivers, hasHeartbeat }: Delivery): string => `${FORMATS}<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">

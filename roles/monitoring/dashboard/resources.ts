@@ -41,8 +41,8 @@ export const dashboardListens = ({ options: { dashboard } }: SiteContext<Options
 /** Template of the dashboard. It is declared before Prometheus, which renders it. */
 export const pageResources = ({ options: { dashboard, receivers, heartbeat } }: HostContext<Options>): readonly Resource[] => {
   if (dashboard === false) return []
-  const told = { receivers: receivers.map(({ name, type }) => `${name} (${type})`), hasHeartbeat: heartbeat !== undefined }
-  return [directory({ path: CONSOLES }), file({ path: `${CONSOLES}/overview.html`, content: pageOf(told) })]
+  const delivery = { receivers: receivers.map(({ name, type }) => `${name} (${type})`), hasHeartbeat: heartbeat !== undefined }
+  return [directory({ path: CONSOLES }), file({ path: `${CONSOLES}/overview.html`, content: pageOf(delivery) })]
 }
 
 /** A separate nginx for the dashboard, because the host's nginx may serve sites. HTTPS and a password are required. */

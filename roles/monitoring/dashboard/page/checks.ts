@@ -1,4 +1,4 @@
-/** One line of the section: what was checked, a template of its class (`well` or `ill`), and of its finding. */
+/** One line of the section: its name, and templates of its class (`well` or `ill`) and of its finding. */
 interface Line {
   readonly name: string
   readonly mark: string
@@ -10,11 +10,11 @@ const count = (query: string): string => `{{ with query "${query}" }}${COUNT}{{ 
 const illIf = (query: string): string => `{{ if query "${query}" }}ill{{ else }}well{{ end }}`
 const hostsIn = (query: string): string => `{{ template "hosts" query "${query}" | sortByLabel "host" }}`
 
-/** A finding of which there must be none: its number and hosts, or the words for none. */
-const none = (name: string, query: string, words: string, what: string): Line => ({
+/** Line of a query that must have no results: their number and hosts with the adjective, or these words if there are none. */
+const none = (name: string, query: string, words: string, adjective: string): Line => ({
   name,
   mark: illIf(query),
-  finding: `{{ if query "${query}" }}${count(`count(${query})`)} ${what} on ${hostsIn(`count by (host) (${query})`)}{{ else }}${words}{{ end }}`,
+  finding: `{{ if query "${query}" }}${count(`count(${query})`)} ${adjective} on ${hostsIn(`count by (host) (${query})`)}{{ else }}${words}{{ end }}`,
 })
 
 const WRONG = 'provision_file_wrong == 1'
@@ -42,14 +42,14 @@ const lines = (receivers: readonly string[], hasHeartbeat: boolean): readonly Li
   {
     name: 'alerts go to',
     mark: receivers.length === 0 ? 'ill' : illIf('increase(alertmanager_notifications_failed_total[1h]) > 0'),
-    finding: `${receivers.join(', ') || 'nobody: add a receiver under monitoring.receivers'}{{ with query "sum(increase(alertmanager_notifications_failed_total[1h])) > 0.5" }}; {{ . | first | value | printf "%.0f" }} deliveries failed in the last hour{{ end }}`,
+    finding: `${receivers.join(', ') || 'no receiver: add one under monitoring.receivers'}{{ with query "sum(increase(alertmanager_notifications_failed_total[1h])) > 0.5" }}; {{ . | first | value | printf "%.0f" }} deliveries failed in the last hour{{ end }}`,
   },
   {
     name: 'heartbeat',
     mark: hasHeartbeat ? 'well' : 'none',
     finding: hasHeartbeat
       ? 'an external service is called every minute'
-      : 'none: if this host fails, nobody notices (monitoring.heartbeat)',
+      : 'none: a failure of this host goes unnoticed (monitoring.heartbeat)',
   },
   {
     name: 'last checked',
@@ -70,7 +70,7 @@ const lines = (receivers: readonly string[], hasHeartbeat: boolean): readonly Li
   certificates,
 ]
 
-/** What protects the site, also while nothing is wrong. */
+/** The protection of the site. It is shown even if nothing is wrong. */
 export const checksOf = (receivers: readonly string[], hasHeartbeat: boolean): string => `<h2>Protection</h2>
 <section class="checks"><dl>
 ${lines(receivers, hasHeartbeat)

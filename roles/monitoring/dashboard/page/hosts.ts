@@ -30,7 +30,7 @@ const meterRow = ({ name, percent, units, low, high, use }: Meter): string =>
   `<tr><th>${name}</th><td>{{ with printf "${percent}${OF_HOST}" $h | query }}<meter min="0" max="100" low="${low}" high="${high}" optimum="0" value="{{ . | first | value }}"></meter> {{ . | first | value | printf "%.0f" }}%{{ end }}</td>
 <td>{{ range printf "topk(3, ${units.replace('%s', OF_HOST)})" $h | query }}<span class="unit">{{ reReplaceAll "[.]service$" "" .Labels.unit }} ${use}</span>{{ end }}</td></tr>`
 
-/** Each host with what uses it most, and its own checks. */
+/** Each host with the units that use most of it, and the age of its last check. */
 export const HOSTS = `<h2>Hosts, by component</h2>
 <section class="hosts">
 {{ range query "up{job='node'}" | sortByLabel "host" }}{{ $h := .Labels.host }}<div class="host {{ if eq (. | value) 1.0 }}up{{ else }}down{{ end }}"><h3>{{ $h }} <i>{{ if eq (. | value) 1.0 }}up{{ else }}does not answer{{ end }}</i></h3>

@@ -1,6 +1,6 @@
 /** Alerts by cause, with their effects, and what silences them. `CAUSES` are lists of names, which script.ts inserts. */
 export const ALERTS = `
-// Alertmanager knows what an alert follows from, and what is silenced. Without it, Prometheus knows what fires.
+// Alertmanager reports causes and silences. If it does not answer, Prometheus still reports the firing alerts.
 const firing = async () => {
   try {
     const all = await json('/alerts')
@@ -10,7 +10,7 @@ const firing = async () => {
     const all = data.alerts.filter(({ state, labels }) => state === 'firing' && labels.severity !== 'none')
     return {
       all: all.map(({ labels, annotations, activeAt }, i) => ({ labels, annotations, startsAt: activeAt, fingerprint: String(i), status: { inhibitedBy: [], silencedBy: [] } })),
-      problem: 'Alertmanager does not answer, so nobody is told of these alerts (' + error.message + ').',
+      problem: 'Alertmanager does not answer, so these alerts are not sent (' + error.message + ').',
     }
   }
 }
@@ -74,7 +74,7 @@ const timesOf = async () => {
   }
   return times
 }
-/** True if the options send these alerts to nobody. */
+/** True if no receiver gets these alerts. */
 const isUnsent = (alerts) => alerts.every(({ receivers }) => receivers?.length > 0 && receivers.every(({ name }) => name === 'nobody'))
 const cardOf = (group, times) => {
   const { name, alerts, effects, since, isSilenced } = group

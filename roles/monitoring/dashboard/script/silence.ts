@@ -1,4 +1,4 @@
-/** Silences: shown to everyone, made and ended by accounts that may. */
+/** Silences. All users see them; accounts in `may_silence` create and end them. */
 export const SILENCE = String.raw`
 /** The account of this browser, if it may silence alerts. */
 let account

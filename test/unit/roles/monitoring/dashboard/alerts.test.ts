@@ -95,7 +95,7 @@ describe('the alerts of the dashboard', () => {
     expect(apart.map(({ attributes }) => attributes.id)).toEqual(['NginxDown', 'SiteDown'])
   })
 
-  it('that a host words are text, and long lists are cut', async () => {
+  it('with texts of a host show them as text, and long lists are cut', async () => {
     const hostile = '<img src=x onerror=alert(1)>'
     const many = Array.from({ length: 12 }, (_, i) =>
       alert('ManagedFileWrong', 'web-01', { labels: { path: `${i}` }, summary: `${hostile} ${i}` }),
@@ -106,7 +106,7 @@ describe('the alerts of the dashboard', () => {
     expect(lines(all[0] as Node)).toContain('and 4 more')
   })
 
-  it('that no receiver gets say so', async () => {
+  it('say if no receiver gets them', async () => {
     const to = (...names: readonly string[]) => ({ ...alert('RebootNeeded', 'web-01'), receivers: names.map((name) => ({ name })) })
     const line = async (one: Alert) => lines((await shown([one])).cards[0] as Node)[1]
     expect(await line(to('nobody'))).toMatch(/ · no receiver gets it$/)
@@ -131,7 +131,7 @@ describe('the alerts of the dashboard', () => {
     ])
   })
 
-  it('come from Prometheus if Alertmanager does not answer, and the page says that nobody is told', async () => {
+  it('come from Prometheus if Alertmanager does not answer, and the page says that they are not sent', async () => {
     const rules = [
       {
         state: 'firing',
@@ -143,9 +143,7 @@ describe('the alerts of the dashboard', () => {
     ]
     const { section } = await open(SCRIPT, { ...QUIET, rules })
     expect(cards(section('alerts')).map((card) => lines(card)[0])).toEqual(['down'])
-    expect(section('notice').textContent).toBe(
-      'Alertmanager does not answer, so nobody is told of these alerts (/alerts returned status 422).',
-    )
+    expect(section('notice').textContent).toBe('Alertmanager does not answer, so these alerts are not sent (/alerts returned status 422).')
   })
 
   it('are followed by a link of a message', async () => {
@@ -200,7 +198,7 @@ describe('silences on the dashboard', () => {
     alert('UnitFailed', 'web-02', { labels: { name: 'a.service' } }),
   ]
 
-  it('are offered to accounts that may, with the labels that the alerts share', async () => {
+  it('are offered to accounts in `may_silence`, with the labels that the alerts share', async () => {
     expect(buttons((await shown(two)).section('alerts'))).toEqual([])
     const { section, asked } = await shown(two, { account: 'ann' })
     expect(buttons(section('alerts'))).toEqual(['Acknowledge for 4 hours', 'Silence'])
@@ -237,7 +235,7 @@ describe('silences on the dashboard', () => {
     expect(body.matchers[2]).toEqual({ name: 'path', value: '/a\\.b|/a\\|\\.\\*', isRegex: true, isEqual: true })
   })
 
-  it('are listed while they last, and can be ended; what they silence is no problem, and not forgotten', async () => {
+  it('are listed while they last, and can be ended; silenced alerts are shown, but not counted as problems', async () => {
     const silence = (id: string, state: string) => ({
       ...{ id, status: { state }, endsAt: at(-7200), createdBy: '<b>ann', comment: 'release' },
       matchers: [

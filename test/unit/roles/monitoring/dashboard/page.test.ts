@@ -167,7 +167,7 @@ describe.skipIf(!hasPromtool)('the page of the dashboard', () => {
     expect(text(named(one as Node, 'h1')[0])).toBe('1 problem')
   })
 
-  it('says that all is well only if alerts would arrive, and backups and measurements exist', () => {
+  it('says that all is well only if alerts have a receiver, and backups and measurements exist', () => {
     const heading = (page: Node | undefined) => page && [text(named(page, 'h1')[0]), named(page, 'h1')[0]?.all.map(marked)]
     const { 'provision_backup_done_seconds{host="web-01"}': _, ...unsaved } = WELL
     const timer = 'node_systemd_unit_state{name="provision-database-backup.timer",state="active",host="web-01"}'
@@ -179,12 +179,12 @@ describe.skipIf(!hasPromtool)('the page of the dashboard', () => {
       ['All is well', ['good']],
     ])
     expect(renderedAs(UNWATCHED, WELL, {}).map(heading)).toEqual([
-      ['No alerts, and nobody would get one', ['warn']],
+      ['No alerts, but no receiver is configured', ['warn']],
       ['No measurements yet', ['warn']],
     ])
   })
 
-  it('shows what protects the site, also while nothing is wrong', () => {
+  it('shows the protection of the site, even if nothing is wrong', () => {
     const checks = (page: Node | undefined) =>
       page &&
       named(classed(page, 'checks')[0] as Node, 'dt').map((name, i) => {
@@ -222,8 +222,8 @@ describe.skipIf(!hasPromtool)('the page of the dashboard', () => {
       'managed files: well: 0 as the last run left them',
     ])
     expect(checks(renderedAs(UNWATCHED, {})[0])?.slice(0, 2)).toEqual([
-      'alerts go to: ill: nobody: add a receiver under monitoring.receivers',
-      'heartbeat: none: none: if this host fails, nobody notices (monitoring.heartbeat)',
+      'alerts go to: ill: no receiver: add one under monitoring.receivers',
+      'heartbeat: none: none: a failure of this host goes unnoticed (monitoring.heartbeat)',
     ])
   })
 

@@ -157,7 +157,7 @@ describe.skipIf(!hasNginx)('the web server of the dashboard', { timeout: 20_000 
   const add = (more: Asking = {}) => get('/silence/add', { method: 'POST', headers: own(), body: '{"a":1}', ...more })
   const end = (more: Asking = {}) => get(`/silence/end/${ID}`, { method: 'DELETE', headers: own(), ...more })
 
-  it('lets the accounts that may make and end silences, names them, and logs it', async () => {
+  it('lets accounts in `may_silence` create and end silences, and logs their names', async () => {
     asked.length = 0
     const account = await get('/silence/account')
     expect([account.status, account.headers.account, account.headers['x-content-type-options']]).toEqual([200, 'ann', 'nosniff'])
