@@ -19,7 +19,7 @@ const probeConnections = (probe: Probe): readonly Connection[] => {
   return [{ service, port: addressOf(probe)?.port ?? 0, protocol: 'tcp' }]
 }
 
-/** APIs without an address of their own are at a public one. An address that cannot be read is refused elsewhere. */
+/** Without an address, the API is a public one over HTTPS. Other checks refuse an invalid address. */
 const connection = (service: string, address: string | Secret | undefined): Connection => {
   const text = address instanceof Secret ? address.reveal() : (address ?? 'https://api')
   const url = URL.canParse(text) ? new URL(text) : undefined

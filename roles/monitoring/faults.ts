@@ -67,7 +67,7 @@ const dashboardFaults = ({ options: { dashboard } }: Context): readonly OptionFa
           : [
               {
                 path: ['dashboard', 'may_silence', i],
-                what: `${name} is no user of the dashboard`,
+                what: `${name} is not a user of the dashboard`,
                 fix: 'add the user to `dashboard.users`, or remove it here',
               },
             ],
@@ -128,6 +128,6 @@ const probeFaults = ({ options, site }: Context): readonly OptionFault[] =>
     [],
   ).map(({ name, path }) => ({
     path: path.slice(0, -1),
-    what: `${name} is the name of an earlier probe too`,
+    what: `name ${name} is used by an earlier probe`,
     fix: 'give one of them another `name`, or remove it',
   }))

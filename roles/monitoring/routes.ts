@@ -84,7 +84,7 @@ const FOREVER = '9999'
 
 const untilName = (date: string): string => `until-${date}`
 
-/** Intervals at which routes are muted, by the name that releases before 0.24 of Alertmanager know too. */
+/** Intervals at which routes are muted, under the key that Alertmanager also reads before 0.24. */
 export const intervalsOf = ({ quiet_hours, silence }: Options): readonly Yaml[] => [
   ...(quiet_hours.length === 0 ? [] : [{ name: QUIET, time_intervals: quiet_hours.flatMap(quietTimes) }]),
   ...[...new Set(silence.flatMap(({ until }) => until ?? []))].map((date) => ({ name: untilName(date), time_intervals: daysUntil(date) })),

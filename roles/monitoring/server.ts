@@ -28,7 +28,7 @@ export const serverResources = (context: HostContext<Options>): readonly Resourc
   ...dashboardResources(context),
 ]
 
-/** The client certificate of the monitoring server. A blackbox exporter that makes secret probes answers nobody else. */
+/** Client certificate of the monitoring server. If a probe has a secret, the blackbox exporter requires it. */
 const asking = ({ host, authority }: HostContext<Options>): Resource => {
   const metrics = authority({ domain: 'metrics' })
   return leaf({ path: ASKING, names: [metrics.nameOf(host.name)], authority: metrics, usages: ['client'], group: 'prometheus' })
@@ -82,7 +82,7 @@ const blackbox = (context: HostContext<Options>): readonly Resource[] => {
 
 const BLACKBOX_WEB = '/etc/prometheus/provision/blackbox-web.yml'
 
-/** An account of the host could otherwise name an address of its own, and the exporter would send it the secret of a probe. */
+/** Without it, an account of the host could let the exporter send the secret of a probe to an address of that account. */
 const ONLY_PROMETHEUS = {
   tls_server_config: {
     cert_file: AGENT,
@@ -96,7 +96,7 @@ const ONLY_PROMETHEUS = {
 /** Only root and the daemons of the monitoring can read a file that may have secrets. */
 const PRIVATE = { mode: '640', group: 'prometheus' }
 
-/** Refuses what the host's Alertmanager does not know. */
+/** Refuses options that the host's Alertmanager does not support. */
 const refuseUnknown = ({ options, facts, host }: HostContext<Options>): void => {
   const { missingReceivers, hasTimeZones } = capabilitiesOf(facts)
   const refuse = (what: string, fix: string): never => {
@@ -107,7 +107,10 @@ const refuseUnknown = ({ options, facts, host }: HostContext<Options>): void => 
   if (one !== undefined)
     refuse(`receiver ${one.name}: ${alertmanager} has no type ${one.type}`, 'use another type, or a monitoring server with a newer release')
   if (!hasTimeZones && options.quiet_hours.some(({ time_zone }) => time_zone !== 'UTC'))
-    refuse(`quiet_hours: ${alertmanager} knows no time zones`, 'write the times in UTC, or use a monitoring server with a newer release')
+    refuse(
+      `quiet_hours: ${alertmanager} does not support time zones`,
+      'write the times in UTC, or use a monitoring server with a newer release',
+    )
 }
 
 const alertmanager = (context: HostContext<Options>): readonly Resource[] => {

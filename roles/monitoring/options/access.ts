@@ -1,6 +1,6 @@
 import { type Secret, secret, z } from 'provision'
 
-/** How a client proves to another server who it is: by HTTP Basic, or by a token. */
+/** Credentials for another server: HTTP Basic, or a token. */
 export const access = z
   .union([
     z.strictObject({
@@ -16,7 +16,7 @@ export const serverUrl = z
   .url({ protocol: /^https?$/ })
   .refine((url) => new URL(url).username === '', 'must not contain a password; write it as `auth`')
 
-/** A PEM file of the project with the authority of the other side. */
+/** A PEM file of the project with the authority of another server. */
 export const authorityFile = (of: string) =>
   z
     .string()

@@ -16,7 +16,7 @@ const template = line.superRefine(refusing(templateFault))
 
 const name = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,80}$/, 'must be a name of letters, digits and _ such as QueueTooLong')
 
-/** An alert of one's own. */
+/** An alert that the option `rules` adds. */
 export const ownRule = z.strictObject({
   name: name.meta({ description: 'name of the alert', examples: ['QueueTooLong'] }),
   expr: z
@@ -34,14 +34,14 @@ export const ownRule = z.strictObject({
     examples: ['{{ $value }} orders wait on {{ $labels.host }}'],
   }),
   runbook: template.optional().meta({
-    description: 'instruction for whoever gets the alert',
+    description: 'instructions for the recipient of the alert',
     examples: ['Run `systemctl status shop-worker`.'],
   }),
 })
 
 /** Alerts that are not sent. */
 export const silence = z.strictObject({
-  rule: name.meta({ description: 'name of the alert, one’s own included', examples: ['RebootNeeded'] }),
+  rule: name.meta({ description: 'name of the alert, built-in or of `rules`', examples: ['RebootNeeded'] }),
   hosts: hostNames.optional().meta({ description: 'hosts and groups whose alerts are not sent; default: all', examples: [['web-02']] }),
   until: z.iso
     .date('must be a date such as 2027-01-31')

@@ -26,12 +26,12 @@ export const check = z.strictObject({
   user: accountName
     .refine((user) => !RESERVED.includes(user), 'must be an account without rights of its own')
     .optional()
-    .meta({ description: 'account that runs it; default: an account that exists only meanwhile', examples: ['www-data'] }),
+    .meta({ description: 'account that runs it; default: a temporary account', examples: ['www-data'] }),
   severity: severity.default('warning').meta({ description: 'severity of the alert' }),
   summary: z
     .string()
     .regex(/^[^\p{Cc}"\\{}]+$/u, 'must be one line without quotes, backslashes and braces')
-    .meta({ description: 'what is wrong if the check fails', examples: ['the queue is not processed'] }),
+    .meta({ description: 'summary of the alert that fires while the check fails', examples: ['the queue is not processed'] }),
 })
 
 export type OwnCheck = z.output<typeof check>
