@@ -23,7 +23,7 @@ ${sh`PORTS=${ports.join(' ')} USERS=${users.join(' ')} BALANCER=${balancer ? 'ye
 S=$STATE_DIRECTORY OWNED=/var/lib/provision/owned READ=${reader}
 rm -rf "$S"/.w.*; w=$(mktemp -d "$S/.w.XXXXXX") || exit 1; trap 'rm -rf "$w"' EXIT; export TMPDIR="$w"
 now=$(date +%s)
-# A host that never counted its logins is checked for the first time.
+# Without a count of logins, this is the first check of the host.
 fresh=yes; [ ! -e "$S/ssh.count" ] || fresh=no
 # Runs a program without the rights of this job.
 plainly() { setpriv --inh-caps=-all --ambient-caps=-all "$@"; }
@@ -154,7 +154,7 @@ responses() {
   awk '$1 == "sum" { printf "provision_site_response_seconds_sum %s\n", $2; next } { printf "provision_site_response_seconds_bucket{le=\"%s\"} %s\n", $1, $2; all = $2 } END { print "provision_site_response_seconds_count", all }' "$S/haproxy.counts"
 }
 
-# Validity of the certificates in the record, and of those that users bring. A balancer keeps some that its options have no more. The reader decodes their paths, as sed does for the label.
+# Validity of the certificates in the record, and of those that users bring. Certificates that a balancer no longer uses are skipped. The reader decodes their paths, as sed does for the label.
 certificates() {
   given | sed -nE 's#^certificate:[^ ]* (/.*) disk$#\1#p; s#^file:[^ ]* (/[^ ]*[.]own[.]pem) [0-9a-f]{64}$#\1#p' | grep -v '\.key$' | sort -u | while read -r path; do
     case $path in /etc/ssl/haproxy/*/*) ;; /etc/ssl/haproxy/*) [ ! -f /etc/haproxy/certificates.list ] || grep -qxF -e "$path" /etc/haproxy/certificates.list || continue ;; esac

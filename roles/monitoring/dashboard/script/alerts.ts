@@ -122,7 +122,7 @@ const showAlerts = async () => {
   if (open.length > 0) heading.replaceChildren(make('span', { class: 'bad' }, open.length + ' problem' + (open.length > 1 ? 's' : '')))
   else if (silenced > 0) heading.replaceChildren(make('span', { class: 'warn' }, silenced + ' problem' + (silenced > 1 ? 's' : '') + ', silenced'))
   document.title = (open.length > 0 ? '(' + open.length + ') ' : '') + 'monitoring'
-  // A form that is being filled in stays, and so does an open list.
+  // A form that a user fills in is not replaced, and an open list stays open.
   if (section.querySelector('details[open] form') !== null) return problem
   const isOpen = section.querySelector('.over')?.open === true
   section.replaceChildren(...groups.map((group) => cardOf(group, times)), ...ended)

@@ -122,7 +122,7 @@ const draw = (chart, lines, words, from, to) => {
     if (move != null) { event.preventDefault(); point(Math.min(to, Math.max(from, (cursor ?? to) + move))) }
     if (event.key === 'Escape') point()
   })
-  // A keyboard keeps its place.
+  // The chart keeps the focus of the keyboard.
   const hadFocus = document.activeElement !== null && box.contains(document.activeElement)
   box.replaceChildren(time, svg, legend)
   if (hadFocus) svg.focus()
