@@ -38,7 +38,7 @@ export const hostCases: AlertCases = {
       labels: { job: 'mysql', host: 'web-01' },
       summary: 'the measurements of mysql on web-01 cannot be read',
     },
-    // These have alerts of their own.
+    // These have separate alerts.
     ...['node', 'haproxy', 'ping', 'site', 'direct', 'service'].map((job) => ({
       series: { [`up{job="${job}",host="web-01"}`]: '0x20' },
       silentAt: '180s',

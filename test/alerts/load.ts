@@ -14,7 +14,7 @@ export const loadCases: AlertCases = {
       labels: { host: 'web-01', mountpoint: '/' },
       summary: '/ on web-01 has only 5% free',
     },
-    // A file system that nobody can write, or that has no size, fills nothing.
+    // A read-only file system, or one without a size, raises no alert.
     {
       series: {
         'node_filesystem_avail_bytes{host="web-01",mountpoint="/"}': '0x30',
@@ -111,7 +111,7 @@ export const loadCases: AlertCases = {
       labels: { host: 'web-01', state: 'failed', name: 'cron.service' },
       summary: 'cron.service failed on web-01',
     },
-    // This one has an alert of its own.
+    // This one has a separate alert.
     {
       series: { 'node_systemd_unit_state{state="failed",name="provision-database-backup.service",host="web-01"}': '1x30' },
       silentAt: '180s',

@@ -16,7 +16,7 @@ const spec: LabSpec = { name: project.lab, root: project.root, hosts: [{ name: '
 const onHost = async (script: string): Promise<string> => (await inside(spec, 'pages-01', script)).trim()
 const example = join(import.meta.dirname, '../../examples/internal-pages')
 const run = (...words: readonly string[]) => project.json('run', ...words)
-/** Makes a playbook of the example that of the project: a host records which playbooks declare its resources. */
+/** Copies a playbook of the example to the same path: a host records which playbooks declare its resources. */
 const play = (name: 'yaml' | 'typescript'): void =>
   cpSync(join(example, `playbooks/${name}.yaml`), join(project.root, 'playbooks/site.yaml'))
 
@@ -38,7 +38,7 @@ afterAll(async () => {
 })
 
 describe('a workload of everyday resources', () => {
-  it('has one plan in YAML and in TypeScript, which the run makes', async () => {
+  it('has the same plan in YAML and in TypeScript, which the run applies', async () => {
     const planned = run('--dry-run')
     expect(planned.stderr).toBe('')
     const all = changes(planned.lines, 'planned')
@@ -85,7 +85,7 @@ describe('a workload of everyday resources', () => {
     expect(full - empty).toBeLessThanOrEqual(15)
   })
 
-  it('loses with --prune what its options list no longer', async () => {
+  it('deletes with --prune the resources that its options no longer list', async () => {
     const server = readFileSync(join(project.root, 'inventory/server.yaml'), 'utf8')
     project.write('inventory/server.yaml', server.replace(/ {6}- \{ name: wiki.*\n/, ''))
     const planned = run('--prune', '--dry-run')

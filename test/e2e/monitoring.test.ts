@@ -132,7 +132,7 @@ describe('the monitoring of three hosts', () => {
 
   it('refuses outsiders, and hosts that are not monitoring servers', async () => {
     expect(await seen()).toEqual([LB, WEB].map((address) => [address, []]))
-    // A host that is no monitoring server is refused by others, also with its own certificate of the same authority.
+    // Hosts refuse one that is not a monitoring server, even with its own certificate of the same authority.
     const stranger = `timeout 5 openssl s_client -connect ${SUBNET}.12:9998 </dev/null 2>&1 | grep -c 'Verify return code' || true`
     expect(on('web-02', stranger).trim()).toBe('0')
   })
@@ -216,7 +216,7 @@ describe('administrators', () => {
     await expect.poll(() => chat.posted.map(({ title }) => title), { timeout: 30_000 }).toContain(`RESOLVED: ${nginx}`)
   })
 
-  it('silence alerts on the dashboard if they may, from its own page', async () => {
+  it('silence alerts on the dashboard if they are in `may_silence`, from its own page', async () => {
     const own = { origin: `https://${LB}:9443`, host: `${LB}:9443`, 'content-type': 'application/json' }
     const time = (minutes: number) => new Date(Date.now() + minutes * 60_000).toISOString()
     const body = JSON.stringify({

@@ -39,10 +39,10 @@ const SERVICES = [
 ]
 const GOOD = [webhook('phone', 5995), channel('chat', CHAT.path), mail('mail', MAIL.password), ...SERVICES]
 
-/** What administrators add: rules, silences, checks, exporters and probes of their own. */
+/** Options of an administrator: rules, silences, checks, exporters and probes. */
 const OWN = `    rules:
       - { name: QueueTooLong, expr: 'provision_check_value{check="queue"} > 5', severity: critical, summary: '{{ $value }} orders wait on {{ $labels.host }}' }
-      - { name: Silent, expr: 'provision_check_value{check="queue"} > 5', severity: critical, summary: nobody hears this }
+      - { name: Silent, expr: 'provision_check_value{check="queue"} > 5', severity: critical, summary: silenced }
     silence: [{ rule: Silent, hosts: [web-01], why: test }]
     checks: [{ name: queue, script: checks/queue.sh, hosts: [web-01], every_seconds: 10, severity: critical, summary: the queue is closed }]
     targets:
@@ -55,7 +55,7 @@ const OWN = `    rules:
       - { name: another page, url: 'https://${SUBNET}.1:5991/page', body: 'nothing is well', ca_file: ${AUTHORITY} }
 `
 
-/** An exporter and a page outside the site, which want a token and a password. */
+/** An exporter and a page outside the site, which require a token and a password. */
 const outside = createSecure(PAIR, ({ url, headers }, response) => {
   const wanted = url === '/metrics' ? 'Bearer exporter-poison' : `Basic ${Buffer.from('ann:page-poison').toString('base64')}`
   if (headers.authorization !== wanted) return void response.writeHead(401).end()
@@ -129,7 +129,7 @@ const query = async (expr: string): Promise<Readonly<Record<string, string>>> =>
 }
 
 describe('probes, exporters and checks of the options', () => {
-  it('succeed and fail as they shall', async () => {
+  it('succeed or fail as configured', async () => {
     const probes = { submission: '1', page: '1', certificate: '1', 'another page': '0' }
     await expect.poll(() => query('probe_success{job=~"site|service"}'), { timeout: 60_000, interval: 2000 }).toEqual(probes)
     expect(await query('outside_value{job="outside"}')).toEqual({ [`${SUBNET}.1:5991`]: '7' })
@@ -142,7 +142,7 @@ describe('probes, exporters and checks of the options', () => {
     expect(await inside(spec, 'lb-01', `su -s /bin/sh nobody -c "${secure} | grep -c blackbox || :"`)).toBe('0\n')
   })
 
-  it('send alerts, those of own rules too, except silenced ones', async () => {
+  it('send alerts, including those of `rules`, except silenced ones', async () => {
     project.write('checks/queue.sh', '#!/bin/sh\necho 12\nexit 1\n')
     const since = Date.now()
     expect(await project.provisionBeside('run', '--role', 'monitoring')).toMatchObject({ status: 0, stderr: '' })
@@ -158,7 +158,7 @@ describe('probes, exporters and checks of the options', () => {
     expect(hook.told.map(({ labels }) => labels.alertname)).not.toContain('Silent')
     const security = await inside(spec, 'web-01', 'systemd-analyze security provision-check-queue.service --no-pager | tail -n 1')
     process.stdout.write(security)
-    // A check that is taken away leaves no alert.
+    // A removed check leaves no alert.
     const mended = Date.now()
     configure(GOOD, OWN.replace(/^ {4}checks: .*\n/m, ''))
     expect(await project.provisionBeside('run', '--role', 'monitoring', '--prune')).toMatchObject({ status: 0, stderr: '' })
@@ -209,7 +209,7 @@ describe('alert receivers', () => {
     expect(asked('/v2/alerts').some(({ path }) => path.includes('/close'))).toBe(true)
   })
 
-  it('are named with their answer if they refuse, and the others still get the alert', async () => {
+  it('are named with their error if they refuse an alert, and the others still get it', async () => {
     const refusing = [
       webhook('ill', 5996),
       webhook('gone', 5997),

@@ -50,7 +50,7 @@ interface Fault {
   readonly summary: string
   readonly severity?: 'warning'
   readonly make: string
-  /** What a run of provision does not repair. */
+  /** Repair by hand, where a run does not repair it. */
   readonly mend?: string
 }
 
@@ -130,7 +130,7 @@ describe('ten things of a whole site that fail', () => {
     }
   })
 
-  it('are as many problems on the dashboard, and their effects are none of their own', () => {
+  it('are ten problems on the dashboard, without their effects', () => {
     expect(site.page()).toMatch(/<h1 id="heading"><span class="bad">10 problems<\/span><\/h1>/)
     const firing = site.query('ALERTS{alertstate="firing",severity!="none",unit!="some process"}')
     process.stdout.write(

@@ -24,7 +24,7 @@ export interface Kinds {
   listen(): Promise<void>
   /** Number of messages with this title, by kind. */
   count(title: string): Promise<Readonly<Record<string, number>>>
-  /** What `count` returns if each kind got one message. */
+  /** Result of `count` if each kind got one message. */
   readonly once: Readonly<Record<string, number>>
   close(): void
 }
@@ -60,7 +60,7 @@ export const kindsOfReceivers = ({ project, spec }: WatchedSite, subnet: string,
         pagerduty: naming('/v2/enqueue'),
         ...(isThere('discord') && { discord: naming(KEYS.discord) }),
         ...(isThere('teams') && { teams: naming(KEYS.teams) }),
-        // Its messages about an end name the alert only by its alias.
+        // A message that closes an alert has only its alias.
         ...(title.startsWith('RESOLVED') ? {} : { opsgenie: naming('/v2/alerts') }),
       }
     },

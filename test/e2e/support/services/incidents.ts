@@ -1,13 +1,13 @@
 import { createServer, type IncomingHttpHeaders } from 'node:http'
 
-/** A request that a service of incidents or of chats got, with its parsed body. */
+/** A request to an incident service or a chat, with its parsed body. */
 export interface Asked {
   readonly path: string
   readonly headers: IncomingHttpHeaders
   readonly body: Readonly<Record<string, unknown>>
 }
 
-/** Services on an address of this machine that accept what the services of these names accept, and a webhook with a token. They refuse anything else. */
+/** Stand-ins for incident services and chats on an address of this machine, and a webhook with a token. They refuse requests in any other form. */
 export interface Incidents {
   readonly asked: readonly Asked[]
   close(): void

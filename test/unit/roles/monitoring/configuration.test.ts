@@ -249,7 +249,7 @@ describe('the configuration of Alertmanager', () => {
     ])
   })
 
-  it('calls services of incidents and chats by their own interfaces', () => {
+  it('calls incident services and chats by their own interfaces', () => {
     const named = { name: 'x', severities: ['critical'] }
     const of = (one: object) => configOf({ receivers: [{ ...named, ...one }] }).receivers[1]
     const title = expect.stringContaining('.Annotations.summary')
@@ -274,7 +274,7 @@ describe('the configuration of Alertmanager', () => {
     ])
   })
 
-  it('shows webhooks who it is, and calls ntfy and Telegram', () => {
+  it('authenticates to webhooks, and calls ntfy and Telegram', () => {
     const of = (one: object) => configOf({ receivers: [{ name: 'x', ...one }] }).receivers[1]
     const hook = { type: 'webhook', url: 'https://hook.test/' }
     expect(of({ ...hook, auth: { token: 't' }, ca_file: 'a.pem' }).webhook_configs[0].http_config).toEqual({

@@ -21,7 +21,7 @@ const faultsOf = (options: object) =>
   monitoring.check?.({ host: LB, site: site([LB]), options: monitoring.options.parse(options) }).map(({ path }) => path.join('.'))
 
 describe('a probe of the options', () => {
-  it('expects what it names', () => {
+  it('checks the response that its options describe', () => {
     const {
       ping: _,
       url: __,
@@ -94,7 +94,7 @@ describe('a probe of the options', () => {
     expect(warned([{ ...flow, host: 'web-01', port: 6379, from: 'anyone' }])).toEqual([])
   })
 
-  it('with a secret is made by Prometheus only, which shows a certificate', () => {
+  it('with a secret is made for Prometheus only, which presents a certificate', () => {
     const resources = declared(LB, { probes: [secretProbe] })
     // The exporter is asked with this certificate when it starts.
     const order = resources.map(({ id }) => id)

@@ -107,7 +107,7 @@ describe('a rule of the options', () => {
     expect(alertsOf(monitoring.options.parse({ rules: [{ ...QUEUE, for: time }] })).at(-1)?.for).toBe(seconds),
   )
 
-  it.skipIf(!hasPromtool)('fires in Prometheus after its time, with its words', () => {
+  it.skipIf(!hasPromtool)('fires in Prometheus after its time, with its summary and runbook', () => {
     writeFileSync(join(directory, 'own.yml'), textOf(declared(LB, options), 'file:/etc/prometheus/provision/rules.yml'))
     const at = (eval_time: string, exp_alerts: object[]) => ({ eval_time, alertname: 'QueueTooLong', exp_alerts })
     const alert = {

@@ -62,7 +62,7 @@ describe('remote write', () => {
       await expect.poll(() => arrived, { timeout: 40_000 }).toContainEqual(expect.objectContaining(type))
     } finally {
       store.close()
-      // It would wait for the store.
+      // SIGTERM lets it wait for the store.
       if (daemon.kill('SIGKILL')) await once(daemon, 'exit')
       rmSync(directory, { recursive: true })
     }

@@ -370,7 +370,7 @@ describe('the units of the monitoring itself', () => {
 })
 
 describe('a monitoring server without receivers', () => {
-  it('warns that nobody gets its alerts', () => {
+  it('warns that no receiver is configured', () => {
     const warnings = (of: HostView, options: object) => {
       const all: string[] = []
       declared(of, options, { warn: (text) => all.push(text) })

@@ -168,7 +168,7 @@ describe.skipIf(!hasNginx)('the web server of the dashboard', { timeout: 20_000 
       .toEqual(['ann (127.0.0.1) POST /silence/add 200 {\\x22a\\x22:1}', `ann (127.0.0.1) DELETE /silence/end/${ID} 200 -`, ''])
   })
 
-  it('refuses silences of others, of other pages, and all other requests to Alertmanager', async () => {
+  it('refuses silences of other users and pages, and all other requests to Alertmanager', async () => {
     asked.length = 0
     // A browser that gets no 401 does not ask for another password.
     for (const as of ['bob:open', 'ann:wrong', ''])
