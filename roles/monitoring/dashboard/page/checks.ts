@@ -59,7 +59,7 @@ const lines = (receivers: readonly string[], hasHeartbeat: boolean): readonly Li
   none('managed files', WRONG, `${count('sum(provision_files_watched)')} as the last run left them`, 'changed'),
   none('files of packages', 'provision_package_file_wrong == 1', 'unchanged', 'changed'),
   none('ports, accounts, sshd', UNKNOWN, 'nothing that no role declares', 'unknown or changed'),
-  none('firewall', OPEN, `on {{ with query "count(provision_firewall_present)" }}${COUNT}{{ else }}0{{ end }} hosts`, 'missing'),
+  none('firewall', OPEN, `on ${count('count(provision_firewall_present)')} hosts`, 'missing'),
   {
     name: 'security updates',
     mark: illIf('provision_security_update_waiting_seconds > 86400'),
