@@ -1,24 +1,89 @@
+/** A line of a part: the value of a query, in which `%s` is the part. It is omitted without a result. */
+const fact = (name: string, query: string, value: string, of = '$h'): string =>
+  `{{ with printf "${query}" ${of} | query }}<dt>${name}</dt><dd>${value}</dd>{{ end }}`
+
+const number = (format: string): string => `{{ . | first | value | printf "${format}" }}`
+const OF_LIMIT = '{{ template "percent" . | first | value }} of the limit'
+
 const uptime = (days: number): string =>
-  `{{ with printf "floor(10000*last_over_time(probe:up:days${days}{instance='%s'}[15m]))/100" $i | query }}<dt>up, ${days} days</dt><dd>{{ template "share" . | first | value }}{{ with printf "86400*(last_over_time(probe:known:days${days}{instance='%s'}[15m]) < ${days - 0.1})" $i | query }} <small>of {{ template "age" . | first | value }} known</small>{{ end }}</dd>{{ end }}`
+  fact(
+    `up, ${days} days`,
+    `floor(10000*last_over_time(probe:up:days${days}{instance='%s'}[15m]))/100`,
+    `{{ template "share" . | first | value }}{{ with printf "86400*(last_over_time(probe:known:days${days}{instance='%s'}[15m]) < ${days - 0.1})" $i | query }} <small>of {{ template "age" . | first | value }} known</small>{{ end }}`,
+    '$i',
+  )
+
+interface Stage {
+  readonly title: string
+  /** Query of the parts: 1 if a part is up. */
+  readonly query: string
+  /** Words for the state of a part. */
+  readonly up: string
+  readonly down: string
+  readonly facts: readonly string[]
+}
+
+/** The parts of a stage, by the label that names them. `$i` or `$h` is that of a part. */
+const stage = (label: 'instance' | 'host', { title, query, up, down, facts }: Stage): string => {
+  const name = `$${label.charAt(0)}`
+  return `<div class="stage"><h3>${title}</h3>
+{{ range query "${query}" | sortByLabel "${label}" }}{{ ${name} := .Labels.${label} }}<div class="part {{ if eq (. | value) 1.0 }}up{{ else }}down{{ end }}"><b>{{ ${name} }}</b><i>{{ if eq (. | value) 1.0 }}${up}{{ else }}${down}{{ end }}</i>
+<dl>${facts.join('')}</dl></div>{{ else }}<p>none</p>{{ end }}
+</div>
+`
+}
+
+const SITE: Stage = {
+  ...{ title: 'site, as visitors see it', query: "probe_success{job='site'}", up: 'answers', down: 'does not answer' },
+  facts: [
+    fact('median', "1000*probe:seconds:p50{instance='%s'}", `${number('%.0f')} ms`, '$i'),
+    fact('95th percentile', "1000*probe:seconds:p95{instance='%s'}", `${number('%.0f')} ms`, '$i'),
+    fact('certificate', "(probe_ssl_earliest_cert_expiry{instance='%s'}-time())/86400", `${number('%.0f')} days left`, '$i'),
+    ...[30, 90].map(uptime),
+  ],
+}
+
+const BALANCERS: Stage = {
+  ...{ title: 'load balancers', query: "up{job='haproxy'}", up: 'up', down: 'down' },
+  facts: [
+    fact('requests/s', "frontend:qps{host='%s'}", number('%.1f')),
+    fact('connections', "100*frontend:saturation{host='%s',proxy='https'}", OF_LIMIT),
+  ],
+}
+
+const WEB_SERVERS: Stage = {
+  ...{ title: 'web servers', query: "nginx_up or on (host) (up{job='nginx'} == 0)", up: 'up', down: 'down' },
+  facts: [
+    fact('requests/s', "web:qps{host='%s'}", number('%.1f')),
+    fact('response time', "1000*server:response_seconds{host='%s'}", `${number('%.0f')} ms`),
+    fact(
+      'in rotation',
+      "max(haproxy_server_status{server='%s',state='UP'})",
+      '{{ if eq (. | first | value) 1.0 }}yes{{ else }}no{{ end }}',
+    ),
+  ],
+}
+
+const IF_READ_ONLY = `{{ with printf "mysql_global_variables_read_only{host='%s'}" $h | query }}{{ if eq (. | first | value) 1.0 }}, read-only{{ end }}{{ end }}`
+const IF_REFUSING = `{{ with printf "mysql_global_status_wsrep_ready{host='%s'} == 0 and mysql_global_status_wsrep_cluster_size > 0" $h | query }}, refuses queries{{ end }}`
+
+const DATABASES: Stage = {
+  ...{ title: 'databases', query: "mysql_up or on (host) (up{job='mysql'} == 0)", up: `up${IF_READ_ONLY}${IF_REFUSING}`, down: 'down' },
+  facts: [
+    fact('queries/s', "database:qps{host='%s'}", number('%.1f')),
+    fact('connections', "100*database:saturation{host='%s'}", OF_LIMIT),
+    fact('cluster members', "mysql_global_status_wsrep_cluster_size{host='%s'} > 0", number('%.0f')),
+    fact(
+      'replication lag',
+      "max(mysql_slave_status_seconds_behind_master{host='%s'} or mysql_slave_status_seconds_behind_source{host='%s'})",
+      '{{ template "age" . | first | value }}',
+      '$h $h',
+    ),
+  ],
+}
 
 /** The parts of the path of a request, each with its state. */
 export const PATH = `<h2>Path of a request</h2>
 <section class="way">
-<div class="stage"><h3>site, as visitors see it</h3>
-{{ range query "probe_success{job='site'}" | sortByLabel "instance" }}{{ $i := .Labels.instance }}<div class="part {{ if eq (. | value) 1.0 }}up{{ else }}down{{ end }}"><b>{{ $i }}</b><i>{{ if eq (. | value) 1.0 }}answers{{ else }}does not answer{{ end }}</i>
-<dl>{{ with printf "1000*probe:seconds:p50{instance='%s'}" $i | query }}<dt>median</dt><dd>{{ . | first | value | printf "%.0f" }} ms</dd>{{ end }}{{ with printf "1000*probe:seconds:p95{instance='%s'}" $i | query }}<dt>95th percentile</dt><dd>{{ . | first | value | printf "%.0f" }} ms</dd>{{ end }}{{ with printf "(probe_ssl_earliest_cert_expiry{instance='%s'}-time())/86400" $i | query }}<dt>certificate</dt><dd>{{ . | first | value | printf "%.0f" }} days left</dd>{{ end }}${uptime(30)}${uptime(90)}</dl></div>{{ else }}<p>none</p>{{ end }}
-</div>
-<div class="stage"><h3>load balancers</h3>
-{{ range query "up{job='haproxy'}" | sortByLabel "host" }}{{ $h := .Labels.host }}<div class="part {{ if eq (. | value) 1.0 }}up{{ else }}down{{ end }}"><b>{{ $h }}</b><i>{{ if eq (. | value) 1.0 }}up{{ else }}down{{ end }}</i>
-<dl>{{ with printf "frontend:qps{host='%s'}" $h | query }}<dt>requests/s</dt><dd>{{ . | first | value | printf "%.1f" }}</dd>{{ end }}{{ with printf "100*frontend:saturation{host='%s',proxy='https'}" $h | query }}<dt>connections</dt><dd>{{ template "percent" . | first | value }} of the limit</dd>{{ end }}</dl></div>{{ else }}<p>none</p>{{ end }}
-</div>
-<div class="stage"><h3>web servers</h3>
-{{ range query "nginx_up or on (host) (up{job='nginx'} == 0)" | sortByLabel "host" }}{{ $h := .Labels.host }}<div class="part {{ if eq (. | value) 1.0 }}up{{ else }}down{{ end }}"><b>{{ $h }}</b><i>{{ if eq (. | value) 1.0 }}up{{ else }}down{{ end }}</i>
-<dl>{{ with printf "web:qps{host='%s'}" $h | query }}<dt>requests/s</dt><dd>{{ . | first | value | printf "%.1f" }}</dd>{{ end }}{{ with printf "1000*server:response_seconds{host='%s'}" $h | query }}<dt>response time</dt><dd>{{ . | first | value | printf "%.0f" }} ms</dd>{{ end }}{{ with printf "max(haproxy_server_status{server='%s',state='UP'})" $h | query }}<dt>in rotation</dt><dd>{{ if eq (. | first | value) 1.0 }}yes{{ else }}no{{ end }}</dd>{{ end }}</dl></div>{{ else }}<p>none</p>{{ end }}
-</div>
-<div class="stage"><h3>databases</h3>
-{{ range query "mysql_up or on (host) (up{job='mysql'} == 0)" | sortByLabel "host" }}{{ $h := .Labels.host }}<div class="part {{ if eq (. | value) 1.0 }}up{{ else }}down{{ end }}"><b>{{ $h }}</b><i>{{ if eq (. | value) 1.0 }}up{{ with printf "mysql_global_variables_read_only{host='%s'}" $h | query }}{{ if eq (. | first | value) 1.0 }}, read-only{{ end }}{{ end }}{{ with printf "mysql_global_status_wsrep_ready{host='%s'} == 0 and mysql_global_status_wsrep_cluster_size > 0" $h | query }}, refuses queries{{ end }}{{ else }}down{{ end }}</i>
-<dl>{{ with printf "database:qps{host='%s'}" $h | query }}<dt>queries/s</dt><dd>{{ . | first | value | printf "%.1f" }}</dd>{{ end }}{{ with printf "100*database:saturation{host='%s'}" $h | query }}<dt>connections</dt><dd>{{ template "percent" . | first | value }} of the limit</dd>{{ end }}{{ with printf "mysql_global_status_wsrep_cluster_size{host='%s'} > 0" $h | query }}<dt>cluster members</dt><dd>{{ . | first | value | printf "%.0f" }}</dd>{{ end }}{{ with printf "max(mysql_slave_status_seconds_behind_master{host='%s'} or mysql_slave_status_seconds_behind_source{host='%s'})" $h $h | query }}<dt>replication lag</dt><dd>{{ template "age" . | first | value }}</dd>{{ end }}</dl></div>{{ else }}<p>none</p>{{ end }}
-</div>
-</section>
+${stage('instance', SITE)}${[BALANCERS, WEB_SERVERS, DATABASES].map((one) => stage('host', one)).join('')}</section>
 `
