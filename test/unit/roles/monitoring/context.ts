@@ -60,6 +60,10 @@ export const contextOf = (
 
 export const declared = (...of: Parameters<typeof contextOf>): readonly Resource[] => monitoring.resources(contextOf(...of))
 
+/** Paths of the faults that the role finds in these options: `checks.1.name`. */
+export const faultPaths = (written: object): readonly string[] | undefined =>
+  monitoring.check?.({ host: LB, site: site([LB]), options: monitoring.options.parse(written) }).map(({ path }) => path.join('.'))
+
 export const contentOf = (resources: readonly Resource[], key: string): Content => {
   const found = resources.find((resource) => keyOf(resource) === key)
   if (found === undefined) throw new Error(`no ${key}`)

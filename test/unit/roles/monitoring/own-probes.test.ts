@@ -10,15 +10,13 @@ import { probeTargets } from '../../../../roles/monitoring/probes.ts'
 import monitoring from '../../../../roles/monitoring/role.ts'
 import { bytesOf, shownText } from '../../../../src/resource/kind/content.ts'
 import type { Flow } from '../../../../src/role/role.ts'
-import { contentOf, contextOf, declared, LB, parsed, site, textOf } from './context.ts'
+import { contentOf, contextOf, declared, faultPaths, LB, parsed, site, textOf } from './context.ts'
 
 const BLACKBOX = 'file:/etc/prometheus/blackbox.yml'
 const PROMETHEUS = 'file:/etc/prometheus/prometheus.yml'
 const UNIT = 'unit:prometheus-blackbox-exporter.service.d/provision.conf'
 const secretProbe = { url: 'https://api.test/', auth: { token: 'geheim' } }
 const modulesOf = (...probes: readonly object[]) => parsed(declared(LB, { probes }, { exposed: [] }), BLACKBOX).modules
-const faultsOf = (options: object) =>
-  monitoring.check?.({ host: LB, site: site([LB]), options: monitoring.options.parse(options) }).map(({ path }) => path.join('.'))
 
 describe('a probe of the options', () => {
   it('checks the response that its options describe', () => {
@@ -134,8 +132,8 @@ describe('a probe of the options', () => {
   ])('is refused %s', (_, probe) => expect(monitoring.options.safeParse({ probes: [probe] }).success).toBe(false))
 
   it('is refused if another one has its name', () => {
-    expect(faultsOf({ probes: [{ tcp: 'a.test:1' }, { url: 'https://a.test/', name: 'a.test:1' }] })).toEqual(['probes.1'])
-    expect(faultsOf({ probes: [{ tcp: 'a.test:1' }, { tls: 'a.test:1', name: 'b' }] })).toEqual([])
+    expect(faultPaths({ probes: [{ tcp: 'a.test:1' }, { url: 'https://a.test/', name: 'a.test:1' }] })).toEqual(['probes.1'])
+    expect(faultPaths({ probes: [{ tcp: 'a.test:1' }, { tls: 'a.test:1', name: 'b' }] })).toEqual([])
   })
 })
 
@@ -172,9 +170,9 @@ describe('a target of the options', () => {
 
   it('is refused with the job of another, or on an unknown host', () => {
     const url = { job: 'shop', url: 'http://x.test/' }
-    expect(faultsOf({ targets: [at, url] })).toEqual(['targets.1.job'])
-    expect(faultsOf({ targets: [{ ...at, job: 'node' }] })).toEqual(['targets.0.job'])
-    expect(faultsOf({ targets: [{ ...at, hosts: ['web', 'cache'] }] })).toEqual(['targets.0.hosts.1'])
+    expect(faultPaths({ targets: [at, url] })).toEqual(['targets.1.job'])
+    expect(faultPaths({ targets: [{ ...at, job: 'node' }] })).toEqual(['targets.0.job'])
+    expect(faultPaths({ targets: [{ ...at, hosts: ['web', 'cache'] }] })).toEqual(['targets.0.hosts.1'])
   })
 })
 

@@ -6,7 +6,7 @@ import { afterAll, describe, expect, it } from 'vitest'
 import monitoring from '../../../../../roles/monitoring/role.ts'
 import { keyOf } from '../../../../../src/resource/kind/kind.ts'
 import type { HostView } from '../../../../../src/role/role.ts'
-import { declared, LB, site, textOf, WEB } from '../context.ts'
+import { declared, faultPaths, LB, textOf, WEB } from '../context.ts'
 
 const [WEB_1] = WEB as [HostView]
 const QUEUE = { name: 'queue', script: 'authorities/own.pem', hosts: ['web'], summary: 'orders wait' }
@@ -87,11 +87,9 @@ provision_check_declared{check="mail",severity="critical",summary="orders wait"}
   ])('is refused %s', (_, wrong) => expect(monitoring.options.safeParse({ checks: [{ ...QUEUE, ...wrong }] }).success).toBe(false))
 
   it('is refused with the name of another, on an unknown host, or without its program', () => {
-    const faults = (checks: readonly object[]) =>
-      monitoring.check?.({ host: LB, site: site([LB]), options: monitoring.options.parse({ checks }) }).map(({ path }) => path.join('.'))
-    expect(faults([QUEUE, QUEUE])).toEqual(['checks.1.name'])
-    expect(faults([{ ...QUEUE, hosts: ['cache'] }])).toEqual(['checks.0.hosts.0'])
-    expect(faults([QUEUE, { ...QUEUE, name: 'mail' }])).toEqual([])
+    expect(faultPaths({ checks: [QUEUE, QUEUE] })).toEqual(['checks.1.name'])
+    expect(faultPaths({ checks: [{ ...QUEUE, hosts: ['cache'] }] })).toEqual(['checks.0.hosts.0'])
+    expect(faultPaths({ checks: [QUEUE, { ...QUEUE, name: 'mail' }] })).toEqual([])
     expect(() => declared(WEB_1, { checks: [{ ...QUEUE, script: 'authorities/none.sh' }] })).toThrow('file does not exist in the project')
   })
 })
