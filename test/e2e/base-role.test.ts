@@ -22,7 +22,7 @@ afterAll(() => host?.down())
 
 const contextOf = (options: object, facts: Facts) =>
   ({
-    ...{ options: base.options.parse(options), facts, host: { name: 'host-01', user: 'ops' }, warn: () => {} },
+    ...{ options: base.options.parse(options), facts, host: { name: 'host-01', user: 'ops' }, warn: () => {}, wasDeclared: () => true },
     site: { hosts: [], group: () => [], withRole: () => [] },
   }) as unknown as Parameters<typeof base.resources>[0]
 /** Keys of people: `ann` with a certificate of an authority, `stranger` with one for another principal, and `partner`. */
