@@ -14,7 +14,7 @@ import { answering } from './support/network/nmap.ts'
 import { siteWithOutsider } from './support/network/outsider.ts'
 import { changes } from './support/project.ts'
 import { AUTHORITY, ownCertificate } from './support/services/mailbox.ts'
-import { type Receiver, receiver } from './support/services/receiver.ts'
+import { type Receiver, receiver, type Told } from './support/services/receiver.ts'
 import { type Slack, slack } from './support/services/slack.ts'
 
 const SUBNET = '10.79.61'
@@ -207,12 +207,12 @@ describe('administrators', () => {
       hook.await(mended, 'resolved', 'UnknownPort', 'lb-01', 60),
     ])
     // The kernel counts processes killed for lack of memory for the whole machine; in a lab they may belong to another host.
-    const alerts = hook.told
-      .filter(({ at, status, labels }) => at >= since && status === 'firing' && labels.unit !== 'some process')
-      .map(({ labels }) => labels.alertname)
-    expect(alerts.filter((name) => name !== 'Watchdog').sort()).toEqual(['ManagedFileWrong', 'NginxDown', 'UnknownPort'])
+    const alerts = hook.told.filter(({ at, status, labels }) => at >= since && status === 'firing' && labels.unit !== 'some process')
+    const names = (some: readonly Told[]): readonly string[] => some.map(({ labels: { alertname, host } }) => `${alertname} ${host}`)
+    const own = alerts.filter(({ labels }) => labels.alertname !== 'Watchdog')
+    expect(names(own).toSorted(), JSON.stringify(own)).toEqual(['ManagedFileWrong web-01', 'NginxDown web-02', 'UnknownPort lb-01'])
     // The heartbeat continues meanwhile.
-    expect(alerts).toContain('Watchdog')
+    expect(alerts.map(({ labels }) => labels.alertname)).toContain('Watchdog')
     await expect.poll(() => chat.posted.map(({ title }) => title), { timeout: 30_000 }).toContain(`RESOLVED: ${nginx}`)
   })
 
