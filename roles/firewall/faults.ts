@@ -1,5 +1,5 @@
-import type { SiteView } from 'provision'
-import { type Fault, networkFaults } from './networks.ts'
+import { overlap, type SiteView } from 'provision'
+import { type Fault, isNetwork, networkFaults } from './networks.ts'
 import type { Options } from './options.ts'
 
 /** Options that cannot work, with their paths. */
@@ -11,7 +11,7 @@ export const optionFaults = (options: Options, site: SiteView): readonly Fault[]
 
 const targetFaults = ({ forwards }: Options): readonly Fault[] =>
   Object.entries(forwards).flatMap(([name, { to }]) =>
-    /^127\.|^::1$|^0\.0\.0\.0$|^::$/.test(to)
+    isOfHostItself(to)
       ? [
           {
             path: ['forwards', name, 'to'],
@@ -22,18 +22,24 @@ const targetFaults = ({ forwards }: Options): readonly Fault[] =>
       : [],
   )
 
+/** Whether packets to an address stay on the host. The last network is that of IPv4 addresses within IPv6, which the kernel does not route. */
+const isOfHostItself = (address: string): boolean =>
+  ['127.0.0.0/8', '0.0.0.0/8', '::1', '::', '::ffff:0:0/96'].some((network) => overlap(network, address))
+
 const outgoingFaults = ({ outgoing, sets }: Options, site: SiteView): readonly Fault[] => [
   ...Object.entries(outgoing.to).flatMap(([name, { to }]) =>
     to.flatMap((word, i): readonly Fault[] => {
       const path = ['outgoing', 'to', name, 'to', i]
       if (word === 'anyone')
         return to.length === 1 ? [] : [{ path, what: '`anyone` includes all others', fix: 'remove anyone, or all others' }]
-      if (/[.:]/.test(word) || Object.hasOwn(sets, word) || site.group(word).length > 0) return []
+      if (isNetwork(word) || Object.hasOwn(sets, word) || site.group(word).length > 0) return []
       return [
         {
           path,
           what: `${word} is neither a network, a set nor a group with hosts`,
-          fix: 'correct the name, or add the set to firewall.sets',
+          fix: word.includes('.')
+            ? 'write the networks of that name: a firewall compares addresses'
+            : 'correct the name, or add the set to firewall.sets',
         },
       ]
     }),

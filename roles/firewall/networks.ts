@@ -78,4 +78,4 @@ const faultsOf = (option: readonly string[], words: readonly string[], { sets, e
     return [fault(word === earlier ? `${word} is listed twice` : `${word} and ${earlier} overlap`, 'remove one of the two')]
   })
 
-const isNetwork = (word: string): boolean => networkOption.safeParse(word).success
+export const isNetwork = (word: string): boolean => networkOption.safeParse(word).success

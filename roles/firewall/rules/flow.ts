@@ -1,8 +1,8 @@
 import type { Flow } from 'provision'
-import { distinct, fromSets, limitRules, plain, rule, setsOf } from './text.ts'
+import { distinct, fromSets, limitRules, rule, setsOf, within } from './text.ts'
 
-const suffixOf = (flow: Flow): string => (flow.interface === undefined ? '' : `_${plain(flow.interface)}`)
-const wayOf = (flow: Flow): string => `${flow.protocol}_${flow.port}_${plain(flow.service)}${suffixOf(flow)}`
+const suffixOf = (flow: Flow): string => (flow.interface === undefined ? '' : `_${within(flow.interface)}`)
+const wayOf = (flow: Flow): string => `${flow.protocol}_${flow.port}_${within(flow.service)}${suffixOf(flow)}`
 export const counterOf = (flow: Flow): string => `in_${wayOf(flow)}`
 const setOf = (flow: Flow): string => `to_${wayOf(flow)}_`
 

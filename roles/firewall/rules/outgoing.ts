@@ -1,5 +1,5 @@
 import type { Outgoing, Policy, SitePort } from './policy.ts'
-import { distinct, elementsOf, indent, ofFamily, plain, rule, setsOf } from './text.ts'
+import { distinct, elementsOf, indent, ofFamily, rule, setsOf, within } from './text.ts'
 
 /**
  * Outgoing packets that every host needs. apt downloads with the account _apt, which every host has. Root downloads images, files, and what
@@ -31,7 +31,7 @@ export const outgoingSets = ({ outgoing }: Policy): readonly string[] =>
         ...outgoing.to.flatMap(({ name, to }) => (to === 'anyone' ? [] : setsOf(peersOf(name), distinct(to)))),
       ]
 
-const peersOf = (name: string): string => `out_${plain(name)}_`
+const peersOf = (name: string): string => `out_${within(name)}_`
 
 const siteSet = (ports: readonly SitePort[], protocol: 'tcp' | 'udp', family: 4 | 6): string => {
   const owned = ports

@@ -39,8 +39,11 @@ export const elementsOf = (owned: readonly (readonly [element: string, owner: st
   return elements.length === 0 ? '' : ` elements = { ${elements.join(', ')} }`
 }
 
-// Names in nft consist of letters, digits and _. The prefixes avoid its keywords, such as `monitor`.
-export const plain = (name: string): string => name.replaceAll(/[^A-Za-z0-9]/g, '_')
+/**
+ * A name of the site within a name in nft, which consists of letters, digits and /-_. (`string` in its scanner.l). Different names stay
+ * different: they would share a set and its peers. The prefixes of the result avoid the keywords of nft, such as `monitor`.
+ */
+export const within = (name: string): string => name.replaceAll(/[^A-Za-z0-9_.-]/gu, (letter) => `/${letter.codePointAt(0)?.toString(16)}/`)
 
 const hasNetwork = (peers: Peers): boolean => peers.some(({ addresses }) => addresses.some((one) => one.includes('/')))
 

@@ -1,8 +1,7 @@
 import { overlap, type ServedSite, type SiteProbe } from 'provision'
 import type { Options } from '../options.ts'
-import { isCovered } from './names.ts'
 import { partAt, partsOf } from './parts.ts'
-import { probeOf } from './served.ts'
+import { probeOf, siteFor } from './served.ts'
 import { partOptionsOf } from './sites.ts'
 
 /** A visitor: the requested host name, and the addresses that the balancer may see. */
@@ -16,7 +15,7 @@ interface Visit {
  * answers itself. Undefined if any page without an error is correct.
  */
 export const expectedFor = ({ name, from }: Visit, options: Options, served: readonly ServedSite[]): SiteProbe | undefined => {
-  const site = options.sites.find(({ names }) => isCovered(name, names))
+  const site = siteFor(name, options.sites)
   if (site?.redirect !== undefined) return { path: '/', status: 301 }
   const given = partOptionsOf(options, site)
   const areIn = (networks: readonly string[]): boolean => from.every((address) => networks.some((one) => overlap(one, address)))

@@ -23,10 +23,7 @@ export const faultsOf = (given: Options, view: SiteView): readonly OptionFault[]
       ? [{ path: ['acme', 'dns_update'], what: 'dns_update and dns_hook both publish records', fix: 'remove one of them' }]
       : []),
     ...extraFaults(options),
-    ...(sites.length === 0 ? partFaults(partOptionsOf(given), backend, view) : []),
-    ...sites.flatMap((site, i) =>
-      siteFaults(site, site.backend ?? backend, view).map((one) => ({ ...one, path: ['sites', i, ...one.path] })),
-    ),
+    ...(sites.length === 0 ? partFaults(partOptionsOf(given), [backend], view) : siteFaults(given, view)),
     ...groups
       .filter(({ group }) => view.group(group).length === 0)
       .map(({ path, group }) => ({ path, what: `group ${group} has no hosts`, fix: 'set `backend` to the group of the web servers' })),
@@ -79,10 +76,22 @@ export const faultsOf = (given: Options, view: SiteView): readonly OptionFault[]
   ]
 }
 
-/** Faults of a site's own options. */
-const siteFaults = (site: Site, group: string, view: SiteView): readonly OptionFault[] => {
-  const { names, redirect, ...others } = site
-  if (redirect === undefined) return partFaults(site, group, view)
+/** Faults of the options of sites, and of those that they inherit from the top level: each once, at the place where it is written. */
+const siteFaults = (given: Options, view: SiteView): readonly OptionFault[] => {
+  const { sites, backend } = given
+  const groups = sites.flatMap((site) => (site.redirect === undefined ? [site.backend ?? backend] : []))
+  const faults = sites.flatMap((site, i): readonly OptionFault[] => {
+    const at = (one: OptionFault): OptionFault => ({ ...one, path: ['sites', i, ...one.path] })
+    if (site.redirect !== undefined) return redirectFaults(site, site.redirect).map(at)
+    // Inherited weights name servers of any site.
+    const own = 'weights' in site ? [site.backend ?? backend] : groups
+    return partFaults(partOptionsOf(given, site), own, view).map((one) => (String(one.path[0]) in site ? at(one) : one))
+  })
+  return [...new Map(faults.map((one) => [`${one.path.join('.')} ${one.what}`, one])).values()]
+}
+
+/** Faults of a site that redirects every request. */
+const redirectFaults = ({ names, redirect: _, ...others }: Site, redirect: string): readonly OptionFault[] => {
   const loop = names.includes(new URL(redirect).hostname)
   return [
     ...Object.keys(others).map((key) => ({

@@ -109,8 +109,8 @@ const byLength = (one: string, other: string): number => one.length - other.leng
 export const partAt = (path: string, parts: readonly Part[]): Part | undefined =>
   parts.findLast((part) => path === part.path || (!part.exact && path.startsWith(`${part.path}/`)))
 
-/** Parts that contradict each other, and groups and servers that do not exist. */
-export const partFaults = (site: SiteParts, group: string, view: SiteView): readonly OptionFault[] => {
+/** Parts that contradict each other, and groups and servers that do not exist. `own`: groups of web servers of the site itself. */
+export const partFaults = (site: SiteParts, own: readonly string[], view: SiteView): readonly OptionFault[] => {
   const { locations = {}, redirects: moved = {}, weights = {}, canary } = site
   const groups = [
     ...(canary === undefined ? [] : [{ path: ['canary', 'backend'], group: canary.backend }]),
@@ -119,7 +119,7 @@ export const partFaults = (site: SiteParts, group: string, view: SiteView): read
     ),
   ]
   const members = (name: string): readonly string[] => view.group(name).map((one) => one.name)
-  const all = [group, ...groups.map((one) => one.group)]
+  const all = [...new Set([...own, ...groups.map((one) => one.group)])]
   return [
     ...groups
       .filter((one) => members(one.group).length === 0)

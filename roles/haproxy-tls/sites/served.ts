@@ -16,14 +16,14 @@ export const serves = ({ sites }: Flow, names: readonly string[]): boolean =>
 const keyOf = ({ names }: ServedSite): string => names.join(' ')
 
 /** The site that answers for a host name. Exact names come before wildcards, and those before a site for all names. */
-export const siteFor = (name: string, served: readonly ServedSite[]): ServedSite | undefined =>
+export const siteFor = <S extends Pick<ServedSite, 'names'>>(name: string, served: readonly S[]): S | undefined =>
   served.find(({ names }) => names.includes(name)) ??
   served.find(({ names }) => isCovered(name, names)) ??
   served.find(({ names }) => names.length === 0)
 
 /** The request of a visitor that shows whether the site with this name works: an option of the balancer, or of the web server. */
 export const probeOf = (name: string, options: Options, served: readonly ServedSite[]): SiteProbe | undefined =>
-  options.sites.find(({ names }) => isCovered(name, names))?.probe ?? options.probe ?? siteFor(name, served)?.probe
+  siteFor(name, options.sites)?.probe ?? options.probe ?? siteFor(name, served)?.probe
 
 /** Names for health probes: one of each site that a certificate covers. */
 export const probedNames = ({ certificates, sites }: Options, served: readonly ServedSite[]): readonly string[] => {

@@ -111,9 +111,11 @@ describe('ports', () => {
     expect(declared(options).keys).toContain('sysctl:net.ipv4.ip_forward')
     expect(declared({}).keys).not.toContain('sysctl:net.ipv4.ip_forward')
     expect(declared(options).rules).toContain('fib daddr type local tcp dport 8443 dnat ip to 10.8.0.2:443')
-    expect(faults({ forwards: { a: { port: 1, from: ['anyone'], to: '127.0.0.1' } } })).toEqual([
-      'forwards.a.to: 127.0.0.1 is an address of the host itself',
-    ])
+    for (const to of ['127.0.0.1', '127.8.0.1', '::1', '0:0:0:0:0:0:0:1', '::', '::ffff:127.0.0.1', '::ffff:7f00:1'])
+      expect(faults({ forwards: { a: { port: 1, from: ['anyone'], to } } })).toEqual([
+        `forwards.a.to: ${to} is an address of the host itself`,
+      ])
+    expect(faults({ forwards: { a: { port: 1, from: ['anyone'], to: '2001:db8::1' } } })).toEqual([])
   })
 
   it('of sshd cannot be passed on', async () => {
@@ -222,10 +224,20 @@ describe('outgoing', () => {
     expect(rules).toContain('meta l4proto udp accept comment "udp (any)"')
   })
 
+  it('keeps the peers of similar names apart', () => {
+    const { rules } = declared(drop({ 'a-b': { to: ['192.0.2.1'] }, a_b: { to: ['192.0.2.2'] } }))
+    expect(rules).toMatch(/set out_a-b_4 .* elements = \{ 192\.0\.2\.1 /)
+    expect(rules).toMatch(/set out_a_b_4 .* elements = \{ 192\.0\.2\.2 /)
+  })
+
   it('refuses peers that do not exist, and peers without a policy', () => {
     expect(faults(drop({ a: { to: ['nobody'] }, b: { to: ['anyone', 'web'] } }))).toEqual([
       'outgoing.to.a.to.0: nobody is neither a network, a set nor a group with hosts',
       'outgoing.to.b.to.0: `anyone` includes all others',
+    ])
+    expect(faults(drop({ a: { to: ['smtp.example.org'] }, b: { to: ['10.0.0.0/33'] } }))).toEqual([
+      'outgoing.to.a.to.0: smtp.example.org is neither a network, a set nor a group with hosts',
+      'outgoing.to.b.to.0: 10.0.0.0/33 is neither a network, a set nor a group with hosts',
     ])
     expect(faults({ outgoing: { to: { a: { to: ['web'] } } } })).toEqual(['outgoing.to: to has no effect with `policy: accept`'])
   })

@@ -117,7 +117,7 @@ describe('the rules of a host', () => {
 
   it('name no set or counter like a keyword of nft', () => {
     const text = rulesOf(policy({ flows: [flow([LB], 'monitor'), flow('anyone', 'a-b c', 1)] }))
-    for (const [, name] of text.matchAll(/^ {2}(?:set|counter) (\S+) /gm)) expect(name).toMatch(/^(to|in|drop|ssh)_[a-z0-9_]+$/)
+    for (const [, name] of text.matchAll(/^ {2}(?:set|counter) (\S+) /gm)) expect(name).toMatch(/^(to|in|drop|ssh)_[a-z0-9_./-]+$/)
   })
 
   it('drop a single denied network, and have no part for options that are not set', () => {

@@ -227,6 +227,18 @@ describe('parts of a site', () => {
     [{ weights: { 'web-01': 0, 'web-02': 0 } }, 'weights: all web servers of group web have the weight 0'],
     [{ locations: { '/x': {} }, redirects: { '/x/**': '/y' } }, 'locations./x: /x is a part of the site and redirected as well'],
     [
+      { certificates, sites: [{ names: ['a.test'] }, { names: ['b.test'] }], weights: { x: 1 } },
+      'weights.x: x is no web server of this site',
+    ],
+    [
+      { certificates, sites: [{ names: ['a.test'] }, { names: ['b.test'] }], locations: { '/x': { backend: 'none' } } },
+      'locations./x.backend: group none has no hosts',
+    ],
+    [
+      { certificates, sites: [{ names: ['a.test'], locations: { '/x': {} } }], redirects: { '/x': '/y' } },
+      'sites.0.locations./x: /x is a part of the site and redirected as well',
+    ],
+    [
       { certificates, sites: [{ names: ['a.test'], redirect: 'https://a.test' }] },
       'sites.0.redirect: https://a.test is a name of the site itself',
     ],

@@ -226,6 +226,14 @@ describe('the expected response of a site', () => {
     expect(probes(options)).toEqual([['shop.test', path, status]])
   })
 
+  it.each([{ redirect: 'https://www.test' }, { probe: { path: '/any' } }])('is that of an exact name before a wildcard with %o', (wild) => {
+    const sites = [
+      { names: ['*.shop.test'], ...wild },
+      { names: ['eu.shop.test'], probe: { path: '/eu' } },
+    ]
+    expect(probes({ sites })).toEqual([['eu.shop.test', '/eu', 200]])
+  })
+
   it('is verified on the balancer, which is outside of the allowed networks', () => {
     const checks = haproxy.verify?.(contextOf({ sites: [{ names: ['shop.test'], maintenance: { allow: ['192.0.2.0/24'] } }] }, [SHOP]))
     expect(String(checks?.find(({ name }) => name.startsWith('shop.test'))?.script)).toContain("'^HTTP/1[.][01] (503) '")
