@@ -87,7 +87,7 @@ export const writeInPieces = (path: string, writing: Omit<Writing, 'onlyNew'>): 
   const { shown = path } = writing
   return reporting(shown, () => {
     const { folder, name } = openPlace(path, shown, writing)
-    const part = openPart(folder)
+    const part = openedIn(folder)
     return {
       write: (chunk) => reporting(shown, () => part.write(chunk)),
       finish: () => {
@@ -99,6 +99,16 @@ export const writeInPieces = (path: string, writing: Omit<Writing, 'onlyNew'>): 
       },
     }
   })
+}
+
+/** Like `openPart`, but closes the directory if that fails. */
+const openedIn = (folder: Folder): ReturnType<typeof openPart> => {
+  try {
+    return openPart(folder)
+  } catch (error) {
+    folder.close()
+    throw error
+  }
 }
 
 /** A new file with a random name in a directory. */
