@@ -32,7 +32,8 @@ export interface Application {
 export const application = (given: Application): readonly Resource[] => {
   const { name, keep, which } = given
   const { source } = given.app
-  const files = typeof source === 'string' && which === 'latest' ? given.files(source) : []
+  // Also for a rollback, because the packages of the runtime depend on them.
+  const files = typeof source === 'string' ? given.files(source) : []
   const paths = new Set(files.map(({ path }) => path))
   const app = withRuntime(given.app, (path) => typeof source !== 'string' || paths.has(path))
   const unit = applicationUnit(name)

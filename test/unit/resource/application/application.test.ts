@@ -109,8 +109,11 @@ describe('a runtime', () => {
     expect(packages(plain)).toEqual(['nodejs'])
     expect(specOf<BuildSpec>(plain, BUILD).command).toBe(undefined)
     expect(linesOf(plain)).toEqual(expect.arrayContaining(['ExecStart=/usr/bin/node .', 'Environment=NODE_ENV=production']))
-    const locked = declared({ runtime: 'node', source: 'app', port: 3000 }, { files: { 'package-lock.json': '{}' } })
+    const files = { 'package-lock.json': '{}' }
+    const locked = declared({ runtime: 'node', source: 'app', port: 3000 }, { files })
     expect(packages(locked)).toEqual(['nodejs', 'npm'])
+    // A rollback keeps the packages, which `--prune` would otherwise remove.
+    expect(packages(declared({ runtime: 'node', source: 'app', port: 3000 }, { files, which: 'previous' }))).toEqual(['nodejs', 'npm'])
     expect(specOf(locked, BUILD)).toMatchObject({ network: true, command: expect.stringContaining('npm ci') })
   })
 
