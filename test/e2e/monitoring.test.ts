@@ -186,9 +186,9 @@ describe('administrators', () => {
       'perl listens on 4444/tcp of lb-01, which no role declares',
     ])
     const [nginx = ''] = told.map(({ annotations }) => annotations.summary)
-    expect(chat.posted.filter(({ title }) => title === `CRITICAL: ${nginx}`)).toMatchObject([
-      { title_link: `https://${LB}:9443/#NginxDown` },
-    ])
+    await expect
+      .poll(() => chat.posted.filter(({ title }) => title === `CRITICAL: ${nginx}`))
+      .toMatchObject([{ title_link: `https://${LB}:9443/#NginxDown` }])
     // A run repairs managed resources and opens the page, and its own changes raise no alert.
     on('lb-01', 'systemctl stop stray')
     const inventory = readFileSync(join(project.root, 'inventory/site.yaml'), 'utf8')

@@ -1,4 +1,5 @@
-import { createServer, type IncomingHttpHeaders } from 'node:http'
+import type { IncomingHttpHeaders } from 'node:http'
+import { type Answer, type Arrived, recorder } from './recorder.ts'
 
 /** A request to an incident service or a chat, with its parsed body. */
 export interface Asked {
@@ -14,20 +15,18 @@ export interface Incidents {
 }
 
 export const incidents = async (address: string, port: number): Promise<Incidents> => {
-  const asked: Asked[] = []
-  const server = createServer((request, response) => {
-    let text = ''
-    request.on('data', (bytes: Buffer) => (text += bytes.toString()))
-    request.on('end', () => {
-      const path = request.url ?? ''
-      const body = JSON.parse(text) as Asked['body']
-      asked.push({ path, headers: request.headers, body })
-      const answer = path.startsWith('/bot') ? TELEGRAM : '{"status":"success","message":"refused"}'
-      response.writeHead(isRight({ path, headers: request.headers, body }) ? 202 : 400).end(answer)
-    })
-  })
-  await new Promise<void>((resolve, reject) => server.on('error', reject).listen(port, address, resolve))
-  return { asked, close: () => server.close() }
+  const { records: asked, close } = await recorder<Asked>({ module: import.meta.url, address, port })
+  return { asked, close }
+}
+
+/** Records every request, and refuses those in any other form. */
+export const answer = ({ path, headers, body: text }: Arrived): Answer<Asked> => {
+  const asked: Asked = { path, headers, body: JSON.parse(text) as Asked['body'] }
+  return {
+    status: isRight(asked) ? 202 : 400,
+    text: path.startsWith('/bot') ? TELEGRAM : '{"status":"success","message":"refused"}',
+    records: [asked],
+  }
 }
 
 /** Keys and paths of the accounts of the tests. */

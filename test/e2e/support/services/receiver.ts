@@ -1,5 +1,5 @@
-import { createServer, type Server } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { type Answer, type Arrived, recorder } from './recorder.ts'
 
 /** An alert as Alertmanager sends it. */
 export interface Told {
@@ -18,17 +18,14 @@ export interface Receiver {
   close(): void
 }
 
+/** The alerts of a request. */
+export const answer = ({ body, at }: Arrived): Answer<Told> => ({
+  status: 200,
+  records: (JSON.parse(body) as { alerts: Omit<Told, 'at'>[] }).alerts.map((alert) => ({ ...alert, at })),
+})
+
 export const receiver = async (address: string, port: number): Promise<Receiver> => {
-  const told: Told[] = []
-  const server: Server = createServer((request, response) => {
-    let body = ''
-    request.on('data', (bytes: Buffer) => (body += bytes.toString()))
-    request.on('end', () => {
-      told.push(...(JSON.parse(body) as { alerts: Omit<Told, 'at'>[] }).alerts.map((alert) => ({ ...alert, at: Date.now() })))
-      response.end()
-    })
-  })
-  await new Promise<void>((resolve, reject) => server.on('error', reject).listen(port, address, resolve))
+  const { records: told, close } = await recorder<Told>({ module: import.meta.url, address, port })
   return {
     told,
     await: async (since, status, alertname, host, seconds) => {
@@ -43,6 +40,6 @@ export const receiver = async (address: string, port: number): Promise<Receiver>
         await sleep(200)
       }
     },
-    close: () => server.close(),
+    close,
   }
 }

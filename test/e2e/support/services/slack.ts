@@ -1,4 +1,4 @@
-import { createServer } from 'node:https'
+import { type Answer, type Arrived, recorder } from './recorder.ts'
 
 /** A message posted to a channel. */
 export interface Posted {
@@ -13,34 +13,28 @@ export interface Slack {
   close(): void
 }
 
+interface Channel {
+  readonly path: string
+  readonly channel: string
+}
+
 export const slack = async (
   address: string,
   port: number,
-  { path, channel, ...pair }: { readonly path: string; readonly channel: string; readonly cert: string; readonly key: string },
+  { path, channel, ...pair }: Channel & { readonly cert: string; readonly key: string },
 ): Promise<Slack> => {
-  const posted: Posted[] = []
-  const answer = (
-    method: string | undefined,
-    url: string | undefined,
-    type: string | undefined,
-    body: string,
-  ): readonly [number, string] => {
-    if (url !== path) return [403, 'invalid_token']
-    if (method !== 'POST' || !type?.startsWith('application/json')) return [400, 'invalid_payload']
-    const said = JSON.parse(body) as { channel?: string; attachments?: (Posted & { fallback?: string })[] }
-    if (said.channel !== channel) return [404, 'channel_not_found']
-    if (!said.attachments?.every(({ title, text, fallback }) => title !== '' && text !== '' && fallback !== '')) return [400, 'no_text']
-    posted.push(...said.attachments)
-    return [200, 'ok']
-  }
-  const server = createServer(pair, (request, response) => {
-    let body = ''
-    request.on('data', (bytes: Buffer) => (body += bytes.toString()))
-    request.on('end', () => {
-      const [status, words] = answer(request.method, request.url, request.headers['content-type'], body)
-      response.writeHead(status, { 'content-type': 'text/html' }).end(words)
-    })
-  })
-  await new Promise<void>((resolve, reject) => server.on('error', reject).listen(port, address, resolve))
-  return { posted, close: () => server.close() }
+  const { records: posted, close } = await recorder<Posted>({ module: import.meta.url, address, port, pair, context: { path, channel } })
+  return { posted, close }
+}
+
+/** The messages of a request, or the refusal of one in any other form. */
+export const answer = ({ method, path, headers, body }: Arrived, { path: own, channel }: Channel): Answer<Posted> => {
+  const refused = (status: number, text: string): Answer<Posted> => ({ status, text, records: [] })
+  if (path !== own) return refused(403, 'invalid_token')
+  if (method !== 'POST' || !headers['content-type']?.startsWith('application/json')) return refused(400, 'invalid_payload')
+  const said = JSON.parse(body) as { channel?: string; attachments?: (Posted & { fallback?: string })[] }
+  if (said.channel !== channel) return refused(404, 'channel_not_found')
+  if (!said.attachments?.every(({ title, text, fallback }) => title !== '' && text !== '' && fallback !== ''))
+    return refused(400, 'no_text')
+  return { status: 200, text: 'ok', records: said.attachments }
 }
