@@ -9,6 +9,7 @@ import { loadCases } from './load.ts'
 import { metaCases } from './meta.ts'
 import { securityCases } from './security.ts'
 import { trafficCases } from './traffic.ts'
+import { watchCases } from './watch.ts'
 import { webCases } from './web.ts'
 
 /** The cases of all alerts. */
@@ -23,4 +24,5 @@ export const alertCases = (options: Options): AlertCases => ({
   ...certificateCases,
   ...securityCases,
   ...checkCases,
+  ...watchCases,
 })

@@ -13,6 +13,7 @@ import type { Alert, Numbers, Rule } from './rule.ts'
 import { RUNBOOKS } from './runbooks.ts'
 import { securityAlerts } from './security.ts'
 import { trafficAlerts, trafficRecords } from './traffic.ts'
+import { watchAlerts } from './watch.ts'
 import { webAlerts, webRecords } from './web.ts'
 
 const numbersOf = ({ interval_seconds: interval, checks_seconds: checks, limits }: Options, members: number): Numbers => ({
@@ -44,6 +45,7 @@ export const rulesOf = (options: Options, members: number): Readonly<Record<stri
     backups: backupAlerts(numbers),
     certificates: certificateAlerts(numbers),
     security: securityAlerts(numbers),
+    watch: watchAlerts(),
     checks: checkAlerts(),
     ...(options.rules.length === 0 ? {} : { own: ownAlerts(options.rules) }),
     history: alertRecords(),

@@ -9,6 +9,12 @@ export const RUNBOOKS: Readonly<Record<string, string>> = {
     'A check of the option `checks` fails. `journalctl -u provision-check-NAME -n 20` on the host shows what it printed to stderr, and `systemctl start provision-check-NAME` runs it again.',
   CheckStale:
     'A check of the option `checks` has not run in time. Run `systemctl status provision-check-NAME.timer provision-check-NAME.service` on the host. The account of the option `user` must exist there.',
+  HostDiffers:
+    'A dry run of the watch would change this host: somebody changed it by hand, or the project has changes that were not applied. `provision run --dry-run --limit HOST` shows the difference. If it is intended, write it into the inventory; otherwise `provision run --limit HOST` corrects it. The alert ends at the next comparison: `provision schedule watch` makes one now.',
+  WatchIncomplete:
+    'The watch could not compare this host with the playbook. `provision schedule status` on the machine of the watch shows the reason. `provision run --dry-run --limit HOST` shows it too.',
+  WatchStale:
+    'The hosts have not been compared with the playbook in time. Run `provision schedule status` in the project, on the machine of the watch. If the watch was removed there, delete its file in `/var/lib/provision-metrics/watch` on the monitoring servers.',
   TargetDown:
     'An exporter outside the site cannot be read. Request its address from the monitoring server with `curl`, and compare its password or token with the option `targets`.',
   RemoteWriteBehind:
