@@ -71,19 +71,25 @@ export const renewal = async (
 
 /** Creates missing keys, and encrypts the identities of renewal and the used secrets for the age key. Returns the public SSH key. */
 export const createKeys = async (renewer: Renewer, secretsPath: string | undefined, context: CommandContext): Promise<string> => {
-  const options = { mode: 0o600, directory: PRIVATE }
-  if (!existsSync(renewer.sshKey)) {
-    const { privateKey, publicKey } = await newKey(renewer.name)
-    writeWhole(`${renewer.sshKey}.pub`, `${publicKey}\n`, { mode: 0o644, directory: PRIVATE })
-    writeWhole(renewer.sshKey, privateKey, options)
-  }
-  if (!existsSync(renewer.ageKey)) writeWhole(renewer.ageKey, `${(await generateIdentity()).reveal()}\n`, options)
+  const sshPublic = await createSshKey(renewer)
+  if (!existsSync(renewer.ageKey))
+    writeWhole(renewer.ageKey, `${(await generateIdentity()).reveal()}\n`, { mode: 0o600, directory: PRIVATE })
   const recipient = await recipientIn(renewer.ageKey)
   const before = changeable(secretsOfRenewer(context.directory, recipient), context, secretsPath)
   await withSecrets([...new Set([...before, secretsPath ?? []].flat())], context, (secrets) =>
     setRenewer(context.directory, context.env, recipient, { permitted: true, secrets }),
   )
-  return readFileSync(`${renewer.sshKey}.pub`, 'utf8').trim()
+  return sshPublic
+}
+
+/** Creates the SSH key of a scheduled job if it is missing. Returns its public part. */
+export const createSshKey = async ({ name, sshKey }: Pick<Renewer, 'name' | 'sshKey'>): Promise<string> => {
+  if (!existsSync(sshKey)) {
+    const { privateKey, publicKey } = await newKey(name)
+    writeWhole(`${sshKey}.pub`, `${publicKey}\n`, { mode: 0o644, directory: PRIVATE })
+    writeWhole(sshKey, privateKey, { mode: 0o600, directory: PRIVATE })
+  }
+  return readFileSync(`${sshKey}.pub`, 'utf8').trim()
 }
 
 /** Deletes the keys, and encrypts the identities without them. */

@@ -1,24 +1,36 @@
-import { spawnSync } from 'node:child_process'
-import { existsSync, realpathSync, rmSync } from 'node:fs'
+import { realpathSync } from 'node:fs'
 import { join } from 'node:path'
-import { writeWhole } from '../disk/write.ts'
-import { Problem } from '../problem.ts'
-import { words } from '../report/text.ts'
 import { recipes } from '../schedule/recipes.ts'
-import { ACCOUNT, type Missing } from '../schedule/renewal.ts'
-import { readProperties, SERVICE_PROPERTIES, statusOf, TIMER_PROPERTIES } from '../schedule/status.ts'
-import { type Job, serviceText, timerText } from '../schedule/units.ts'
+import { ACCOUNT } from '../schedule/renewal.ts'
+import { type Job, RENEWAL } from '../schedule/units.ts'
+import { DEFAULT_INTERVAL, INTERVALS } from '../schedule/watch.ts'
 import { list, suggestion } from '../site/source/suggest.ts'
-import { type Arguments, type CommandContext, type CommandResult, defineCommand } from './command.ts'
+import { type Arguments, type CommandContext, type CommandResult, defineCommand, type Options } from './command.ts'
 import { inventoryOption } from './options.ts'
 import { usageError } from './parse.ts'
-import { configHome, createKeys, deleteKeys, type Renewer, renewal, renewerOf } from './renewer.ts'
+import { createKeys, deleteKeys, type Renewer, renewal, renewerOf } from './renewer.ts'
+import { accountInstructions, userName } from './schedule/instructions.ts'
+import { installJob, jobStatus, journalOf, removeJob, systemdOf, textsOf } from './schedule/systemd.ts'
+import { installWatch, removeWatch, watchOnce } from './schedule/watch.ts'
+import { watcherOf } from './schedule/watcher.ts'
 
-type Given = Arguments<typeof inventoryOption>
+const options = {
+  ...inventoryOption,
+  watch: { type: 'boolean', help: 'with install: compare the hosts with the playbook; with remove: remove only this' },
+  every: {
+    type: 'string',
+    value: 'HOURS',
+    choices: INTERVALS,
+    help: `with --watch: hours between two comparisons (default: ${DEFAULT_INTERVAL})`,
+  },
+} as const satisfies Options
+
+type Given = Arguments<typeof options>
 type Action = (given: Given, context: CommandContext) => Promise<CommandResult>
 
 const actions: Readonly<Record<string, Action>> = {
   install: async (given, context) => {
+    if (given.values.watch) return installWatch(projectFiles(given), hoursOf(given), context)
     const { env, directory: root, out } = context
     const systemd = systemdOf(env)
     const { run, pattern, secretsPath, missingAccount } = await renewal(projectFiles(given), context)
@@ -29,17 +41,15 @@ const actions: Readonly<Record<string, Action>> = {
       command: [process.execPath, realpathSync(process.argv[1] ?? ''), ...run, '--key', renewer.sshKey],
       environment: { HOME: env.HOME ?? '/', PROVISION_AGE_KEY_FILE: renewer.ageKey },
       environmentFile: join(renewer.directory, 'environment'),
+      purpose: RENEWAL,
     }
-    const texts = { service: serviceText(job), timer: timerText(job) }
+    const texts = textsOf(job)
     const publicKey = await createKeys(renewer, secretsPath, context)
-    for (const [suffix, text] of Object.entries(texts))
-      writeWhole(join(systemd.directory, `${job.name}.${suffix}`), text, { mode: 0o644, directory: 0o755 })
-    systemd.require('daemon-reload')
-    systemd.require('enable', '--now', `${job.name}.timer`)
+    installJob(systemd, job, texts)
     out(`${job.name}.timer renews the certificates of ${pattern} twice a day, as user ${userName(env)}.\n`)
     out(secretsStatement(renewer, secretsPath))
     if (!systemd.isForAll) out('To let it run while you are logged out: loginctl enable-linger\n')
-    out(accountInstructions(missingAccount(publicKey), pattern))
+    out(accountInstructions(missingAccount(publicKey), { pattern, account: ACCOUNT }))
     return 0
   },
 
@@ -54,99 +64,82 @@ const actions: Readonly<Record<string, Action>> = {
       `\nThe keys are ${renewer.sshKey} and ${renewer.ageKey}.\nStore them as secrets where the run is scheduled, and commit identities/.\n`,
     )
     out(secretsStatement(renewer, secretsPath))
-    out(accountInstructions(missingAccount(publicKey), pattern))
+    out(accountInstructions(missingAccount(publicKey), { pattern, account: ACCOUNT }))
     return 0
   },
+
+  watch: async (given, context) => watchOnce(projectFiles(given), hoursOf(given), context),
 
   status: async (_, context) => {
     const { out, view } = context
     const systemd = systemdOf(context.env)
-    const { name } = renewerOf(context)
-    const show = (unit: string, properties: string) => readProperties(systemd.query('show', `--property=${properties}`, unit))
-    const status = statusOf({ service: show(`${name}.service`, SERVICE_PROPERTIES), timer: show(`${name}.timer`, TIMER_PROPERTIES) })
-    out(`${[view.paint.bold(name), ...status.lines].join('\n')}\n`)
-    if (status.failed) {
-      const journal = [...(systemd.isForAll ? [] : ['--user']), '--unit', `${name}.service`, '--lines=20', '--no-pager', '--output=cat']
-      out(`\n${words(spawnSync('journalctl', journal, { encoding: 'utf8' }).stdout ?? '')}`)
+    const jobs = [renewerOf(context).name, watcherOf(context).name].map((name) => ({ name, ...jobStatus(systemd, name) }))
+    const installed = jobs.filter((job) => job.installed)
+    if (installed.length === 0) out('nothing is scheduled for this project\n')
+    for (const { name, lines, failed } of installed) {
+      out(`${[view.paint.bold(name), ...lines].join('\n')}\n`)
+      if (failed) out(`\n${journalOf(systemd, name)}`)
     }
-    return status.installed && !status.failed ? 0 : 1
+    return installed.length > 0 && !installed.some(({ failed }) => failed) ? 0 : 1
   },
 
-  remove: async (_, context) => {
-    const systemd = systemdOf(context.env)
-    const renewer: Renewer = renewerOf(context)
-    systemd.query('disable', '--now', `${renewer.name}.timer`)
-    for (const suffix of ['service', 'timer']) rmSync(join(systemd.directory, `${renewer.name}.${suffix}`), { force: true })
-    systemd.require('daemon-reload')
-    await deleteKeys(renewer, context)
-    context.out(
-      `The schedule is removed. To delete its account, replace its entry in the inventory with { name: ${ACCOUNT}, state: absent }.\n`,
-    )
-    return 0
+  remove: async ({ values }, context) => {
+    if (!values.watch) await removeRenewal(context)
+    return removeWatch(context, values.watch ?? false)
   },
 }
 
-/** `provision schedule`: renews certificates automatically. */
+const removeRenewal = async (context: CommandContext): Promise<void> => {
+  const renewer: Renewer = renewerOf(context)
+  removeJob(systemdOf(context.env), renewer.name)
+  await deleteKeys(renewer, context)
+  context.out(
+    `The schedule is removed. To delete its account, replace its entry in the inventory with { name: ${ACCOUNT}, state: absent }.\n`,
+  )
+}
+
+/** `provision schedule`: renews certificates and compares hosts with the playbook automatically. */
 export const command = defineCommand({
-  usage: ['schedule install | print [PLAYBOOK...] [OPTIONS]', 'schedule status | remove'],
-  options: inventoryOption,
+  usage: [
+    'schedule install | print [PLAYBOOK...] [OPTIONS]',
+    'schedule install --watch [PLAYBOOK...] [OPTIONS]',
+    'schedule watch [PLAYBOOK...] [OPTIONS]',
+    'schedule status | remove [--watch]',
+  ],
+  options,
   notes: [
     '`install` creates a systemd timer on this machine that renews certificates twice a day. `print` shows the same for cron and CI.',
     `Both create two keys. The SSH key logs in as ${ACCOUNT}, on the load balancers only. The age key decrypts only the ACME account and the edge authority in identities/, and secrets.yaml if the inventory uses it.`,
-    '`status` shows the last and the next run. `remove` deletes the timer and its keys.',
+    '`install --watch` creates a timer that makes a dry run every few hours and writes the result to the monitoring servers, which raise an alert. `watch` does so once.',
+    '`status` shows the last and the next run. `remove` deletes the timers, their keys and the result of the watch.',
   ],
   run: async (given, context) => {
     const [name] = given.positionals
     const names = Object.keys(actions)
     const action = name !== undefined && Object.hasOwn(actions, name) ? actions[name] : undefined
-    if (action !== undefined) return action(given, context)
+    if (action !== undefined) {
+      refuseUnused(name ?? '', given.values)
+      return action(given, context)
+    }
     throw name === undefined
       ? usageError('schedule', 'no subcommand is given', `write one of: ${list(names)}`)
       : usageError('schedule', `unknown subcommand ${name}`, suggestion(name, names, 'use a subcommand of schedule'))
   },
 })
 
-const projectFiles = ({ positionals: [, ...playbooks], values }: Given) => ({ playbooks, inventory: values.inventory })
+/** Throws a `Problem` for an option that the subcommand would ignore. */
+const refuseUnused = (name: string, { watch, every }: Given['values']): void => {
+  if (watch && !['install', 'remove'].includes(name))
+    throw usageError('schedule', `--watch does not apply to ${name}`, 'use it with install or remove')
+  if (every !== undefined && name !== 'watch' && !(name === 'install' && watch))
+    throw usageError('schedule', `--every does not apply to ${name}`, 'use it with install --watch')
+}
 
-const userName = (env: CommandContext['env']): string => env.USER || (process.getuid?.() === 0 ? 'root' : 'this user')
+const hoursOf = ({ values }: Given): number => Number(values.every ?? DEFAULT_INTERVAL)
+
+const projectFiles = ({ positionals: [, ...playbooks], values }: Given) => ({ playbooks, inventory: values.inventory })
 
 const secretsStatement = ({ ageKey }: Renewer, path: string | undefined): string =>
   path === undefined
     ? ''
     : `The inventory uses ${path}, so ${ageKey} decrypts every secret in it. Commit the file: it is encrypted for this key now.\n`
-
-const accountInstructions = (missing: Missing | undefined, pattern: string): string => {
-  if (missing === undefined) return 'The inventory already contains its account.\n'
-  const run = `then run\nprovision run --role base --limit ${pattern}\n\n`
-  if (missing.do === 'replace') return `\nThe inventory has another entry of ${ACCOUNT}. Replace it with this one, ${run}${missing.entry}\n`
-  const repeats = 'The list replaces that of outer groups, so it repeats their entries. Change such an entry in both places later.\n'
-  return `\nTo create its account, add these lines to the inventory, ${run}${missing.lines}${missing.repeats ? `\n${repeats}` : ''}`
-}
-
-/** Returns the systemd manager of this machine for root, or that of the user. */
-const systemdOf = (env: CommandContext['env']) => {
-  const isForAll = process.getuid?.() === 0
-  const scope = isForAll ? [] : ['--user']
-  const call = (...words: readonly string[]) => spawnSync('systemctl', [...scope, ...words], { encoding: 'utf8' })
-  const useCron = 'use cron or CI instead: provision schedule print'
-  if (!existsSync('/run/systemd/system')) throw usageError('schedule', 'this machine does not run systemd', useCron)
-  if (!isForAll && call('show-environment').status !== 0)
-    throw usageError('schedule', 'the systemd user manager does not answer (systemctl --user)', `run the command as root, or ${useCron}`)
-  return {
-    isForAll,
-    directory: isForAll ? '/etc/systemd/system' : join(configHome(env), 'systemd', 'user'),
-    query: (...words: readonly string[]): string => call(...words).stdout ?? '',
-    require: (...words: readonly string[]): void => {
-      const { status, stderr } = call(...words)
-      if (status === 0) return
-      const what = `systemctl ${words.join(' ')} failed`
-      throw new Problem({
-        class: 'task',
-        where: { command: 'provision schedule' },
-        what,
-        why: stderr.trim(),
-        fix: `correct the cause, then run systemctl ${words.join(' ')}`,
-      })
-    },
-  }
-}

@@ -8,8 +8,8 @@ export const ROLE = 'haproxy-tls'
 export const ACCOUNT = 'provision-renewal'
 
 /** Returns the name of a project's units. The digest distinguishes projects of the same name. */
-export const nameOf = (root: string): string =>
-  `provision-renew-${basename(root).replaceAll(/[^A-Za-z0-9_-]+/g, '-') || 'project'}-${createHash('sha256').update(root).digest('hex').slice(0, 6)}`
+export const nameOf = (root: string, prefix = 'provision-renew'): string =>
+  `${prefix}-${basename(root).replaceAll(/[^A-Za-z0-9_-]+/g, '-') || 'project'}-${createHash('sha256').update(root).digest('hex').slice(0, 6)}`
 
 /** Returns the arguments of a run that only renews certificates, without `--key`. */
 export const renewingRun = (playbooks: readonly string[], inventory: string | undefined, limit: string): readonly string[] => [
@@ -24,8 +24,8 @@ export const patternFor = (hosts: readonly string[], groups: ReadonlyMap<string,
   return [...groups].find(([name, members]) => name !== 'all' && members.toSorted().join() === names)?.[0] ?? hosts.join(',')
 }
 
-/** The load balancers: their pattern, and the written options of role base of each; undefined without the role. */
-export interface Balancers {
+/** The hosts of a scheduled job: their pattern, and the written options of role base of each; undefined without the role. */
+export interface JobHosts {
   readonly pattern: string
   readonly hosts: ReadonlyMap<string, unknown>
 }
@@ -36,12 +36,13 @@ export type Missing =
   | { readonly do: 'replace'; readonly entry: string }
 
 /**
- * Returns what the inventory needs for the account on the load balancers only; undefined if it has it. The lines use the additive list,
+ * Returns what the inventory needs for the account on these hosts only; undefined if it has it. The lines use the additive list,
  * because a copy of `administrators` would keep people whom the outer list does not have any more.
  */
-export const missingAccount = ({ pattern, hosts }: Balancers, publicKey: string): Missing | undefined => {
-  const mine = { name: ACCOUNT, keys: [publicKey] }
-  const listed = (options: unknown) => [...entriesOf(options, 'administrators'), ...entriesOf(options, MORE)].filter(isAccount)
+export const missingAccount = ({ pattern, hosts }: JobHosts, publicKey: string, account = ACCOUNT): Missing | undefined => {
+  const mine = { name: account, keys: [publicKey] }
+  const listed = (options: unknown) =>
+    [...entriesOf(options, 'administrators'), ...entriesOf(options, MORE)].filter(({ name }) => name === account)
   const without = [...hosts].filter(([, options]) => listed(options).length === 0)
   const entries = [...hosts.values()].flatMap(listed)
   if (entries.some(({ keys, state }) => state === 'absent' || !Array.isArray(keys) || !keys.includes(publicKey)))
@@ -50,13 +51,22 @@ export const missingAccount = ({ pattern, hosts }: Balancers, publicKey: string)
   const repeated = new Set(without.flatMap(([, options]) => entriesOf(options, MORE).map((entry) => JSON.stringify(entry))))
   const isGroup = without.length === hosts.size && !pattern.split(',').every((name) => hosts.has(name))
   const names = isGroup ? [pattern] : without.map(([name]) => name)
-  const list = [...repeated, JSON.stringify(mine)].map((entry) => `          - ${entry}\n`).join('')
+  const listAt = (indent: string): string =>
+    [`vars:`, `  base:`, `    ${MORE}:`, ...[...repeated, JSON.stringify(mine)].map((entry) => `      - ${entry}`)]
+      .map((line) => `${indent}${line}\n`)
+      .join('')
   return {
     do: 'add',
-    lines: `${isGroup ? 'groups' : 'hosts'}:\n${names.map((name) => `  ${name}:\n    vars:\n      base:\n        ${MORE}:\n${list}`).join('')}`,
+    lines:
+      isGroup && pattern === ALL
+        ? listAt('')
+        : `${isGroup ? 'groups' : 'hosts'}:\n${names.map((name) => `  ${name}:\n${listAt('    ')}`).join('')}`,
     repeats: repeated.size > 0,
   }
 }
+
+/** The pattern of all hosts. Their variables are at the top of the inventory. */
+export const ALL = 'all'
 
 const MORE = 'more_administrators'
 
@@ -65,8 +75,6 @@ interface Entry {
   readonly keys?: unknown
   readonly state?: unknown
 }
-
-const isAccount = ({ name }: Entry): boolean => name === ACCOUNT
 
 const entriesOf = (options: unknown, list: 'administrators' | typeof MORE): readonly Entry[] => {
   const entries = (options as Readonly<Record<string, unknown>> | undefined)?.[list]

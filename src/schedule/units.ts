@@ -12,15 +12,33 @@ export interface Job {
   readonly environment: Readonly<Record<string, string>>
   /** Optional file with environment variables that the inventory refers to. */
   readonly environmentFile: string
+  readonly purpose: Purpose
+}
+
+/** What a job does, when, and with which rights. */
+export interface Purpose {
+  /** The description of the units, before the project's directory. */
+  readonly summary: string
+  /** Lines of the timer. */
+  readonly times: readonly string[]
+  /** Lines of the service, after those of every job. */
+  readonly limits: readonly string[]
+}
+
+/** Twice a day at a random time, and after a missed run. */
+export const RENEWAL: Purpose = {
+  summary: 'Renews the certificates of',
+  times: ['OnCalendar=*-*-* 04,16:00:00', 'RandomizedDelaySec=4h', 'Persistent=true'],
+  limits: ['NoNewPrivileges=yes'],
 }
 
 /**
  * Returns the service unit. Throws a `Problem` if a value contains a line break or another control character: systemd.syntax(7) cannot
  * express one in a path, and it would start another directive.
  */
-export const serviceText = ({ root, command, environment, environmentFile }: Job): string => `# Written by provision schedule.
+export const serviceText = ({ root, command, environment, environmentFile, purpose }: Job): string => `# Written by provision schedule.
 [Unit]
-Description=${description(root)}
+Description=${description(purpose, root)}
 Wants=network-online.target
 After=network-online.target
 
@@ -32,19 +50,16 @@ ${Object.entries(environment)
   .join('')}EnvironmentFile=-${pattern(environmentFile)}
 ExecStart=${commandOf(command)}
 TimeoutStartSec=1h
-NoNewPrivileges=yes
 UMask=0077
-`
+${purpose.limits.map((line) => `${line}\n`).join('')}`
 
-/** Returns the timer unit: twice a day at a random time, and after a missed run. */
-export const timerText = ({ root }: Job): string => `# Written by provision schedule.
+/** Returns the timer unit. */
+export const timerText = ({ root, purpose }: Pick<Job, 'root' | 'purpose'>): string => `# Written by provision schedule.
 [Unit]
-Description=${description(root)}
+Description=${description(purpose, root)}
 
 [Timer]
-OnCalendar=*-*-* 04,16:00:00
-RandomizedDelaySec=4h
-Persistent=true
+${purpose.times.join('\n')}
 
 [Install]
 WantedBy=timers.target
@@ -53,7 +68,7 @@ WantedBy=timers.target
 const specifiers = (text: string): string => inOneLine(text).replaceAll('%', '%%')
 
 /** Returns the description of the units. It must not end in a backslash, which would continue the line. */
-const description = (root: string): string => `Renews the certificates of ${showHidden(specifiers(root))} (provision)`
+const description = ({ summary }: Purpose, root: string): string => `${summary} ${showHidden(specifiers(root))} (provision)`
 
 /** Returns a directory for systemd, which drops blanks and a backslash at its end. A final `/.` protects them. */
 const path = (directory: string): string => `${specifiers(directory)}${/[\s\\]$/.test(directory) ? '/.' : ''}`

@@ -216,6 +216,24 @@ describe('administrators', () => {
     await expect.poll(() => chat.posted.map(({ title }) => title), { timeout: 30_000 }).toContain(`RESOLVED: ${nginx}`)
   })
 
+  it('get one alert for a host that was changed by hand, and its end after the next comparison', async () => {
+    const watch = async () => {
+      const { status, stdout, stderr } = await project.provisionBeside('schedule', 'watch')
+      expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+      return stdout
+    }
+    const begun = Date.now()
+    on('web-01', 'chmod 600 /etc/nginx/nginx.conf')
+    expect(await watch()).toBe('web-01: update file:/etc/nginx/nginx.conf\n3 hosts compared, 1 difference\n')
+    const { annotations } = await hook.await(begun, 'firing', 'HostDiffers', 'web-01', 60)
+    expect(annotations.summary).toBe('web-01 differs from the playbook (resources: 1): update file:/etc/nginx/nginx.conf')
+    on('web-01', 'chmod 644 /etc/nginx/nginx.conf')
+    const mended = Date.now()
+    expect(await watch()).toBe('3 hosts compared, 0 differences\n')
+    await hook.await(mended, 'resolved', 'HostDiffers', 'web-01', 60)
+    expect(hook.told.filter(({ status, labels }) => status === 'firing' && labels.alertname === 'HostDiffers')).toHaveLength(1)
+  })
+
   it('silence alerts on the dashboard if they are in `may_silence`, from its own page', async () => {
     const own = { origin: `https://${LB}:9443`, host: `${LB}:9443`, 'content-type': 'application/json' }
     const time = (minutes: number) => new Date(Date.now() + minutes * 60_000).toISOString()

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { type Job, serviceText, timerText } from '../../src/schedule/units.ts'
+import { type Job, RENEWAL, serviceText, timerText } from '../../src/schedule/units.ts'
 import { quote } from '../../src/shell/quote.ts'
 import { type TestHost, testHost } from './support/test-host.ts'
 
@@ -44,6 +44,7 @@ it.each(WORDS)('%j as the name of the project, an argument and a value', async (
     command: [program, out, word, 'end'],
     environment: { PROBE: word },
     environmentFile: `${root}/environment`,
+    purpose: RENEWAL,
   }
   const files = `mkdir -p ${quote(root)} && cat >${quote(program)} && chmod 755 ${quote(program)} && echo FROM_FILE=read >${quote(job.environmentFile)}`
   await put(files, PROBE)

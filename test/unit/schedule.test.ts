@@ -7,7 +7,7 @@ import { parse } from 'yaml'
 import { recipes } from '../../src/schedule/recipes.ts'
 import { missingAccount, nameOf, patternFor, renewingRun } from '../../src/schedule/renewal.ts'
 import { readProperties, statusOf } from '../../src/schedule/status.ts'
-import { serviceText, timerText } from '../../src/schedule/units.ts'
+import { RENEWAL, serviceText, timerText } from '../../src/schedule/units.ts'
 import { parseYaml } from '../../src/site/yaml/yaml.ts'
 
 const job = {
@@ -16,6 +16,7 @@ const job = {
   command: ['/usr/bin/node', '/opt/provision.js', 'run', '--limit', 'lb $1', '--key', '/k/id "1"'],
   environment: { HOME: '/home/ann', PROVISION_AGE_KEY_FILE: '/k/age.txt' },
   environmentFile: '/k/environment',
+  purpose: RENEWAL,
 }
 
 describe('the scheduled run', () => {

@@ -33,6 +33,8 @@ export interface Session {
   readonly own: OwnAnswers
   /** The host's records of the resources that provision owns there. */
   readonly owned: OwnedRecords
+  /** A warning that another run is changing the host; undefined if none is under way, and in a run, which has the lock. */
+  readonly underWay: string | undefined
 }
 
 export interface OpenOptions {
@@ -93,8 +95,8 @@ export const openSession = async (target: Target, { listen, signal, lock, wait, 
     })
     if (answer.code !== 0) throw unanswered(host, answer)
     const { before: output, own } = read(answer.stdout.toString())
-    for (const what of [clockFault(output, asked, Date.now()), underWay(output)])
-      if (what !== undefined) listen({ type: 'warning', host, what })
+    const held = underWay(output)
+    for (const what of [clockFault(output, asked, Date.now()), held]) if (what !== undefined) listen({ type: 'warning', host, what })
     return {
       host,
       target,
@@ -103,6 +105,7 @@ export const openSession = async (target: Target, { listen, signal, lock, wait, 
       facts: readFacts(host, output, shell.sshConnection),
       own,
       owned: readOwned(host, output),
+      underWay: held,
     }
   } catch (error) {
     await shell.close().catch(() => undefined)

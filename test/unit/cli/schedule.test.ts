@@ -4,6 +4,7 @@ import { expect, test } from 'vitest'
 import { createKeys, deleteKeys, renewerOf } from '../../../src/cli/renewer.ts'
 import { command as schedule } from '../../../src/cli/schedule.ts'
 import { command as secrets } from '../../../src/cli/secrets.ts'
+import { newKey } from '../../../src/host/ssh/new-key.ts'
 import { encrypt } from '../../../src/keystore/age.ts'
 import { ensureAgeKey } from '../../../src/keystore/age-key.ts'
 import { readProject, readSecrets } from '../../../src/site/read.ts'
@@ -160,4 +161,20 @@ test('the file of secrets in use may be outside of the project', async () => {
   await createKeys(renewer, path, context)
   expect(context.output.err).toBe('')
   expect((await readSecrets({ root, path, env: { HOME: root, PROVISION_AGE_KEY_FILE: renewer.ageKey } }))?.reveal()).toBe('other: x\n')
+})
+
+test.each([
+  [['print'], { watch: true }, '--watch does not apply to print'],
+  [['watch'], { watch: true }, '--watch does not apply to watch'],
+  [['install'], { every: '2' }, '--every does not apply to install'],
+  [['status'], { every: '2' }, '--every does not apply to status'],
+  [['watch'], {}, 'the playbook has no monitoring server'],
+] as const)('schedule %j with %j is refused', async (positionals, values, what) => {
+  const { context, root } = await site('in the clear')
+  const key = join(root, 'id')
+  writeFileSync(key, (await newKey('test')).privateKey, { mode: 0o600 })
+  const inventory = join(root, 'inventory/site.yaml')
+  writeFileSync(inventory, readFileSync(inventory, 'utf8').replace('vars: {', 'vars: { key: id,'))
+  const given = { positionals, rest: [], values: values as never }
+  await expect(schedule.run(given, context)).rejects.toMatchObject({ class: 'input', what: expect.stringContaining(what) })
 })
