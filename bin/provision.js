@@ -1,5 +1,5 @@
 #!/bin/sh
-':' //; d=$(readlink -f "$0"); r="${d%/bin/provision.js}"; for n in "$r/node_modules/.bin/node" "${r%/node_modules/provision}/node_modules/.bin/node" node; do [ -x "$n" ] && break; done; exec "$n" "$d" "$@"
+':' //; d=$(readlink -f "$0"); r="${d%/bin/provision.js}"; for n in "$r/node_modules/.bin/node" "${r%/node_modules/provision}/node_modules/.bin/node" node; do [ -x "$n" ] && break; done; exec "$n" --min-semi-space-size=16 --max-semi-space-size=16 "$d" "$@"
 
 // The second line is for the shell. It replaces itself with the Node that npm installed in the checkout or beside the package, if there
 // is one, so that signals reach this program. The rest is JavaScript that an old Node can parse as well.

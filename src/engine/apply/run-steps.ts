@@ -10,7 +10,6 @@ import { inventoryOf } from '../departed.ts'
 import type { Listener } from '../events.ts'
 import type { Session } from '../observe/session.ts'
 import type { Run } from '../run-state.ts'
-import { fetchFile } from './fetch-file.ts'
 import { rebootHost } from './reboot.ts'
 
 /** The sessions, identities and listener that steps work with. */
@@ -78,9 +77,12 @@ const perform = async (
         if (!(error instanceof Problem)) throw error
         return { code: 255, stdout: Buffer.alloc(0), stderr: [error.what, error.why ?? []].flat().join(': ') }
       })
-    case 'fetch':
+    case 'fetch': {
       doing(step.doing)
+      // Loading Node's HTTP client takes 40 ms.
+      const { fetchFile } = await import('./fetch-file.ts')
       return fetchFile(step, process.env)
+    }
     case 'notice':
       listen({ type: step.warn === true ? 'warning' : 'note', host: session.host, what: step.what })
       return { code: 0, stdout: Buffer.alloc(0), stderr: '' }
