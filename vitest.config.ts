@@ -3,17 +3,18 @@ import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
 import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
-// They measure how long something takes, share a lab, or build the package that the others run: one at a time, with the machine to themselves.
-const ALONE = ['host-*', 'lab', 'npm-package', 'persistent-shell', 'two-controllers']
-const alone = ALONE.map((name) => `test/e2e/${name}.test.ts`)
+const e2e = (names: readonly string[]): string[] => names.map((name) => `test/e2e/${name}.test.ts`)
+// They measure how long something takes, and mostly wait: all at once, after the others.
+const timed = e2e(['host-*', 'lab', 'persistent-shell', 'two-controllers'])
+// It builds the package that the others run.
+const alone = e2e(['npm-package'])
 // Much of their time is spent waiting for deadlines. The hosts of one file use up to 2 GiB.
 const labs = Math.min(4, Math.max(2, Math.floor(totalmem() / 2 ** 31)))
 const patience = { testTimeout: 300_000, hookTimeout: 600_000 }
 
 // They take longest although their files are short: first, so that none runs on when all others have ended.
 const LONG = [
-  ...['cut-off', 'zero-downtime', 'hostile-kinds', 'secret-leaks', 'blocked-database', 'hostile-database'].map((name) => `e2e/${name}`),
-  ...['unit-sandbox', 'virtual-address'].map((name) => `e2e/${name}`),
+  ...['cut-off', 'zero-downtime', 'monitoring', 'replication', 'services', 'whole-site', 'secret-leaks'].map((name) => `e2e/${name}`),
   ...['shell/every-script', 'resource/fetched/archive-others', 'hostile/kinds', 'resource/laws'].map((name) => `unit/${name}`),
 ]
 const isLong = ({ moduleId }: TestSpecification): boolean => LONG.some((name) => moduleId.endsWith(`/${name}.test.ts`))
@@ -49,13 +50,17 @@ export default defineConfig({
       {
         resolve: { alias },
         test: {
-          ...{ name: 'e2e', include: ['test/e2e/**/*.test.ts'], exclude: alone, ...patience },
+          ...{ name: 'e2e', include: ['test/e2e/**/*.test.ts'], exclude: [...timed, ...alone], ...patience },
           ...{ maxWorkers: labs, sequence: { groupOrder: 1 } },
         },
       },
       {
         resolve: { alias },
-        test: { name: 'e2e-alone', include: alone, ...patience, fileParallelism: false, sequence: { groupOrder: 2 } },
+        test: { name: 'e2e-timed', include: timed, ...patience, maxWorkers: 3, sequence: { groupOrder: 2 } },
+      },
+      {
+        resolve: { alias },
+        test: { name: 'e2e-alone', include: alone, ...patience, sequence: { groupOrder: 3 } },
       },
       {
         resolve: { alias },

@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest
 import { openSessions } from '../../src/engine/observe/session.ts'
 import { openShell } from '../../src/host/shell/open.ts'
 import { problemOf } from '../unit/problem-of.ts'
-import { bootHosts, endHosts, holder, onHost, target, textOf, through } from './support/bare-hosts.ts'
+import { bootHosts, endHosts, HOST, holder, onHost, SUBNET, target, textOf, through } from './support/bare-hosts.ts'
 import { type Relay, relayTo } from './support/network/relay.ts'
 
 beforeAll(bootHosts)
@@ -10,7 +10,7 @@ afterAll(endHosts)
 
 let relay: Relay
 beforeEach(async () => {
-  relay = await relayTo('10.79.1.11')
+  relay = await relayTo(HOST)
 })
 afterEach(() => relay.close())
 
@@ -51,7 +51,7 @@ test('a waiting run starts after the end of the other', async () => {
 })
 
 test('runs that wait for the same hosts run one after the other, in any order of hosts', async () => {
-  const hosts = [target(), target({ name: 'h2', address: '10.79.1.12' })]
+  const hosts = [target(), target({ name: 'h2', address: `${SUBNET}.12` })]
   const go = async (names: typeof hosts): Promise<void> => {
     const options = { listen: () => {}, signal: new AbortController().signal, lock: holder('a run'), wait: true }
     const sessions = await Promise.all(openSessions(names, options).values())

@@ -11,7 +11,7 @@ import type { Target } from '../../src/host/target/connection.ts'
 import { fetchHostKeys } from '../../src/host/transport/trust.ts'
 import { Secret } from '../../src/secret/secret.ts'
 import { problemOf } from '../unit/problem-of.ts'
-import { bootHosts, endHosts, holder, labFile, onHost, target, textOf } from './support/bare-hosts.ts'
+import { bootHosts, endHosts, HOST, holder, labFile, onHost, SUBNET, SUBNET_6, target, textOf } from './support/bare-hosts.ts'
 import { installController, PROVISION } from './support/controller.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'provision-host-'))
@@ -156,7 +156,7 @@ describe('host keys', () => {
   const lines = (): string[] =>
     readFileSync(labFile('known_hosts'), 'utf8')
       .split('\n')
-      .filter((line) => line.startsWith('10.79.1.11 '))
+      .filter((line) => line.startsWith(`${HOST} `))
 
   test('that are not known are refused, stored by trust, and then known', async () => {
     const unknown = target({ knownHosts: [inDirectory('new/known_hosts')] })
@@ -214,7 +214,7 @@ describe('host keys', () => {
       .split(' ')
       .slice(0, 2)
       .join(' ')
-    const host = strict(`changed-${hostKeys}`, `# ours\n10.79.1.11 ${other}\n`, { hostKeys })
+    const host = strict(`changed-${hostKeys}`, `# ours\n${HOST} ${other}\n`, { hostKeys })
     const problem = await problemOf(openShell(host))
     expect(problem).toMatchObject({ class: 'unreachable', what: expect.stringContaining(`changed-${hostKeys}:2`) })
     expect(problem.why).toMatch(/presents ssh-ed25519 SHA256:.*\n.*:2 has ssh-ed25519 SHA256:/)
@@ -253,9 +253,9 @@ describe('an unreachable host', () => {
   })
 
   test.each([
-    ['nothing listens', { port: 9 }, '10.79.1.11, port 9 refused the connection'],
+    ['nothing listens', { port: 9 }, `${HOST}, port 9 refused the connection`],
     ['its name is unknown', { address: 'no-such-host.invalid' }, expect.stringContaining('no-such-host.invalid')],
-    ['no host has its address', { address: '10.79.1.200' }, expect.stringContaining('10.79.1.200, port 22')],
+    ['no host has its address', { address: `${SUBNET}.200` }, expect.stringContaining(`${SUBNET}.200, port 22`)],
   ])('because %s', async (_, otherwise, what) => {
     expect(await problemOf(openShell(target(otherwise), { retries: false }))).toMatchObject({
       class: 'unreachable',
@@ -266,7 +266,7 @@ describe('an unreachable host', () => {
 
   test('because sshd opens no session', async () => {
     await onHost('/usr/sbin/sshd -p 2203 -o MaxSessions=0')
-    expect(await problemOf(openShell(target({ port: 2203, hostKeyAlias: '10.79.1.11' })))).toMatchObject({
+    expect(await problemOf(openShell(target({ port: 2203, hostKeyAlias: HOST })))).toMatchObject({
       class: 'unreachable',
       what: 'sshd refused to open a session',
     })
@@ -274,7 +274,7 @@ describe('an unreachable host', () => {
 
   test('because of too many simultaneous connections is retried', async () => {
     await onHost('/usr/sbin/sshd -p 2204 -o MaxStartups=2')
-    const host = target({ port: 2204, hostKeyAlias: '10.79.1.11' })
+    const host = target({ port: 2204, hostKeyAlias: HOST })
     const log: string[] = []
     const shells = await Promise.all(Array.from({ length: 8 }, () => openShell(host, { log: (line) => log.push(line) })))
     await Promise.all(shells.map((shell) => shell.close()))
@@ -298,7 +298,7 @@ describe('OpenSSH', () => {
     await shell.close()
     return { reason, seen }
   }
-  const alias = { hostKeyAlias: '10.79.1.11' }
+  const alias = { hostKeyAlias: HOST }
 
   test('logs in with a certificate beside the key, on a host that accepts nothing else', async () => {
     const [authority, key, expired] = [make('users'), make('jane'), make('late')]
@@ -315,9 +315,7 @@ describe('OpenSSH', () => {
     expect(await problemOf(rootBy({ port: 2211, ...alias, keys: [expired] }))).toMatchObject({
       class: 'unreachable',
       what: 'login as ops was refused',
-      why: expect.stringMatching(
-        /^tried .*late.* \(ED25519-CERT SHA256:.*; the host accepts publickey.*\nops@10\.79\.1\.11: Permission denied/,
-      ),
+      why: expect.stringMatching(/^tried .*late.* \(ED25519-CERT SHA256:.*; the host accepts publickey.*\nops@[\d.]+: Permission denied/),
     })
     expect(await problemOf(rootBy({ port: 2211, ...alias, keys: [key], transport: 'ssh2' }))).toMatchObject({
       what: 'login as ops was refused',
@@ -327,12 +325,12 @@ describe('OpenSSH', () => {
   test('accepts a host key only if an authority in known_hosts signed it', async () => {
     const [authority, other] = [make('hosts'), make('others')]
     writeFileSync(inDirectory('host.pub'), await onHost('cat /etc/ssh/ssh_host_ed25519_key.pub'))
-    sign(authority, inDirectory('host'), '-h', '-n', '10.79.1.11')
+    sign(authority, inDirectory('host'), '-h', '-n', HOST)
     await onHost(
       `echo '${readFileSync(inDirectory('host-cert.pub'), 'utf8').trim()}' >/etc/ssh/host-cert.pub; /usr/sbin/sshd -p 2213 -o HostCertificate=/etc/ssh/host-cert.pub`,
     )
     const known = (key: string): readonly string[] => [
-      write(`known-${key.split('/').at(-1)}`, `@cert-authority 10.79.1.11 ${publicHalf(key)}\n`),
+      write(`known-${key.split('/').at(-1)}`, `@cert-authority ${HOST} ${publicHalf(key)}\n`),
     ]
     const { reason, seen } = await rootBy({ port: 2213, ...alias, knownHosts: known(authority) })
     expect(reason).toMatch(/known-hosts:1 has a certificate authority for it$/)
@@ -341,7 +339,7 @@ describe('OpenSSH', () => {
     expect(await problemOf(rootBy({ port: 2213, ...alias, knownHosts: known(other) }))).toMatchObject({
       class: 'unreachable',
       what: 'host key of h1 is not known',
-      why: `10.79.1.11 presents ssh-ed25519 ${ed25519}`,
+      why: `${HOST} presents ssh-ed25519 ${ed25519}`,
     })
   })
 
@@ -360,13 +358,13 @@ describe('OpenSSH', () => {
 })
 
 describe.each(['ssh2', 'openssh'] as const)('a host behind another, by %s', (transport) => {
-  const behind = (jump: string[]): Target => target({ name: 'h2', address: '10.79.1.12', jump, transport })
+  const behind = (jump: string[]): Target => target({ name: 'h2', address: `${SUBNET}.12`, jump, transport })
   const connections = 'grep -c ":0016 [0-9A-F]*:[0-9A-F]* 01 " /proc/net/tcp'
 
   test('is reached through one connection for all, or one for each', async () => {
     const before = Number(await onHost(connections))
-    const shells = await Promise.all([1, 2, 3].map(() => openShell(behind(['ops@10.79.1.11']))))
-    expect(new Set(shells.map(({ sshConnection }) => sshConnection[0]))).toEqual(new Set(['10.79.1.11']))
+    const shells = await Promise.all([1, 2, 3].map(() => openShell(behind([`ops@${HOST}`]))))
+    expect(new Set(shells.map(({ sshConnection }) => sshConnection[0]))).toEqual(new Set([HOST]))
     expect(textOf((await shells[0]?.request('hostname')) ?? { code: 0, stdout: Buffer.from(''), stderr: '' })).toBe('h2\n')
     expect(Number(await onHost(connections))).toBe(before + (transport === 'ssh2' ? 1 : 3))
     await Promise.all(shells.map((shell) => shell.close()))
@@ -374,27 +372,27 @@ describe.each(['ssh2', 'openssh'] as const)('a host behind another, by %s', (tra
   })
 
   test('is reached through several, one after the other', async () => {
-    const shell = await openShell(behind(['ops@10.79.1.11:22', 'ops@10.79.1.12']))
-    expect(shell.sshConnection[0]).toBe('10.79.1.12')
+    const shell = await openShell(behind([`ops@${HOST}:22`, `ops@${SUBNET}.12`]))
+    expect(shell.sshConnection[0]).toBe(`${SUBNET}.12`)
     await shell.close()
   })
 
   test('is reached over IPv6 through an IPv6 jump host', async () => {
-    const shell = await openShell({ ...behind(['ops@[fd79:1::11]:22']), address: 'fd79:1::12' })
-    expect(shell.sshConnection[0]).toBe('fd79:1::11')
+    const shell = await openShell({ ...behind([`ops@[${SUBNET_6}11]:22`]), address: `${SUBNET_6}12` })
+    expect(shell.sshConnection[0]).toBe(`${SUBNET_6}11`)
     await shell.close()
   })
 
   test('is unreachable if the other host is, or if that one cannot reach it', async () => {
-    expect(await problemOf(openShell(behind(['ops@10.79.1.11:9']), { retries: false }))).toMatchObject({
+    expect(await problemOf(openShell(behind([`ops@${HOST}:9`]), { retries: false }))).toMatchObject({
       class: 'unreachable',
       where: { host: 'h2' },
-      what: expect.stringContaining('jump host ops@10.79.1.11:9 cannot be used'),
+      what: expect.stringContaining(`jump host ops@${HOST}:9 cannot be used`),
     })
-    expect(await problemOf(openShell({ ...behind(['ops@10.79.1.11']), port: 9 }, { retries: false }))).toMatchObject({
+    expect(await problemOf(openShell({ ...behind([`ops@${HOST}`]), port: 9 }, { retries: false }))).toMatchObject({
       class: 'unreachable',
       where: { host: 'h2' },
-      what: expect.stringContaining('cannot reach 10.79.1.12, port 9'),
+      what: expect.stringContaining(`cannot reach ${SUBNET}.12, port 9`),
     })
   })
 })

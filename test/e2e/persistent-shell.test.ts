@@ -8,7 +8,7 @@ import { runOnce } from '../../src/host/shell/run-once.ts'
 import type { Shell } from '../../src/host/shell/shell.ts'
 import { Secret } from '../../src/secret/secret.ts'
 import { problemOf } from '../unit/problem-of.ts'
-import { bootHosts, endHosts, onHost, target, textOf, through, transport } from './support/bare-hosts.ts'
+import { bootHosts, endHosts, HOST, onHost, SUBNET, SUBNET_6, target, textOf, through, transport } from './support/bare-hosts.ts'
 import { type Relay, relayTo } from './support/network/relay.ts'
 
 beforeAll(bootHosts)
@@ -115,12 +115,12 @@ describe.each(['ssh2', 'openssh'] as const)('over %s', (name) => {
     })
 
     test('reports the address and port of sshd', () => {
-      expect(shell.sshConnection).toEqual([expect.stringMatching(/^10\.79\.1\.1$/), expect.stringMatching(/^\d+$/), '10.79.1.11', '22'])
+      expect(shell.sshConnection).toEqual([`${SUBNET}.1`, expect.stringMatching(/^\d+$/), HOST, '22'])
     })
   })
 
   test('a shell over IPv6', async () => {
-    expect(await onHost('id -un', { address: 'fd79:1::11' })).toBe('root')
+    expect(await onHost('id -un', { address: `${SUBNET_6}11` })).toBe('root')
   })
 
   test('a closed shell leaves nothing on the host', async () => {
@@ -175,7 +175,7 @@ describe.each(['ssh2', 'openssh'] as const)('over %s', (name) => {
   describe('a connection that is cut', () => {
     let relay: Relay
     beforeEach(async () => {
-      relay = await relayTo('10.79.1.11')
+      relay = await relayTo(HOST)
     })
     afterEach(() => relay.close())
 
@@ -218,12 +218,12 @@ describe.each(['ssh2', 'openssh'] as const)('over %s', (name) => {
     test('is retried until the deadline', async () => {
       const port = name === 'ssh2' ? 2201 : 2211
       const later = onHost(`sleep 1; /usr/sbin/sshd -p ${port}`)
-      const answer = await runOnce(target({ port, hostKeyAlias: '10.79.1.11' }), 'echo in', { deadlineMs: 20_000 })
+      const answer = await runOnce(target({ port, hostKeyAlias: HOST }), 'echo in', { deadlineMs: 20_000 })
       await later
       expect(textOf(answer)).toBe('in\n')
       expect(await problemOf(runOnce(target({ port: 2202 }), ':', { deadlineMs: 700 }))).toMatchObject({
         class: 'unreachable',
-        what: '10.79.1.11, port 2202 refused the connection',
+        what: `${HOST}, port 2202 refused the connection`,
       })
     })
   })

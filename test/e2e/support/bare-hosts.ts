@@ -6,13 +6,20 @@ import { type LabSpec, labDown, labReset } from '../../../src/lab/index.ts'
 
 const root = fileURLToPath(new URL('../../..', import.meta.url)).replace(/\/$/, '')
 
+// Each worker has its own.
+const worker = Number(process.env.VITEST_POOL_ID ?? 0)
+/** First three bytes of the addresses of the hosts, and their IPv6 network. */
+export const [SUBNET, SUBNET_6] = [`10.79.${210 + worker}`, `fd79:${210 + worker}::`]
+/** Address of the first host. */
+export const HOST = `${SUBNET}.11`
+
 /** Two bare hosts for the tests of src/host. */
 const spec: LabSpec = {
-  name: 't-host',
+  name: `t-host-${worker}`,
   root,
   hosts: [
-    { name: 'h1', user: 'ops', addresses: ['10.79.1.11', 'fd79:1::11'] },
-    { name: 'h2', user: 'ops', addresses: ['10.79.1.12', 'fd79:1::12'] },
+    { name: 'h1', user: 'ops', addresses: [HOST, `${SUBNET_6}11`] },
+    { name: 'h2', user: 'ops', addresses: [`${SUBNET}.12`, `${SUBNET_6}12`] },
   ],
 }
 
@@ -20,7 +27,7 @@ export const bootHosts = (): Promise<void> => labReset(spec)
 export const endHosts = (): Promise<void> => labDown(spec)
 
 /** Path of a file of the lab: `id_ed25519`, `known_hosts`. */
-export const labFile = (name: string): string => `${root}/.provision/lab/t-host/${name}`
+export const labFile = (name: string): string => `${root}/.provision/lab/${spec.name}/${name}`
 
 /** The transport of the tests. */
 export const transport: { current: NonNullable<Target['transport']> } = { current: 'auto' }
@@ -28,7 +35,7 @@ export const transport: { current: NonNullable<Target['transport']> } = { curren
 /** The connection to the first host, with the settings of `otherwise`. */
 export const target = (otherwise: Partial<Target> = {}): Target => ({
   name: 'h1',
-  address: '10.79.1.11',
+  address: HOST,
   port: 22,
   user: 'ops',
   keys: [labFile('id_ed25519')],
@@ -40,7 +47,7 @@ export const target = (otherwise: Partial<Target> = {}): Target => ({
 })
 
 /** The first host through a relay on this machine. The host key is still stored under the address of the host. */
-export const through = (port: number): Target => target({ address: '127.0.0.1', port, hostKeyAlias: '10.79.1.11' })
+export const through = (port: number): Target => target({ address: '127.0.0.1', port, hostKeyAlias: HOST })
 
 export const holder = (command: string): Holder => ({ user: 'me', machine: 'here', command, since: '2026-11-23T10:00:00Z' })
 

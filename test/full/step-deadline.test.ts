@@ -2,9 +2,9 @@ import { spawnSync } from 'node:child_process'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type LabSpec, leaderOf } from '../../src/lab/index.ts'
-import { inside } from './support/interrupt.ts'
-import { down, up } from './support/lab.ts'
-import { type Result, referenceProject } from './support/project.ts'
+import { inside } from '../e2e/support/interrupt.ts'
+import { down, up } from '../e2e/support/lab.ts'
+import { type Result, referenceProject } from '../e2e/support/project.ts'
 
 // On three hosts a step hangs: in what it waits for, in a package's script, and on a host that lets nobody in anew.
 const SUBNET = '10.79.44'

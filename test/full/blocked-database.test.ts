@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { labDown, labReset } from '../../src/lab/index.ts'
-import { DEFINE_INFO, ROOT, sql, waitForCluster } from './support/database/database.ts'
-import { CLUSTER_HOSTS as HOSTS, replicaLab, writeClusterSite } from './support/database/replicas.ts'
-import { inside } from './support/interrupt.ts'
-import { referenceProject } from './support/project.ts'
+import { DEFINE_INFO, ROOT, sql, waitForCluster } from '../e2e/support/database/database.ts'
+import { CLUSTER_HOSTS as HOSTS, replicaLab, writeClusterSite } from '../e2e/support/database/replicas.ts'
+import { inside } from '../e2e/support/interrupt.ts'
+import { referenceProject } from '../e2e/support/project.ts'
 
 // A cluster in which a thread holds a lock permanently, or a server hangs.
 const SUBNET = '10.79.114'

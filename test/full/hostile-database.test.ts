@@ -6,12 +6,12 @@ import { DEFINE_DATA } from '../../src/resource/database/mariadb.ts'
 import { SAFE_TO_BOOTSTRAP } from '../../src/resource/galera/apply.ts'
 import { unreplicated } from '../../src/resource/replication/unreplicated.ts'
 import { quote } from '../../src/shell/quote.ts'
-import { sql } from './support/database/database.ts'
-import { replicaLab, writeReplicaSite } from './support/database/replicas.ts'
-import { inside } from './support/interrupt.ts'
-import { onDebian12 } from './support/lab.ts'
-import { referenceProject } from './support/project.ts'
-import { type TestHost, testHost } from './support/test-host.ts'
+import { sql } from '../e2e/support/database/database.ts'
+import { replicaLab, writeReplicaSite } from '../e2e/support/database/replicas.ts'
+import { inside } from '../e2e/support/interrupt.ts'
+import { onDebian12 } from '../e2e/support/lab.ts'
+import { referenceProject } from '../e2e/support/project.ts'
+import { type TestHost, testHost } from '../e2e/support/test-host.ts'
 
 // The account mysql attacks root, which works in its directories.
 
