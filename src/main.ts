@@ -11,6 +11,9 @@ import { askSecret } from './report/secret-prompt.ts'
 import { neutralized } from './report/text.ts'
 import { painter, type View } from './report/view.ts'
 
+// zod reads its configuration when it is loaded. Compiling a schema takes longer than the few checks of a run.
+Object.assign(globalThis, { __zod_globalConfig: { jitless: true } })
+
 // A role or kind of a user that imports 'provision' or 'provision/kind' gets the modules of this process, wherever they are installed.
 const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
 const apiModules = new Map(
