@@ -3,7 +3,7 @@ import { secret } from '../kind/secret.ts'
 import { clusterOption, within } from './cluster.ts'
 import { expanded, privilegeFault, type Target } from './privileges.ts'
 import { passwordFault } from './scram.ts'
-import { databaseName, objectName, roleName } from './sql.ts'
+import { databaseName, memberName, objectName, roleName } from './sql.ts'
 
 const relations = (what: string) =>
   z
@@ -98,9 +98,12 @@ export const schema = z
     connectionLimit: z.int().min(-1).default(-1).meta({ description: 'maximum number of simultaneous sessions; -1: no limit' }),
     validUntil: day.optional().meta({ description: 'the day (UTC) from which its password is invalid', examples: ['2027-12-31'] }),
     memberOf: z
-      .array(roleName)
+      .array(memberName)
       .default([])
-      .meta({ description: 'all roles that it is a member of; other memberships are revoked', examples: [['reporting']] }),
+      .meta({
+        description: 'all roles that it is a member of, also of the server itself; other memberships are revoked',
+        examples: [['reporting'], ['pg_monitor']],
+      }),
     grants: z
       .array(grant)
       .default([])

@@ -61,10 +61,11 @@ export const databaseName = identifier
 /** The name of a schema, a table or an extension. */
 export const objectName = identifier
 
+/** The name of a role that can be a member of others, or have members: also one of the server itself, such as pg_monitor. */
+export const memberName = identifier.refine(
+  (name) => !['public', 'none', 'current_user', 'session_user', 'current_role'].includes(name),
+  'must not be a word of SQL for roles',
+)
+
 /** The name of a role of the server. */
-export const roleName = identifier
-  .refine((name) => !name.startsWith('pg_'), 'must not begin with pg_, as the roles of the server itself')
-  .refine(
-    (name) => !['public', 'none', 'current_user', 'session_user', 'current_role'].includes(name),
-    'must not be a word of SQL for roles',
-  )
+export const roleName = memberName.refine((name) => !name.startsWith('pg_'), 'must not begin with pg_, as the roles of the server itself')

@@ -339,6 +339,9 @@ describe('a host is refused', () => {
     expect(forbids({ grants }, known({}), contextOf({ opaquePending: true }))).toBeUndefined()
     expect(forbids({ grants, state: 'absent' }, known({}))).toBeUndefined()
     expect(forbids({ memberOf: ['readers'] }, known({}))).toBeUndefined()
+    const server = known({}, { roles: new Set(['pg_monitor']) })
+    expect(forbids({ memberOf: ['pg_monitor'] }, server)).toBeUndefined()
+    expect(forbids({ memberOf: ['pg_nothing'] }, server)?.message).toMatch(/no role pg_nothing|names a role that does not exist/)
   })
 
   it('without a cluster', () => {
