@@ -31,6 +31,7 @@ const STATES: Readonly<Record<string, unknown>> = {
   mount: { entries: [], live: undefined, isSource: false },
   owned: { inode: 'absent', record: readRecord([]) },
   package: { status: 'not-installed', version: '', held: false },
+  ...Object.fromEntries(['postgresql-database', 'postgresql-extension', 'postgresql-role'].map((kind) => [kind, { is: 'none' }])),
   service: {
     ...{ load: 'not-found', active: 'inactive', sub: 'dead', result: 'success', enabled: '' },
     ...{ needsDaemonReload: false, reloadFailed: false, stamp: undefined, touched: false, onDisk: new Map(), unfinishedSet: false },

@@ -113,7 +113,8 @@ test('files are those of the test, as in a project', () => {
 })
 
 test('every bare state is one that its kind plans a change for', () => {
-  const context = { now: new Date(0), packagesPending: false, changes: () => false, members: () => new Map() }
+  // Resources of a server need its package.
+  const context = { now: new Date(0), packagesPending: true, changes: () => false, members: () => new Map() }
   const planned = listed.flatMap(({ kind, spec }) => {
     const one = spec(7)
     const state = bareState({ kind, id: kind.id(one), spec: one })
