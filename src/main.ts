@@ -11,9 +11,6 @@ import { askSecret } from './report/secret-prompt.ts'
 import { neutralized } from './report/text.ts'
 import { painter, type View } from './report/view.ts'
 
-// zod reads its configuration when it is loaded. Compiling a schema takes longer than the few checks of a run.
-Object.assign(globalThis, { __zod_globalConfig: { jitless: true } })
-
 // A role or kind of a user that imports 'provision' or 'provision/kind' gets the modules of this process, wherever they are installed.
 const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
 const apiModules = new Map(
@@ -22,14 +19,10 @@ const apiModules = new Map(
     new URL(`./${name}.${extension}`, import.meta.url).href,
   ]),
 )
-const [isBundled, bundle] = [extension === 'js', new URL('.', import.meta.url).href]
 registerHooks({
   resolve: (specifier, context, next) => {
     const url = apiModules.get(specifier)
     if (url !== undefined) return { url, shortCircuit: true }
-    // The chunks of the bundle need no search of Node, which would take a tenth of the start.
-    if (isBundled && /^\.\.?\/.*\.js$/.test(specifier) && context.parentURL?.startsWith(bundle))
-      return { url: new URL(specifier, context.parentURL).href, format: 'module', shortCircuit: true }
     const resolved = next(specifier, context)
     // A role is an ES module also if the project's package.json has the type commonjs, as `npm init` writes it.
     return resolved.url.endsWith('.ts') ? { ...resolved, format: 'module-typescript' } : resolved

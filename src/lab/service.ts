@@ -26,7 +26,6 @@ export const startService = async (layout: Layout, service: Service): Promise<bo
   const group = groupOf(layout, service.name)
   if ((await membersOf(group)).length > 0 && (await listens(service))) return false
   await stopService(layout, service.name)
-  await refuseUsed(service)
   const directory = servicesOf(layout)
   makeDirectory(directory, 0o755)
   const log = await open(join(directory, `${service.name}.log`), 'w')
@@ -46,19 +45,6 @@ export const startService = async (layout: Layout, service: Service): Promise<bo
   }
   daemon.unref()
   return true
-}
-
-/** Throws a problem if another program would answer in place of the service, for example one of a lab whose files were deleted by hand. */
-const refuseUsed = async ({ name, address, ports }: Service): Promise<void> => {
-  const answers = await Promise.all(ports.map((port) => accepts(address, port)))
-  const used = ports.find((_, i) => answers[i])
-  if (used === undefined) return
-  throw new Problem({
-    class: 'task',
-    where: { command: `lab service ${name}` },
-    what: `another program listens on ${address}, port ${used}`,
-    fix: `find it with ss -ltnp 'sport = :${used}', and stop it; or give the lab another subnet`,
-  })
 }
 
 /** Time until a service listens. The test authority generates keys first, which takes long on a busy machine. */

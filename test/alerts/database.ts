@@ -15,6 +15,7 @@ const shrinkingWithArbitrator = { ...shrinking, [ARBITRATOR]: '1x40' }
 
 export const databaseCases: AlertCases = {
   MysqlDown: [outage('mysql_up{job="mysql",host="web-01"}', 10, { job: 'mysql', host }, 'the database on web-01 is down')],
+  PostgresqlDown: [outage('pg_up{job="postgresql",host="web-01"}', 10, { job: 'postgresql', host }, 'PostgreSQL on web-01 is down')],
   ReplicaStopped: [
     ...['sql', 'io'].map((thread) => ({
       series: {

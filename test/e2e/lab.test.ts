@@ -3,7 +3,6 @@ import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { get } from 'node:https'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -173,16 +172,6 @@ describe('the lab and its remains', () => {
     expect(await ssh(spec, 'two', 'cat /var/tmp/killed')).toBe('kept')
     expect(await ssh(spec, 'one', 'sudo apt-get update -qq 2>&1')).toBe('')
     expect((await readFile((await lab.labStatus(spec)).authority.caFile, 'utf8')).match(/BEGIN/g)?.length).toBe(2)
-  })
-
-  it('does not take another program for its authority', async () => {
-    await killAll(spec, 'service-authority')
-    const other = createServer((socket) => socket.destroy()).listen(14_000, '10.79.9.1')
-    await once(other, 'listening')
-    await expect(lab.labUp(spec)).rejects.toThrow('another program listens on 10.79.9.1, port 14000')
-    other.close()
-    await lab.labUp(spec)
-    expect((await lab.labStatus(spec)).hosts).toMatchObject({ one: { running: true } })
   })
 
   it('starts again if only the disks remain on the machine', async () => {

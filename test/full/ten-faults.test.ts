@@ -58,7 +58,11 @@ const listener = "systemd-run -q --unit=stray perl -MIO::Socket -e 'IO::Socket::
 
 const FAULTS: readonly Fault[] = [
   { alert: 'NginxDown', host: 'web-02', summary: 'nginx on web-02 is down', make: 'systemctl stop nginx' },
-  { alert: 'HaproxyDown', host: 'lb-01', summary: 'HAProxy on lb-01 is down', make: 'systemctl stop haproxy' },
+  // A run waits until the balancer finds a changed web server healthy.
+  {
+    ...{ alert: 'HaproxyDown', host: 'lb-01', summary: 'HAProxy on lb-01 is down' },
+    ...{ make: 'systemctl stop haproxy', mend: 'systemctl start haproxy' },
+  },
   {
     ...{ alert: 'ArbitratorDown', host: 'lb-01', severity: 'warning', make: 'systemctl stop garb' },
     summary: 'the database arbitrator on lb-01 is down: the cluster lacks its vote',

@@ -37,6 +37,14 @@ export const databaseAlerts = ({ limits, members }: Numbers): readonly Alert[] =
     summary: 'the database on {{ $labels.host }} is down',
   },
   {
+    alert: 'PostgresqlDown',
+    expr: 'pg_up == 0',
+    for: 10,
+    keep: KEEP,
+    severity: 'critical',
+    summary: 'PostgreSQL on {{ $labels.host }} is down',
+  },
+  {
     alert: 'ReplicaStopped',
     // While no database accepts writes there is no primary to replicate from, and other alerts name the cause.
     expr: `max by (host) (${eachName('sql_running')} or (${eachName('io_running')}) and on () count(${WRITERS}) > 0) == 0`,

@@ -332,6 +332,7 @@ describe('the configuration of Alertmanager', () => {
       NginxDown: 'ExporterDown UnitFailed WebServerDown BackendServerDown',
       WebServerDown: 'BackendServerDown',
       MysqlDown: 'ExporterDown UnitFailed ReplicaStopped ReplicaLags GaleraNotReady GaleraDegraded DatabaseConnections',
+      PostgresqlDown: 'ExporterDown UnitFailed',
       ArbitratorDown: 'UnitFailed',
       BackupTimerStopped: backups,
       FileBackupTimerStopped: 'FileBackupMissing',
