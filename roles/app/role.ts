@@ -51,6 +51,15 @@ export default defineRole({
       const at = (...more: readonly PropertyKey[]): readonly PropertyKey[] => ['applications', i, ...more]
       const others = applications.slice(0, i)
       return [
+        ...(given.runtime === 'php'
+          ? [
+              {
+                path: at('runtime'),
+                what: 'runtime: php needs a web server, and this role has none',
+                fix: 'use `app` of a site of the role nginx',
+              },
+            ]
+          : []),
         ...applicationFaults(given).map((fault) => ({ ...fault, path: at(...fault.path) })),
         ...(others.some(({ name }) => name === given.name)
           ? [{ path: at('name'), what: `two applications have the name ${given.name}`, fix: 'rename one of them' }]

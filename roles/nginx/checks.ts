@@ -1,4 +1,4 @@
-import { applicationUnit, type Check, type Script, sh } from 'provision'
+import { applicationSocket, applicationUnit, type Check, phpAnswering, type Script, sh } from 'provision'
 import { type Options, sitesOf } from './options.ts'
 import { rootOf, visitedName } from './site.ts'
 
@@ -25,6 +25,15 @@ export const checksOf = (options: Options, host: string): readonly Check[] => [
     const { probe, content } = site
     return [
       asked(`${site.name} on ${host} answers over TLS`, answeredScript('/healthz', called, 200)),
+      ...(site.app?.runtime === 'php'
+        ? [
+            {
+              name: `PHP on ${host} answers for ${site.name}`,
+              script: phpAnswering({ socket: applicationSocket(site.name), root: '', seconds: 5 }),
+              units: [applicationUnit(site.name)],
+            },
+          ]
+        : []),
       ...(probe === undefined
         ? []
         : [

@@ -27,6 +27,15 @@ const partFaults = ({ name, redirect, locations, redirects, ...site }: SiteOptio
   ]
 }
 
+/** Options that have no effect on a site that PHP answers. */
+const phpFaults = ({ name, app, content, index, stream_uploads }: SiteOptions): readonly OptionFault[] => {
+  if (app?.runtime !== 'php') return []
+  const given = { content: content !== undefined, stream_uploads, index: index !== 'index.html' }
+  return Object.entries(given)
+    .filter(([, isGiven]) => isGiven)
+    .map(([key]) => ({ path: [key], what: `${key} of site ${name} has no effect with runtime: php`, fix: 'remove it' }))
+}
+
 const isApplication = ({ app, proxy }: SiteOptions): boolean => app !== undefined || proxy !== undefined
 
 /** Whether a site is exactly one of: files, an application with or without files before it, a redirection. */
@@ -73,7 +82,7 @@ export const faultsOf = (given: Options): readonly OptionFault[] => {
             },
           ]
         : []),
-      ...partFaults(site).map((fault) => ({ ...fault, path: at(site, ...fault.path) })),
+      ...[...partFaults(site), ...phpFaults(site)].map((fault) => ({ ...fault, path: at(site, ...fault.path) })),
       ...(isSecond(site, ({ name }) => name)
         ? [{ path: at(site, 'name'), what: `two sites have the name ${site.name}`, fix: 'rename one of them' }]
         : []),

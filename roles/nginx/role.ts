@@ -1,4 +1,4 @@
-import { application, bracketed, defineRole, directory, file, leaf, newWorker, pkg, release, service, text } from 'provision'
+import { application, bracketed, defineRole, directory, file, leaf, newWorker, pkg, readyPhp, release, service, text } from 'provision'
 import { CERTIFICATE, checksOf, TRUSTED } from './checks.ts'
 import { rootConfig } from './config.ts'
 import { faultsOf } from './faults.ts'
@@ -47,8 +47,11 @@ export default defineRole({
     ...faultsOf(given),
   ],
 
-  resources: ({ options: given, host, site, files, authority }) => {
+  resources: ({ options: given, host, site, files, facts, authority }) => {
     const sites = sitesOf(given)
+    const about = { name: host.name, distribution: facts.distribution, release: facts.release, files }
+    const phpOf = ({ name, app, body_max }: SiteOptions) =>
+      app === undefined ? undefined : readyPhp({ name, app, bodyMax: body_max }, about)
     const staticSites = sites.filter(({ content }) => content !== undefined)
     const edge = authority({ domain: 'edge' })
     const certificate = leaf({ path: CERTIFICATE, names: [edge.nameOf(host.name)], authority: edge, usages: ['server', 'client'] })
@@ -59,7 +62,11 @@ export default defineRole({
     const balancers = site.group(given.balancers)
     const monitors = site.group(given.monitors).filter((one) => !balancers.includes(one))
     const servers = sites.map((one) =>
-      file({ path: `/etc/nginx/provision/${one.name}.conf`, content: siteConfig(one, { ...given, host: host.name }), set }),
+      file({
+        path: `/etc/nginx/provision/${one.name}.conf`,
+        content: siteConfig(one, { ...given, host: host.name, php: phpOf(one) }),
+        set,
+      }),
     )
     const main = file({
       path: '/etc/nginx/nginx.conf',
@@ -85,7 +92,7 @@ export default defineRole({
         ? []
         : application({
             ...{ name: one.name, app: one.app, files, keep: given.keep, which: given.release, health: one.health },
-            ...{ host: visitedName(one), slice: SLICE, before: 'nginx.service' },
+            ...{ host: visitedName(one), slice: SLICE, before: 'nginx.service', php: phpOf(one) },
           }),
     )
     return [

@@ -1,6 +1,9 @@
+import type { ReadyPhp } from 'provision'
 import { type Common, guard, listenLines, zoneOf } from './config.ts'
-import { corsOf, partBlocks, partUpstreams, passingTo, siteAccess, upstreamBlock } from './locations.ts'
+import { corsOf, partBlocks, partUpstreams, siteAccess, upstreamBlock } from './locations.ts'
 import type { SiteOptions } from './options.ts'
+import { indented, OWN_HEALTH, passing, UNLIMITED } from './passing.ts'
+import { phpMaps, phpServer } from './php.ts'
 
 /** Directory of a site's releases. */
 export const rootOf = ({ name }: Pick<SiteOptions, 'name'>): string => `/var/www/provision/${name}`
@@ -8,16 +11,21 @@ export const rootOf = ({ name }: Pick<SiteOptions, 'name'>): string => `/var/www
 /** A host name of a site, for the requests of checks. */
 export const visitedName = ({ hosts }: Pick<SiteOptions, 'hosts'>): string => (hosts[0] ?? 'localhost').replace('*', 'any')
 
-type HostSettings = Pick<Common, 'port' | 'ipv6' | 'gzip' | 'brotli'> & { readonly host: string }
+/** Settings of a host for its sites. `php` are those of the site's application, if PHP runs it. */
+type HostSettings = Pick<Common, 'port' | 'ipv6' | 'gzip' | 'brotli'> & {
+  readonly host: string
+  readonly php?: ReadyPhp | undefined
+}
 
 /** Content of a site's file. nginx.conf defines which clients are admitted. */
 export const siteConfig = (site: SiteOptions, settings: HostSettings): string => {
   const { name, hosts, requests_per_second, connections } = site
   const zone = zoneOf(name)
   const cors = corsOf(site)
-  const proxies = site.app === undefined ? site.proxy : [`http://127.0.0.1:${site.app.port}`]
+  const { php } = settings
+  const proxies = site.app === undefined || php !== undefined ? site.proxy : [`http://127.0.0.1:${site.app.port}`]
   return `# Written by provision.
-${cacheMap(site)}${proxies === undefined ? '' : upstreamBlock(name, proxies)}${partUpstreams(site)}${cors.maps}${
+${cacheMap(site)}${php === undefined ? '' : phpMaps(site, php)}${proxies === undefined ? '' : upstreamBlock(name, proxies)}${partUpstreams(site)}${cors.maps}${
   requests_per_second === undefined ? '' : `limit_req_zone $binary_remote_addr zone=${zone}_requests:10m rate=${requests_per_second}r/s;\n`
 }${connections === undefined ? '' : `limit_conn_zone $binary_remote_addr zone=${zone}_connections:10m;\n`}
 server {
@@ -32,28 +40,20 @@ ${Object.entries(site.headers)
   .map(([key, value]) => `  add_header ${key} "${value}" always;\n`)
   .join('')}${hasCache(site) ? `  add_header Cache-Control $cache_of_${zone};\n` : ''}
 ${guard}${indented([...cors.lines, ...siteAccess(site)])}
-${site.redirect !== undefined ? redirection(site.redirect) : proxies === undefined ? files(site, settings) : application(site, proxies, settings)}${Object.entries(
-  site.errors,
-)
+${mainOf(site, proxies, settings)}${Object.entries(site.errors)
   .map(([status, page]) => `  error_page ${status} ${page};\n`)
   .join('')}${site.raw === '' ? '' : `\n${site.raw.trimEnd()}\n`}}
 `
 }
 
+const mainOf = (site: SiteOptions, proxies: readonly string[] | undefined, settings: HostSettings): string => {
+  if (site.redirect !== undefined) return redirection(site.redirect)
+  if (settings.php !== undefined) return phpServer(site, settings.php, settings)
+  return proxies === undefined ? files(site, settings) : application(site, proxies, settings)
+}
+
 /** A wildcard stands for one label, as in its certificate; for nginx alone it would stand for several. */
 const serverName = (name: string): string => (name.startsWith('*.') ? `~^[^.]+${name.slice(1).replaceAll('.', '[.]')}$` : name)
-
-// Limits and passwords of the server block, which `raw` can set, are not for health checks.
-const UNLIMITED = ['satisfy all', 'allow all', 'auth_basic off', 'auth_request off', 'limit_req_dry_run on', 'limit_conn_dry_run on']
-  .map((line) => `    ${line};\n`)
-  .join('')
-
-const OWN_HEALTH = `  location = /healthz {
-    access_log off;
-    default_type text/plain;
-    return 200 "ok\\n";
-  }
-`
 
 const redirection = (to: string): string => `${OWN_HEALTH}
   location / {
@@ -78,24 +78,6 @@ ${partBlocks(site, { own, pass: passing })}`
 
 /** Internal status, which leads to the location of WebSockets. */
 const UPGRADE = 590
-
-// With one server, nginx does not retry requests: only the balancers know which ones may be sent twice.
-const passing = (upstream: string, proxies: readonly string[]): readonly string[] => {
-  const { scheme, lines } = passingTo(proxies)
-  return [
-    `proxy_pass ${scheme}://${upstream};`,
-    'proxy_http_version 1.1;',
-    'proxy_set_header Host $host;',
-    'proxy_set_header Connection $connection_upgrade;',
-    'proxy_set_header Upgrade $http_upgrade;',
-    'proxy_set_header X-Forwarded-For $remote_addr;',
-    'proxy_set_header X-Forwarded-Proto $http_x_forwarded_proto;',
-    'proxy_connect_timeout 3s;',
-    ...lines,
-  ]
-}
-
-const indented = (lines: readonly string[], indent = '  '): string => lines.map((line) => `${indent}${line}\n`).join('')
 
 const application = (site: SiteOptions, proxies: readonly string[], settings: HostSettings): string => {
   const { name, health, timeout_seconds, errors } = site

@@ -6,9 +6,12 @@ import { pkg } from '../package/package.ts'
 import { service } from '../service/service.ts'
 import { answering } from './health.ts'
 import type { ApplicationOptions } from './options.ts'
+import { phpPackages } from './php/fpm.ts'
+import { type PhpHealth, phpAnswering } from './php/health.ts'
+import type { ReadyPhp } from './php/ready.ts'
 import { withRuntime } from './runtime.ts'
 import { BUILDER, type SourceFile, sourceResource } from './source.ts'
-import { applicationUnit, unitResources } from './unit.ts'
+import { applicationSocket, applicationUnit, unitResources } from './unit.ts'
 
 /** An application, with the settings of its role. */
 export interface Application {
@@ -23,6 +26,8 @@ export interface Application {
   readonly host?: string | undefined
   readonly slice?: string | undefined
   readonly before?: string | undefined
+  /** Its settings for PHP, if PHP runs it. */
+  readonly php?: ReadyPhp | undefined
 }
 
 /**
@@ -30,7 +35,7 @@ export interface Application {
  * rejects the new one.
  */
 export const application = (given: Application): readonly Resource[] => {
-  const { name, keep, which } = given
+  const { name, keep, which, php } = given
   const { source } = given.app
   // Also for a rollback, because the packages of the runtime depend on them.
   const files = typeof source === 'string' ? given.files(source) : []
@@ -41,7 +46,7 @@ export const application = (given: Application): readonly Resource[] => {
   const root = `/srv/provision/${name}`
   const health = { port: app.port ?? 0, path: given.health, host: given.host, seconds: app.start_seconds }
   const units = unitResources({
-    ...{ ...app, name, set, health, command: app.command ?? '' },
+    ...{ ...app, name, set, health, php, command: app.command ?? '' },
     ...{ code: source === undefined ? undefined : `${root}/current/app`, slice: given.slice, before: given.before },
   })
   const code = source === undefined ? undefined : sourceResource({ name, root }, source, files)
@@ -57,18 +62,28 @@ export const application = (given: Application): readonly Resource[] => {
             }),
           }),
         ]
+  const interpreter = (php === undefined ? [] : phpPackages(php)).map((one) => pkg({ name: one }))
+  const socket = units.filter(({ id }) => id.endsWith('.socket'))
+  const others = units.filter((one) => !socket.includes(one))
   return [
+    ...interpreter,
     ...app.packages.map((one) => pkg({ name: one })),
     ...(code === undefined ? [] : beforeRelease(root, code, which)),
     ...releases,
     ...units,
+    ...socket.map((one) => service({ unit: one.id, restarts: [one], reload: 'restart' })),
     service({
-      ...{ unit, reload: 'restart', took: answering(health) },
-      restarts: [...units, ...releases],
+      ...{ unit, reload: 'restart', took: php === undefined ? answering(health) : phpAnswering(phpHealth(given, php)) },
+      restarts: [...others, ...releases, ...interpreter],
       ...(set !== undefined && { set }),
     }),
   ]
 }
+
+/** The request that PHP must answer. */
+const phpHealth = ({ name, health, host, app }: Pick<Application, 'name' | 'health' | 'host' | 'app'>, { root }: ReadyPhp): PhpHealth => ({
+  ...{ socket: applicationSocket(name), root, path: health, host, seconds: app.start_seconds },
+})
 
 /** The account, the directories and the source of a release. A rollback needs no source. */
 const beforeRelease = (root: string, code: Resource, which: Application['which']): readonly Resource[] => {

@@ -2,8 +2,8 @@ import { z } from 'zod'
 import { shellScript } from '../control/options.ts'
 import { schema as gitSchema } from '../fetched/git-spec.ts'
 import { secret } from '../kind/secret.ts'
-import type { OptionFault } from '../option/fault.ts'
 import { unquotedPath } from '../option/site-paths.ts'
+import { phpOption } from './php/options.ts'
 
 const port = z.int().min(1).max(65535)
 const size = z.string().regex(/^[0-9]+[kmg]?$/, 'must be a size such as 512k or 10m')
@@ -58,7 +58,7 @@ const buildShape = z.strictObject({
 })
 
 /** Runtimes that set defaults of the other options. */
-export const RUNTIMES = ['node', 'python'] as const
+export const RUNTIMES = ['node', 'python', 'php'] as const
 
 /** Options of an application that a host runs as a systemd unit. */
 export const applicationShape = {
@@ -69,6 +69,7 @@ export const applicationShape = {
       description: 'installs a runtime, and sets defaults of `build`, `command` and `environment`',
       examples: ['node'],
     }),
+  php: phpOption,
   source: z
     .union([z.string().min(1), gitShape], { error: 'must be a directory or archive of the project, or { git, ref }' })
     .optional()
@@ -120,23 +121,3 @@ export const applicationShape = {
 
 const shape = z.strictObject(applicationShape)
 export type ApplicationOptions = z.output<typeof shape>
-
-/** Faults that concern several options. */
-export const applicationFaults = (app: ApplicationOptions): readonly OptionFault[] => {
-  const without = (['build', 'runtime'] as const).filter((key) => app.source === undefined && app[key] !== undefined)
-  const hasCommand = app.command !== undefined || app.runtime === 'node'
-  return [
-    ...without.map((key) => ({ path: [key], what: `${key} has no effect without source`, fix: 'set `source`, or remove it' })),
-    ...(hasCommand ? [] : [{ path: [], what: 'the application has no command', fix: 'set `command`' }]),
-    ...(app.port !== undefined ? [] : [{ path: [], what: 'the application has no port', fix: 'set `port`' }]),
-    ...(app.command?.startsWith('/') === false && app.source === undefined
-      ? [
-          {
-            path: ['command'],
-            what: `${app.command.split(' ', 1)[0]} is a path in the source, and the application has none`,
-            fix: 'set `source`, or begin it with /',
-          },
-        ]
-      : []),
-  ]
-}

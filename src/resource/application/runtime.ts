@@ -22,6 +22,13 @@ const DEFAULTS: Readonly<Record<NonNullable<ApplicationOptions['runtime']>, (may
     command: '/usr/bin/node .',
     environment: { NODE_ENV: 'production' },
   }),
+  php: (mayHave) => ({
+    packages: mayHave('composer.json') ? ['composer', 'unzip'] : [],
+    ...(mayHave('composer.json') && {
+      build: online('[ ! -f composer.json ] || composer install --no-dev --no-interaction --no-progress --optimize-autoloader'),
+    }),
+    environment: {},
+  }),
   python: (mayHave) => ({
     packages: ['python3', 'python3-venv'],
     build: {
@@ -32,6 +39,13 @@ const DEFAULTS: Readonly<Record<NonNullable<ApplicationOptions['runtime']>, (may
   }),
 }
 
+/** Packages that only a build needs, and a word of its command. */
+const BUILD_TOOLS = [
+  ['npm', 'npm'],
+  ['composer', 'composer'],
+  ['unzip', 'composer'],
+] as const
+
 /** Returns the options with the defaults of their runtime, the environment of the runtime, and the packages to install. */
 export const withRuntime = (
   app: ApplicationOptions,
@@ -40,7 +54,10 @@ export const withRuntime = (
   if (app.runtime === undefined) return { ...app, defaults: {} }
   const { packages, build, command, environment } = DEFAULTS[app.runtime](mayHave)
   // The option `build` replaces the build of the runtime, but the application still needs the program of the runtime.
-  const more = app.build === undefined ? packages : packages.filter((name) => name !== 'npm' || app.build?.command.includes(name))
+  const more =
+    app.build === undefined
+      ? packages
+      : packages.filter((name) => !BUILD_TOOLS.some(([tool, word]) => name === tool && !app.build?.command.includes(word)))
   return {
     ...app,
     ...{ packages: [...more, ...app.packages], defaults: environment },

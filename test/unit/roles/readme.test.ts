@@ -45,8 +45,8 @@ describe('the defaults of a README', () => {
       'nginx',
       2,
       undefined,
-      nginx.options.parse({ sites: [{ name: 'www', app: { command: '/usr/bin/true', port: 3000 } }] }).sites[0]?.app,
-      2,
+      nginx.options.parse({ sites: [{ name: 'www', app: { command: '/usr/bin/true', port: 3000, php: {} } }] }).sites[0]?.app,
+      4,
     ],
   ])('of the role %s are those of its options: tables from %i to %s', (role, from, to, given, count) => {
     const promised = tablesOf(role).slice(from, to).flat()

@@ -47,6 +47,7 @@ describe('the role app', () => {
     ['refuses a port twice', [SEARCH, { ...SEARCH, name: 'other' }], [['applications', 1, 'port']]],
     ['refuses a group without hosts', [{ ...SEARCH, from: ['balancers', 'nobody'] }], [['applications', 0, 'from', 1]]],
     ['refuses an application without a command', [{ name: 'search', port: 1 }], [['applications', 0]]],
+    ['refuses PHP', [{ name: 'search', runtime: 'php', source: 'app' }], [['applications', 0, 'runtime']]],
     ['refuses a build without a source', [{ ...SEARCH, build: 'make' }], [['applications', 0, 'build']]],
   ])('%s', (_, given, paths) => {
     expect(app.check?.(contextOf(given))?.map(({ path }) => path)).toEqual(paths)

@@ -65,6 +65,8 @@ interface Request {
 export interface NginxServer {
   readonly port: number
   readonly status: number
+  /** Directory that has the paths of a host. */
+  readonly directory: string
   /** Runs a script of the role on this machine, with the paths of this server. */
   run(script: unknown): Promise<{ code: number; output: string }>
   get(name: string, path: string, request?: Request): Promise<Response>
@@ -80,6 +82,8 @@ export const movedTo =
       .replace('/run/nginx.pid', join(directory, 'pid'))
       .replaceAll('/var/log/nginx', directory)
       .replaceAll('/var/www/provision', join(directory, 'www'))
+      .replaceAll('/srv/provision', join(directory, 'srv'))
+      .replaceAll('unix:/run/', `unix:${directory}/`)
       .replaceAll('/etc/ssl/nginx/edge-authority.pem', join(directory, 'ca.pem'))
       .replaceAll('/etc/ssl/nginx/edge.pem', join(directory, 'edge.pem'))
       .replaceAll('/etc/nginx/provision', sites)
@@ -163,5 +167,5 @@ export const startNginx = async (options: object, contents: Readonly<Record<stri
     const [code] = (await once(shell, 'close')) as [number]
     return { code, output }
   }
-  return { port, status, run, get, stop }
+  return { port, status, directory: scratch, run, get, stop }
 }
