@@ -2,7 +2,7 @@ import type { ReadyPhp } from 'provision'
 import { type Common, guard, listenLines, zoneOf } from './config.ts'
 import { corsOf, partBlocks, partUpstreams, siteAccess, upstreamBlock } from './locations.ts'
 import type { SiteOptions } from './options.ts'
-import { indented, OWN_HEALTH, passing, UNLIMITED } from './passing.ts'
+import { ADMITTED, indented, OWN_HEALTH, passing, UNLIMITED } from './passing.ts'
 import { phpMaps, phpServer } from './php.ts'
 
 /** Directory of a site's releases. */
@@ -97,7 +97,7 @@ const application = (site: SiteOptions, proxies: readonly string[], settings: Ho
   const beside = site.content === undefined ? undefined : filesBeside(site, settings)
   const main = beside?.first ?? pass(name, proxies)
   return `${health === undefined ? OWN_HEALTH : asked}${tunnel}${
-    beside === undefined ? '' : `${beside.server}  location @application {\n${indented(pass(name, proxies), '    ')}  }\n`
+    beside === undefined ? '' : `${beside.server}  location @application {\n${indented([...ADMITTED, ...pass(name, proxies)], '    ')}  }\n`
   }
   location / {
 ${upgrade}${indented(main, '    ')}  }

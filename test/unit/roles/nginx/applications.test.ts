@@ -58,6 +58,10 @@ describe.runIf(hasNginx)('applications', { timeout: 60_000 }, () => {
       {
         sites: [
           { name: 'mixed', hosts: ['mixed.test'], content: 'pages', proxy: `http://127.0.0.1:${one}`, body_max: '50m' },
+          {
+            ...{ name: 'closed', hosts: ['closed.test'], content: 'pages', proxy: `http://127.0.0.1:${one}`, users: { ann: 'sesame' } },
+            locations: { '/admin': { users: { bob: 'simsim' } }, '/open': { public: true } },
+          },
           { name: 'many', hosts: ['many.test'], proxy: [`http://127.0.0.1:${one}`, `http://127.0.0.1:${two}`] },
           { name: 'half', hosts: ['half.test'], proxy: [`http://127.0.0.1:${dead}`, `http://127.0.0.1:${two}`] },
           {
@@ -86,6 +90,17 @@ describe.runIf(hasNginx)('applications', { timeout: 60_000 }, () => {
       [200, 'one GET /cart?id=1'],
     ])
     expect((await nginx.get('mixed.test', '/cart', { method: 'POST', body: 'x' })).body).toBe('one POST /cart')
+  })
+
+  it.each([
+    ['/cart', undefined, 401],
+    ['/cart', 'ann:sesame', 200],
+    ['/admin/x', 'ann:sesame', 401],
+    ['/admin/x', 'bob:simsim', 200],
+    ['/open/x', undefined, 200],
+  ])('beside files ask for the password of the path: %s for %s is %i', async (path, user, expected) => {
+    const headers = user === undefined ? {} : { Authorization: `Basic ${Buffer.from(user).toString('base64')}` }
+    expect((await nginx.get('closed.test', path, { headers })).status).toBe(expected)
   })
 
   it('and files each answer conditional requests and ranges', async () => {
