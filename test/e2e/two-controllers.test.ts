@@ -49,8 +49,8 @@ beforeEach(() => on(': >/srv/log; rm -rf /var/lib/provision/owned'))
 
 /** A run of `one` that is suspended after it has written its first name, like a machine that sleeps. */
 const paused = async (name = 'one'): Promise<Stopped> => {
-  // Requests: facts, observation, ownership record, and the first command.
-  const stopped = await runUntil(bench, name, 4)
+  // Requests: observation, ownership record, and the first command.
+  const stopped = await runUntil(bench, name, 3)
   expect(stopped.isOver).toBe(false)
   await expect.poll(() => on('cat /srv/log')).toBe(`${name} first\n`)
   return stopped
@@ -135,7 +135,7 @@ describe('two controllers of one host', () => {
 
   it('waits for the apt of a killed run, whose packages are then installed', async () => {
     await on(`echo 'DPkg::Pre-Invoke { "sleep 5"; };' >/etc/apt/apt.conf.d/99slow`)
-    const first = await runUntil(bench, 'installs', 5)
+    const first = await runUntil(bench, 'installs', 4)
     await expect.poll(() => on('pgrep -x apt-get || true'), { timeout: 60_000 }).not.toBe('')
     process.kill(first.pid, 'SIGKILL')
     const { stdout, status } = project.provision('run', '--output', 'plain', 'playbooks/installs.yaml')

@@ -1,6 +1,6 @@
 import { killOverdue } from '../../host/shell/kill-overdue.ts'
 import { openShell } from '../../host/shell/open.ts'
-import type { Holder, Shell } from '../../host/shell/shell.ts'
+import type { FirstRequest, Holder, Shell } from '../../host/shell/shell.ts'
 import type { Target } from '../../host/target/connection.ts'
 import { Problem } from '../../problem.ts'
 import { FETCH_DIRECTORY } from '../../resource/fetched/fetch.ts'
@@ -67,13 +67,19 @@ export const openSessions = (targets: readonly Target[], options: OpenOptions): 
   )
 }
 
-/** Connects, takes the lock if `lock` is given, and reads the host's facts: one round trip once the shell is up. */
+/** Connects, takes the lock if `lock` is given, and reads the host's facts, without a round trip of their own. */
 export const openSession = async (target: Target, { listen, signal, lock, wait, asks, before }: OpenOptions): Promise<Session> => {
   const host = target.name
   listen({ type: 'host', host, state: 'connecting' })
-  const open = (waits: boolean, until: AbortSignal): Promise<Shell> =>
+  const { script, read } = askOwn(host, asks?.(host) ?? [])
+  const first = {
+    script: String(sh`${lock === undefined ? UNDER_WAY_SCRIPT : TIDY_SCRIPT}${FACTS_SCRIPT}\nset +e${script}`),
+    deadlineMs: OBSERVE_MS,
+  }
+  const open = (waits: boolean, until: AbortSignal, request?: FirstRequest): Promise<Shell> =>
     openShell(target, {
       ...(lock === undefined ? {} : { lock }),
+      first: request,
       wait: waits,
       turn: async () => {
         if (before === undefined) return
@@ -86,13 +92,10 @@ export const openSession = async (target: Target, { listen, signal, lock, wait, 
       onTransport: (what) => listen({ type: 'note', host, what: `${host} ${what}`, isDetail: true }),
       onWaiting: (holder) => listen({ type: 'doing', host, what: `waiting for the lock: ${holder}` }),
     })
-  const shell = await open(wait, signal).finally(() => listen({ type: 'doing', host, what: undefined }))
+  const shell = await open(wait, signal, first).finally(() => listen({ type: 'doing', host, what: undefined }))
   try {
     const asked = Date.now()
-    const { script, read } = askOwn(host, asks?.(host) ?? [])
-    const answer = await shell.request(String(sh`${lock === undefined ? UNDER_WAY_SCRIPT : TIDY_SCRIPT}${FACTS_SCRIPT}\nset +e${script}`), {
-      deadlineMs: OBSERVE_MS,
-    })
+    const answer = await (shell.first ?? shell.request(first.script, first))
     if (answer.code !== 0) throw unanswered(host, answer)
     const { before: output, own } = read(answer.stdout.toString())
     const held = underWay(output)

@@ -22,10 +22,15 @@ export interface Launched {
 }
 
 /**
- * Starts `sh` as root, directly or by sudo, and runs `script(word)` in it, which may have to be waited for. Answers sudo's prompt with the
- * password.
+ * Starts `sh` as root, directly or by sudo, and runs `script(word)` in it, which may have to be waited for. Its input begins with `input`.
+ * Answers sudo's prompt with the password.
  */
-export const launch = async (link: Link, target: Target, script: (word: string) => Script | Promise<Script>): Promise<Launched> => {
+export const launch = async (
+  link: Link,
+  target: Target,
+  script: (word: string) => Script | Promise<Script>,
+  input: Uint8Array = Buffer.alloc(0),
+): Promise<Launched> => {
   const { name, user, sudoPassword } = target
   const word = randomWord()
   const prompt = randomWord()
@@ -59,7 +64,7 @@ export const launch = async (link: Link, target: Target, script: (word: string) 
     channel.ended.then((code) => reject(notStarted(target, code, stderr.replaceAll(prompt, ''), banner.text)))
   })
   // Without a password only the shell reads the input, so the script is sent at once and saves a round trip.
-  const text = Promise.resolve(script(word)).then((ready) => bootstrap(word, ready))
+  const text = Promise.resolve(script(word)).then((ready) => Buffer.concat([Buffer.from(bootstrap(word, ready)), input]))
   const asksForPassword = privilege.includes('-S')
   text.then(
     (sent) => asksForPassword || channel.stdin.write(sent),

@@ -1,4 +1,5 @@
 import { lastLines, type Problem } from '../../problem.ts'
+import type { Script } from '../../shell/script.ts'
 import type { Target } from '../target/connection.ts'
 import type { ConnectOptions } from '../target/link.ts'
 import { unreachable } from '../target/problems.ts'
@@ -6,8 +7,8 @@ import { connect } from '../transport/connect.ts'
 import { answerLoop, NO_EXEC } from './answer-loop.ts'
 import { type Launched, launch, noExec } from './launch.ts'
 import { describe, lockedBy, nextStatus, PATIENCE_SECONDS } from './lock.ts'
-import { type KillOverdue, PersistentShell } from './persistent-shell.ts'
-import type { Holder, Shell } from './shell.ts'
+import { frameOf, type KillOverdue, PersistentShell } from './persistent-shell.ts'
+import type { FirstRequest, Holder, Shell } from './shell.ts'
 
 export interface OpenOptions extends ConnectOptions {
   /** Takes the host's lock for this holder. Without it, the shell takes no lock and is for reading only. */
@@ -20,6 +21,8 @@ export interface OpenOptions extends ConnectOptions {
   readonly patienceMs?: number | undefined
   /** Kills an overdue step, so that the shell can continue. Without it, the host is given up. */
   readonly killOverdue?: KillOverdue | undefined
+  /** Its answer is `Shell.first`. If the lock is not taken, it does not run. */
+  readonly first?: FirstRequest | undefined
   /** Called every few seconds while another run holds the lock, with its holder. */
   readonly onWaiting?: ((holder: string) => void) | undefined
 }
@@ -27,21 +30,23 @@ export interface OpenOptions extends ConnectOptions {
 /** Opens the persistent root shell on a host. */
 export const openShell = async (target: Target, options: OpenOptions = {}): Promise<Shell> => {
   const { lock, wait = false, signal, killOverdue } = options
+  const first = options.first && frameOf(options.first)
   const link = await connect(target, options)
   const abort = (): void => link.destroy()
   signal?.addEventListener('abort', abort)
   try {
-    const launched = await launch(link, target, async (word) => {
+    const loop = async (word: string): Promise<Script> => {
       await options.turn?.()
       signal?.throwIfAborted()
       return answerLoop(word, lock && { holder: lock, wait, controller: link.controller }, link.loginKeys)
-    })
+    }
+    const launched = await launch(link, target, loop, first?.bytes)
     return await opened(
       target,
       launched,
       options,
       (sshConnection) =>
-        new PersistentShell(link, launched, { host: target.name, sshConnection, heartbeat: lock !== undefined, killOverdue }),
+        new PersistentShell(link, launched, { host: target.name, sshConnection, first, heartbeat: lock !== undefined, killOverdue }),
     )
   } catch (error) {
     await link.close()
@@ -104,6 +109,7 @@ const opened = (
         silence.refresh()
         if (status.type === 'open') {
           const shell = hold(status.rest)
+          shell.take(output)
           launched.onStdout((next) => shell.take(next))
           settle()
           resolve(shell)

@@ -7,7 +7,7 @@ import { NO_ROOM } from './answer-loop.ts'
 import { AnswerReader, randomWord, requestFrame } from './frame.ts'
 import type { Launched } from './launch.ts'
 import { Lines } from './lines.ts'
-import type { Answer, RequestOptions, Shell } from './shell.ts'
+import type { Answer, FirstRequest, RequestOptions, Shell } from './shell.ts'
 
 const BEAT_MS = 10_000
 const REQUEST_MS = 600_000
@@ -18,6 +18,20 @@ const CLOSE_MS = 5_000
 
 /** Time limit for the loop's answer after its overdue processes were killed. */
 const ANSWER_MS = 5_000
+
+/** A request as bytes, and the mark of its answer. */
+export interface Frame {
+  readonly mark: string
+  readonly bytes: Buffer
+  readonly options: RequestOptions
+}
+
+export const frameOf = ({ script, ...options }: FirstRequest): Frame => {
+  const mark = randomWord()
+  const { input, deadlineMs = REQUEST_MS } = options
+  const bytes = requestFrame(mark, script, isSecret(input) ? Buffer.from(input.reveal()) : input, Math.ceil(deadlineMs / 1000))
+  return { mark, bytes, options }
+}
 
 interface Pending {
   readonly options: RequestOptions
@@ -34,6 +48,8 @@ export interface PersistentShellOptions {
   readonly host: string
   /** The words of `$SSH_CONNECTION` on the host. */
   readonly sshConnection: readonly string[]
+  /** A request that was sent behind the script of the shell. */
+  readonly first?: Frame | undefined
   /** Sends a heartbeat every few seconds. */
   readonly heartbeat: boolean
   /** Kills an overdue step, so that the shell can continue. Without it, the host is given up. */
@@ -44,6 +60,7 @@ export interface PersistentShellOptions {
 export class PersistentShell implements Shell {
   readonly host: string
   readonly sshConnection: readonly string[]
+  readonly first: Promise<Answer> | undefined
   frames = 0
   readonly #link: Link
   readonly #launched: Launched
@@ -56,7 +73,7 @@ export class PersistentShell implements Shell {
   #lost: Problem | undefined
   #closing: Promise<void> | undefined
 
-  constructor(link: Link, launched: Launched, { host, sshConnection, heartbeat, killOverdue }: PersistentShellOptions) {
+  constructor(link: Link, launched: Launched, { host, sshConnection, first, heartbeat, killOverdue }: PersistentShellOptions) {
     this.host = host
     this.sshConnection = sshConnection
     this.#link = link
@@ -70,6 +87,9 @@ export class PersistentShell implements Shell {
       this.#lose(killed ?? this.#problem(code === undefined ? 'connection was lost' : endOf(code)))
     })
     link.gone.then((error) => this.#lose(this.#problem('connection was lost', error?.message)))
+    if (first === undefined) return
+    this.frames += 1
+    this.first = this.#answer(first)
   }
 
   /** Takes the host's output that follows the `open` line of the loop. */
@@ -90,14 +110,17 @@ export class PersistentShell implements Shell {
 
   #send(script: string, options: RequestOptions): Promise<Answer> {
     if (this.#lost) return Promise.reject(this.#lost)
-    const mark = randomWord()
-    const { input, deadlineMs = REQUEST_MS } = options
-    const frame = requestFrame(mark, script, isSecret(input) ? Buffer.from(input.reveal()) : input, Math.ceil(deadlineMs / 1000))
+    const frame = frameOf({ script, ...options })
+    const answer = this.#answer(frame)
+    this.#launched.channel.stdin.write(frame.bytes)
+    return answer
+  }
+
+  #answer({ mark, options }: Frame): Promise<Answer> {
     const answer = new Promise<Answer>((resolve, reject) => {
       this.#pending.push({ options, resolve, reject })
       if (this.#pending.length === 1) this.#watch()
       this.#expect(mark, options)
-      this.#launched.channel.stdin.write(frame)
     })
     this.#latest = answer.catch(() => {})
     return answer

@@ -17,11 +17,18 @@ export interface RequestOptions {
   readonly maxBytes?: number
 }
 
+/** A request that is sent right behind the script of the shell itself, which saves a round trip. */
+export interface FirstRequest extends RequestOptions {
+  readonly script: string
+}
+
 /** A root POSIX shell on one host, kept open for the whole run. Requests may be pipelined and are answered in order. */
 export interface Shell {
   readonly host: string
   /** `SSH_CONNECTION` of the host: client address and port, server address and port. */
   readonly sshConnection: readonly string[]
+  /** The answer to the request that the shell was opened with. */
+  readonly first?: Promise<Answer> | undefined
   /** Number of requests sent so far. */
   readonly frames: number
   request(script: string, options?: RequestOptions): Promise<Answer>

@@ -1,5 +1,6 @@
 import { connect as openSocket, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { finished } from 'node:stream/promises'
 import { Problem } from '../../problem.ts'
 import { refusalOf } from '../known-hosts/host-key.ts'
 import { type KnownHost, knownName, knownTypes, presentedKey, statusOfKey } from '../known-hosts/known-hosts.ts'
@@ -74,11 +75,12 @@ const attempt = async (
   }
   const { client, gone, loginKeys } = outcome
   gone.then(() => transport.release())
+  // Waits until the end is sent, and not until the host has ended its side too, which costs a round trip.
   const close = async (): Promise<void> => {
     client.end()
-    const forced = setTimeout(() => transport.stream.destroy(), 2_000)
-    await gone
-    clearTimeout(forced)
+    const forced = setTimeout(() => transport.stream.destroy(), 2_000).unref()
+    gone.then(() => clearTimeout(forced))
+    await Promise.race([gone, finished(transport.stream, { readable: false }).catch(() => {})])
   }
   return {
     ...{ client, gone, loginKeys, close },

@@ -32,7 +32,7 @@ export interface Link {
   readonly controller?: number
   /** Ends the connection at once. */
   destroy(): void
-  /** Ends the connection and waits for its end. */
+  /** Ends the connection, and waits until the host will learn of it. */
   close(): Promise<void>
 }
 

@@ -44,6 +44,23 @@ describe('the persistent shell', () => {
     await expect(shell.request(':')).rejects.toThrow('is closed')
   })
 
+  test('answers the request that it was opened with before all others', async () => {
+    const host = await localHost()
+    const shell = await openShell(host.target, { first: { script: 'cat; exit 3', input: Buffer.from('first') } })
+    const second = shell.request('echo second')
+    const answer = await shell.first
+    expect([answer?.code, answer?.stdout.toString(), (await second).stdout.toString(), shell.frames]).toEqual([3, 'first', 'second\n', 2])
+    await shell.close()
+  })
+
+  test('sends that request only after the password of sudo', async () => {
+    const host = await localHost()
+    const target = { ...host.target, user: 'ops', sudoPassword: new Secret('pass word') }
+    const shell = await openShell(target, { first: { script: 'echo first' } })
+    expect((await shell.first)?.stdout.toString()).toBe('first\n')
+    await shell.close()
+  })
+
   test('runs each script in a subshell of a clean environment, with a directory for temporary files', async () => {
     const host = await localHost({ env: { LC_ALL: 'de_DE.UTF-8', HOME: '/nowhere' } })
     const shell = await opened(host)
