@@ -2,13 +2,13 @@ import { count, visible, wrap } from './text.ts'
 import type { View } from './view.ts'
 
 // A longer diff would push the next change off the screen.
-const SHOWN_LINES = 30
+const SHOWN_LINES = 20
 
 /** Returns the lines of a unified diff in colour, wrapped to the width. A long diff ends with the number of hidden lines, unless `verbose`. */
 export const diffLines = (diff: string, { paint, columns, verbose }: View): readonly string[] => {
   // The whole text is redacted before it is split: a secret may span several lines.
   const lines = hunksOf(visible(diff))
-  const shown = verbose || lines.length <= SHOWN_LINES + 5 ? lines : lines.slice(0, SHOWN_LINES)
+  const shown = verbose || lines.length <= SHOWN_LINES + 1 ? lines : lines.slice(0, SHOWN_LINES)
   const hidden = lines.length - shown.length
   return [
     ...shown.flatMap((line) => wrap(line.replaceAll('\t', '    '), columns).map(colourOf(line, paint))),

@@ -1,10 +1,13 @@
 import type { Event } from '../engine/events.ts'
 import type { PlannedChange } from '../engine/plan/plan.ts'
-import { planHeadline, planLines } from './plan-lines.ts'
+import { attentionLines } from './plan/attention.ts'
+import { placeLines, planHeadline } from './plan/headline.ts'
+import { planLines } from './plan/lines.ts'
+import { nextSteps } from './plan/next-steps.ts'
 import { Progress } from './progress.ts'
 import type { Report } from './report.ts'
 import { summaryLines, unappliedLines } from './summary.ts'
-import { hanging, inLine } from './text.ts'
+import { bullet } from './text.ts'
 import type { View } from './view.ts'
 
 /** Shows what hosts are doing during a run: lines that are rewritten on a terminal, consecutive lines in a log. */
@@ -44,10 +47,16 @@ export const humanReport = (out: (text: string) => void, view: View, activity: A
       activity.start(`Observing ${names.length === 1 ? names[0] : `${names.length} hosts`}`, progress)
     },
     planned: (plan, playNames) => {
-      if (plan.changes.length > 0) print(planLines(plan, playNames, view))
-      if (plan.changes.length > 0 && warnings.size > 0) print([''])
-      print(warningLines(warnings, view))
+      const attention = [...attentionLines(plan, view), ...warningLines(warnings, view)]
       warnings.clear()
+      if (plan.changes.length === 0) print(attention)
+      else
+        print([
+          planHeadline(plan, view),
+          ...placeLines(plan, view),
+          ...(attention.length === 0 ? [] : ['', ...attention]),
+          ...planLines(plan, playNames, view),
+        ])
     },
     applying: (plan) => {
       print(['', planHeadline(plan, view)])
@@ -60,19 +69,14 @@ export const humanReport = (out: (text: string) => void, view: View, activity: A
     // The error cards are printed by `main`.
     broken: () => {},
     finished: (ending) => {
-      print(notes.map((note) => `${view.paint.green('✔')} ${hanging(note)}`))
+      print(notes.flatMap((note) => bullet(view.paint.green('✔'), note, [], view)))
       print(warningLines(warnings, view))
       const unapplied = ending.dryRun ? [] : ending.plan.changes.filter(({ host, resource }) => !progress.isSettled(host, resource))
       print([...summaryLines(ending, progress, view), ...unappliedLines(unapplied, view)])
+      print(nextSteps(ending, (change) => progress.isSettled(change.host, change.resource), view))
     },
   }
 }
 
-const warningLines = (warnings: ReadonlyMap<string, ReadonlySet<string>>, { paint }: View): readonly string[] =>
-  [...warnings].map(([text, hosts]) => {
-    const names = [...hosts]
-      .filter((host) => host !== '')
-      .sort()
-      .join(' ')
-    return `${paint.yellow('!')} ${hanging(text)}${names === '' ? '' : paint.dim(`  ${inLine(names)}`)}`
-  })
+const warningLines = (warnings: ReadonlyMap<string, ReadonlySet<string>>, view: View): readonly string[] =>
+  [...warnings].flatMap(([text, hosts]) => bullet(view.paint.yellow('!'), text, [...hosts].filter((host) => host !== '').sort(), view))

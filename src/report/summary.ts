@@ -1,5 +1,6 @@
+import { stripVTControlCharacters } from 'node:util'
 import type { HostOutcome, Outcome, PlannedChange } from '../engine/plan/plan.ts'
-import { planHeadline } from './plan-lines.ts'
+import { planHeadline } from './plan/headline.ts'
 import type { Progress } from './progress.ts'
 import type { Ending } from './report.ts'
 import { count, duration, inLine, pad, truncate, width } from './text.ts'
@@ -12,7 +13,7 @@ export const summaryLines = (ending: Ending, progress: Progress, view: View): re
   )
   return [
     ...(isConverged ? [] : ['', ...table(ending, progress, view), '']),
-    sentence(ending, progress, view),
+    ...sentence(ending, progress, view).split('\n'),
     ...restriction(ending, view),
   ]
 }
@@ -71,7 +72,10 @@ const sentence = ({ outcome, plan, dryRun, interrupted }: Ending, progress: Prog
   const applied = dryRun ? `${count(changed, 'change')} to apply` : `${count(changed, 'change')} applied`
   if (interrupted) return `${paint.yellow('■')} ${paint.bold('Interrupted')}: ${[applied, ...failures].join(', ')}  ${time}`
   if (result === 'failed' || failures.length > 0) return `${paint.red('✖')} ${paint.bold([...failures, applied].join(', '))}  ${time}`
-  if (changed > 0 && dryRun) return `${paint.yellow('●')} ${planHeadline(plan, view)}, nothing was changed  ${time}`
+  if (changed > 0 && dryRun) {
+    const [headline, rest] = [`${paint.yellow('●')} ${planHeadline(plan, view)},`, `nothing was changed  ${time}`]
+    return width(stripVTControlCharacters(`${headline} ${rest}`)) <= view.columns ? `${headline} ${rest}` : `${headline}\n  ${rest}`
+  }
   if (deferred > 0) return `${paint.yellow('●')} ${paint.bold(`${applied}, ${deferred} deferred`)}  ${time}`
   if (changed > 0) return `${paint.green('✔')} ${paint.bold(applied)} and confirmed  ${time}`
   const resources = `${count(

@@ -1,6 +1,7 @@
 import { stripVTControlCharacters } from 'node:util'
 import { showHidden } from '../hidden.ts'
 import { redacted } from '../secret/secret.ts'
+import type { View } from './view.ts'
 
 /**
  * Replaces control characters and invisible characters with symbols (`␛`). Diffs use it, because it hides nothing.
@@ -16,6 +17,19 @@ export const hanging = (text: string): string => words(text.trimEnd()).replaceAl
 
 /** Escape sequences that provision itself prints: the colours of `painter`, and `main` showing the cursor. */
 const OWN_SEQUENCES = /(\x1b\[(?:1|2|22|3[1-46]|39)m|\x1b\[\?25h)/
+
+/** Returns a text after a sign, wrapped at words, then the hosts that it is about. No line of the text can imitate a line of provision's output. */
+export const bullet = (sign: string, text: string, hosts: readonly string[], { paint, columns }: View): readonly string[] => {
+  const lines = words(text.trimEnd())
+    .split('\n')
+    .flatMap((line) => wrapWords(line, columns - 2))
+  const names = inLine(hosts.join(' '))
+  const fits = width(lines.at(-1) ?? '') + 4 + width(names) <= columns
+  const all = lines.map((line, i) => `${i === 0 ? sign : ' '} ${line}`)
+  if (names === '') return all
+  if (fits) return [...all.slice(0, -1), `${all.at(-1)}${paint.dim(`  ${names}`)}`]
+  return [...all, ...wrapWords(names, columns - 2).map((piece) => `  ${paint.dim(piece)}`)]
+}
 
 /** Makes all escape sequences visible except those that provision itself prints. */
 export const neutralized = (text: string): string =>

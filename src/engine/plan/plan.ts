@@ -15,6 +15,8 @@ export interface PlannedChange {
   readonly certainty: Certainty
   readonly reason: string
   readonly differences: readonly Difference[]
+  /** A fact to know before the run, shown above the plan. */
+  readonly attention?: string
   /** A unified diff with secrets masked; undefined if the change has no text to show. */
   readonly diff?: string
   /** The whole diff, where `diff` is a summary. */

@@ -38,7 +38,9 @@ const planPair = (
   const { chain, leaf } = state
   if (chain === ABSENT || leaf?.placeholder === true) {
     const reason = chain === ABSENT ? 'not issued yet' : 'placeholder to be replaced'
-    return { action: 'create', certainty: 'dependent', reason, differences: [] }
+    // An order counts towards the limits of its authority.
+    const attention = 'account' in spec ? { attention: `order of a certificate for ${spec.names.join(', ')}` } : {}
+    return { action: 'create', certainty: 'dependent', reason, differences: [], ...attention }
   }
   if (!isPair(state) || leaf === undefined) return update(brokenReason(state))
   if (state.revoked) return update('revoked by its authority')

@@ -27,6 +27,8 @@ export interface Change {
   /** A few words for the plan: `missing`, `content differs`, `runs with an older /etc/nginx/nginx.conf`. */
   readonly reason: string
   readonly differences: readonly Difference[]
+  /** A fact to know before the run, shown above the plan: `order of a certificate for example.com`. It cannot be secret. */
+  readonly attention?: string
   /** The keys of the resources of the host whose change is the reason. */
   readonly causes?: readonly string[]
   /** Every run makes this change, also with `--role` for another role: without it the host is at risk. */

@@ -30,10 +30,10 @@ describe('a diff', () => {
     expect(diffLines('+a\n+b', view)).toEqual(['+a', '+b'])
   })
 
-  test('of 35 lines is shown whole, and of a longer one 30 lines and the number of the others', () => {
-    expect(shown(lines(35))).toHaveLength(35)
-    expect(shown(lines(36)).slice(29)).toEqual(['+x', '… 6 more lines (--verbose shows all)'])
-    expect(shown(lines(36), { verbose: true })).toHaveLength(36)
+  test('of 21 lines is shown whole, and of a longer one 20 lines and the number of the others', () => {
+    expect(shown(lines(21))).toEqual(Array(21).fill('+x'))
+    expect(shown(lines(22)).slice(19)).toEqual(['+x', '… 2 more lines (--verbose shows all)'])
+    expect(shown(lines(22), { verbose: true })).toHaveLength(22)
   })
 
   test('fits the screen, with tabs as spaces', () => {

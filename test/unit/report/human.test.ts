@@ -67,14 +67,14 @@ describe('the report for people', () => {
     expect(since()).toEqual(['+ start Observing web-01', '+ start Observing 3 hosts'])
   })
 
-  test('prints each warning once with its hosts in order, below the plan, and later ones at the end', () => {
+  test('prints each warning once with its hosts in order, above the plan, and later ones at the end', () => {
     const { report, since } = reporting()
     const plan = planOf(change('a', 'file:/x'))
     for (const host of ['b', 'a', 'b']) report.listen({ type: 'warning', host, role: 'mysql', what: 'odd' })
     report.listen({ type: 'warning', what: 'of no host' })
     report.planned(plan, ['play'])
     const lines = since()
-    expect(lines.slice(-3)).toEqual(['', '! mysql: odd  a b', '! of no host'])
+    expect(lines.slice(0, 6)).toEqual(['1 change on 1 host  1 to create', '', '! mysql: odd  a b', '! of no host', '', 'play'])
     report.listen({ type: 'warning', host: 'a', what: 'late' })
     report.listen({ type: 'note', host: 'a', what: 'confirmed by a new connection' })
     report.finished(finish(plan))

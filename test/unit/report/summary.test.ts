@@ -100,6 +100,11 @@ describe('the summary', () => {
     expect(summary(outcomeOf('changed', host('a', 1)), { plan, dryRun: true }).at(-1)).toBe(
       '● 1 change on 1 host  1 to create, nothing was changed  1.2 s',
     )
+    const run = ending(outcomeOf('changed', host('a', 1)), { plan, dryRun: true })
+    expect(summaryLines(run, new Progress(['a'], plan, 0), { ...plainView, paint: painter(true), columns: 40 }).slice(-2)).toEqual([
+      expect.stringMatching(/1 to create\S*,$/),
+      expect.stringMatching(/^ {2}nothing was changed {2}/),
+    ])
   })
 
   test('names failures and unreachable hosts first', () => {

@@ -69,7 +69,11 @@ describe('the change of a certificate', () => {
       ),
     )
     expect(plan({ chain: inode('644', { group: 'www' }) })?.differences).toEqual([{ key: 'group', from: 'www', to: 'root' }])
-    expect(plan({ chain: 'absent' })).toEqual({ action: 'create', certainty: 'dependent', reason: 'not issued yet', differences: [] })
+    const attention = 'order of a certificate for www.test.example'
+    expect(plan({ chain: 'absent' })).toEqual({
+      ...{ action: 'create', certainty: 'dependent', reason: 'not issued yet', differences: [] },
+      attention,
+    })
     expect(plan({ revoked: true })).toEqual(update('dependent', 'revoked by its authority'))
   })
 

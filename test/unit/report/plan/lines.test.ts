@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest'
-import { changeLines, planHeadline, planLines } from '../../../src/report/plan-lines.ts'
-import { painter } from '../../../src/report/view.ts'
-import { change, plainView, planOf } from './values.ts'
+import { changeLines } from '../../../../src/report/plan/change.ts'
+import { placeLines, planHeadline } from '../../../../src/report/plan/headline.ts'
+import { planLines } from '../../../../src/report/plan/lines.ts'
+import { painter } from '../../../../src/report/view.ts'
+import { change, plainView, planOf } from '../values.ts'
 
 const lines = (plan: ReturnType<typeof planOf>, view = plainView): readonly string[] => planLines(plan, ['web servers', 'balancer'], view)
 
@@ -27,14 +29,14 @@ describe('the plan', () => {
       'web servers',
       '',
       '  nginx  web-01 web-02',
-      '    ~ file /etc/nginx/nginx.conf  content differs, exact',
+      '    ~ file /etc/nginx/nginx.conf  content differs',
       '        @@ -3,2 +3,2 @@',
       '         user www-data;',
       '        -old',
       '        +new',
       '',
       '  nginx  web-02',
-      '    + package nginx  not installed, exact',
+      '    + package nginx  not installed',
     ])
   })
 
@@ -43,33 +45,69 @@ describe('the plan', () => {
     const differences = [hidden, { key: 'configuration at boot' }]
     const plan = planOf(change('a', 'file:/key', { action: 'update', reason: 'content and configuration at boot differ', differences }))
     expect(lines(plan).slice(4)).toEqual([
-      '    ~ file /key  content and configuration at boot differ, exact',
+      '    ~ file /key  content and configuration at boot differ',
       '        content: not shown, because it contains a secret',
     ])
   })
 
   test('shows changes separately if only their diffs differ', () => {
     const plan = planOf(
-      change('web-01', 'file:/a', { diff: '@@ -0,0 +1 @@\n+one\n' }),
-      change('web-02', 'file:/a', { diff: '@@ -0,0 +1 @@\n+two\n' }),
+      change('web-01', 'file:/a', { action: 'update', diff: '@@ -1 +1 @@\n-x\n+one\n' }),
+      change('web-02', 'file:/a', { action: 'update', diff: '@@ -1 +1 @@\n-x\n+two\n' }),
     )
     expect(lines(plan).filter((line) => line.includes('file /a'))).toHaveLength(2)
+  })
+
+  test('shows a new file without its content, once for hosts with different contents, and says how to see them', () => {
+    const news = ['one', 'two'].map((text, i) => change(`web-0${i + 1}`, 'file:/a', { diff: `@@ -0,0 +1 @@\n+${text}\n` }))
+    expect(lines(planOf(...news))).toEqual([
+      '',
+      'web servers',
+      '',
+      '  nginx  web-01 web-02',
+      '    + file /a  does not exist',
+      '',
+      'Contents of new resources are not shown; --verbose shows them.',
+    ])
+    const all = lines(planOf(...news), { ...plainView, verbose: true })
+    expect(all.filter((line) => /^ {8}\+/.test(line))).toEqual(['        +one', '        +two'])
+    expect(all.at(-1)).toBe('        +two')
+  })
+
+  test('of more than 40 lines shows new resources of a kind on one line, and all other changes one by one', () => {
+    const files = Array.from({ length: 40 }, (_, i) =>
+      change('a', `file:/etc/file-number-${i}`, { certainty: i % 2 ? 'exact' : 'dependent' }),
+    )
+    const others = [
+      change('a', 'file:/etc/old', { action: 'update', reason: 'mode differs' }),
+      change('a', 'service:x', { certainty: 'dependent' }),
+    ]
+    const short = lines(planOf(...files))
+    expect(short.filter((line) => line.startsWith('    + file'))).toHaveLength(40)
+    expect(lines(planOf(...files, ...others)).slice(1)).toEqual([
+      'web servers',
+      '  nginx  a',
+      '    + 40 × file  /etc/file-number-0, /etc/file-number-1, /etc/file-number-2, 37 more',
+      '    ~ file /etc/old  mode differs',
+      '    + service x  does not exist',
+      '',
+      'New resources of a kind share a line, and their contents are not shown; --verbose shows them.',
+    ])
+    expect(
+      lines(planOf(...files, ...others), { ...plainView, verbose: true }).filter((line) => line.startsWith('    + file')),
+    ).toHaveLength(40)
   })
 
   test('shows a shared summary once, and each full diff if verbose', () => {
     const fullDiff = (port: number): string => `@@ -0,0 +1 @@\n+tcp dport ${port} accept\n`
     const plan = planOf(
-      ...[80, 443].map((port, i) => change(`web-0${i + 1}`, 'nftables:x', { diff: '@@ -0,0 +1 @@\n+site\n', fullDiff: fullDiff(port) })),
+      ...[80, 443].map((port, i) =>
+        change(`web-0${i + 1}`, 'nftables:x', { action: 'update', diff: '@@ -0,0 +1 @@\n+site\n', fullDiff: fullDiff(port) }),
+      ),
     )
-    expect(lines(plan).slice(3)).toEqual(['  nginx  web-01 web-02', '    + nftables x  does not exist, exact', '        +site'])
+    expect(lines(plan).slice(3)).toEqual(['  nginx  web-01 web-02', '    ~ nftables x  does not exist', '        +site'])
     const all = lines(plan, { ...plainView, verbose: true })
-    expect(all.slice(3, 8)).toEqual([
-      '  nginx  web-01',
-      '    + nftables x  does not exist, exact',
-      '        +site',
-      '',
-      '        full diff:',
-    ])
+    expect(all.slice(3, 8)).toEqual(['  nginx  web-01', '    ~ nftables x  does not exist', '        +site', '', '        full diff:'])
     expect(all.filter((line) => line.includes('dport'))).toEqual(['        +tcp dport 80 accept', '        +tcp dport 443 accept'])
   })
 
@@ -78,15 +116,26 @@ describe('the plan', () => {
     expect(lines(plan).filter((line) => line !== '')).toEqual([
       'web servers',
       '  nginx  a',
-      '    + file /2  does not exist, exact',
-      '    + file /1  does not exist, exact',
+      '    + file /2  does not exist',
+      '    + file /1  does not exist',
       'balancer',
       '  haproxy  a',
-      '    + file /3  does not exist, exact',
+      '    + file /3  does not exist',
     ])
   })
 
-  test('shows the certainty of each change', () => {
+  test('wraps names and reasons at words', () => {
+    const reason = 'not running, not enabled, joins the cluster'
+    const plan = planOf(change('a', 'service:nginx.service', { reason, certainty: 'dependent' }))
+    expect(lines(plan, { ...plainView, columns: 40 }).slice(4)).toEqual([
+      '    + service nginx.service',
+      '        not running, not enabled, joins',
+      '        the cluster, depends on another',
+      '        change',
+    ])
+  })
+
+  test('shows the certainty of each change that is not exact', () => {
     const plan = planOf(
       change('a', 'service:x', { certainty: 'dependent' }),
       change('a', 'command:y', { certainty: 'opaque', action: 'run' }),
@@ -102,29 +151,30 @@ describe('the plan', () => {
       { key: 'mode', from: '644', to: '600' },
       { key: 'content', from: 'abc', to: 'def' },
     ]
-    const shown = lines(planOf(change('a', 'file:/x', { differences, diff: '@@ -1 +1 @@\n-a\n+b\n' }))).map((line) => line.trim())
+    const shown = lines(planOf(change('a', 'file:/x', { action: 'update', differences, diff: '@@ -1 +1 @@\n-a\n+b\n' }))).map((line) =>
+      line.trim(),
+    )
     expect(shown).toContain('mode: 644 → 600')
     expect(shown.filter((line) => line.startsWith('content'))).toEqual([])
   })
 
   test('shows a setting with one value, one of content without a diff, and none without a value', () => {
     const differences = [{ key: 'mode', to: '600' }, { key: 'owner', from: 'ann' }, { key: 'content', from: 'abc' }, { key: 'hidden' }]
-    expect(lines(planOf(change('a', 'file:/x', { differences }))).slice(5)).toEqual([
+    expect(lines(planOf(change('a', 'file:/x', { action: 'update', differences }))).slice(5)).toEqual([
       '        mode: 600',
       '        owner: ann',
       '        content: abc',
     ])
     const long = [{ key: 'names', to: 'one two three four five six' }]
-    expect(lines(planOf(change('a', 'file:/x', { differences: long })), { ...plainView, columns: 30 }).slice(-2)).toEqual([
-      '        names: one two three',
-      '         four five six',
-    ])
+    expect(lines(planOf(change('a', 'file:/x', { action: 'update', differences: long })), { ...plainView, columns: 30 }).slice(-2)).toEqual(
+      ['        names: one two three', '        four five six'],
+    )
   })
 
   test('names many hosts with their number, on as many lines as they need, and a play without a name by its place', () => {
     const hosts = ['web-01', 'web-02', 'web-03', 'web-04', 'web-05']
     const five = lines(planOf(...hosts.map((host) => change(host, 'file:/x', { play: 2 }))), { ...plainView, columns: 40 })
-    expect(five.slice(1, 5)).toEqual(['play 3', '', '  nginx  5 hosts: web-01 web-02 web-03 w', '         eb-04 web-05'])
+    expect(five.slice(1, 5)).toEqual(['play 3', '', '  nginx  5 hosts: web-01 web-02 web-03', '         web-04 web-05'])
     expect(lines(planOf(...hosts.slice(1).map((host) => change(host, 'file:/x'))))[3]).toBe('  nginx  web-02 web-03 web-04 web-05')
   })
 
@@ -142,9 +192,9 @@ describe('the plan', () => {
 
   test('ends a long diff with the number of hidden lines, unless verbose', () => {
     const diff = `@@ -0,0 +1,100 @@\n${Array.from({ length: 100 }, (_, i) => `+line ${i}`).join('\n')}\n`
-    const short = lines(planOf(change('a', 'file:/x', { diff })))
-    expect(short.at(-1)).toBe('        … 70 more lines (--verbose shows all)')
-    const whole = lines(planOf(change('a', 'file:/x', { diff })), { ...plainView, verbose: true })
+    const short = lines(planOf(change('a', 'file:/x', { action: 'update', diff })))
+    expect(short.at(-1)).toBe('        … 80 more lines (--verbose shows all)')
+    const whole = lines(planOf(change('a', 'file:/x', { action: 'update', diff })), { ...plainView, verbose: true })
     expect(whole.at(-1)).toBe('        +line 99')
   })
 
@@ -163,7 +213,7 @@ describe('the plan', () => {
   })
 
   test('has colours only if they are enabled', () => {
-    const plan = planOf(change('a', 'file:/x', { diff: '@@ -0,0 +1 @@\n+x\n' }))
+    const plan = planOf(change('a', 'file:/x', { action: 'update', diff: '@@ -0,0 +1 @@\n+x\n' }))
     expect(lines(plan).join('')).not.toContain('\x1b')
     expect(lines(plan, { ...plainView, paint: painter(true) }).join('')).toContain('\x1b[32m+x\x1b[39m')
   })
@@ -171,5 +221,7 @@ describe('the plan', () => {
   test('counts changes by action, and the controller apart from the hosts', () => {
     const plan = planOf(change('controller', 'acme-account:x'), change('a', 'file:/x'), change('b', 'file:/x', { action: 'delete' }))
     expect(planHeadline(plan, plainView)).toBe('3 changes on 2 hosts and the controller  2 to create · 1 to delete')
+    expect(placeLines(plan, plainView)).toEqual(['  controller 1 · a 1 · b 1'])
+    expect(placeLines(planOf(change('a', 'file:/x')), plainView)).toEqual([])
   })
 })
