@@ -22,7 +22,7 @@ To remove the lab: npx provision lab down
 `)
 
 run('lab', 'up')
-run('run')
+run('run', '--yes')
 
 const lab = JSON.parse(ask('lab', 'status', '--json')) as {
   hosts: Record<string, { address: string }>

@@ -90,7 +90,11 @@ const createContext = (): CommandContext => ({
     ? {
         ask: async (question) => {
           const terminal = createInterface({ input: stdin, output: stderr })
-          return await terminal.question(question, { signal: stopping.signal }).finally(() => terminal.close())
+          // Without a listener, Ctrl-C would reject the question instead of aborting the command.
+          terminal.on('SIGINT', stop)
+          const ended = new Promise<string>((resolve) => terminal.once('close', () => resolve('')))
+          const answered = terminal.question(question, { signal: stopping.signal })
+          return await Promise.race([answered, ended]).finally(() => terminal.close())
         },
         askSecret: (question) => askSecret(stdin, stderr, question, stop),
       }

@@ -12,6 +12,7 @@ import type { Format, Report } from '../report/report.ts'
 import { quote } from '../shell/quote.ts'
 import { type Arguments, type CommandContext, type CommandResult, defineCommand } from './command.ts'
 import { holder } from './holder.ts'
+import { confirmation } from './run/confirmation.ts'
 import { conflictingOptions, options, restrictions, scopeOf } from './run/options.ts'
 import { requireOwnPaths } from './run/saved-paths.ts'
 import { INTERRUPTED, statusOf, unlessInterrupted } from './status.ts'
@@ -120,7 +121,13 @@ export const runSite = async <Ready extends Prepared, Planned extends PlannedRun
       const result = await applyOrPredict(
         engine,
         planned,
-        { targets: prepared.targets, dryRun: values['dry-run'] ?? false, scope, signal },
+        {
+          targets: prepared.targets,
+          dryRun: values['dry-run'] ?? false,
+          scope,
+          signal,
+          confirm: () => confirmation(values, planned.plan, context),
+        },
         report,
       )
       if (saveMessage !== undefined && values.json !== true) context.err(saveMessage)
@@ -140,17 +147,22 @@ interface ApplyOptions {
   readonly dryRun: boolean
   readonly scope: Scope
   readonly signal: AbortSignal
+  /** Whether the person at the terminal, if there is one, wants the changes. */
+  confirm(): Promise<boolean>
 }
 
 /** Applies the plan, or predicts its outcome in a dry run, and reports the result. */
 const applyOrPredict = async <Ready extends Prepared, Planned extends PlannedRun>(
   engine: Engine<Ready, Planned>,
   planned: Planned,
-  { targets, dryRun, scope, signal }: ApplyOptions,
+  { targets, dryRun: isDryRun, scope, signal, confirm }: ApplyOptions,
   report: Report,
 ): Promise<CommandResult> => {
   const { plan, unreachable } = planned
-  const applies = !dryRun && plan.changes.length > 0 && !signal.aborted
+  const isDue = !isDryRun && plan.changes.length > 0 && !signal.aborted
+  const applies = isDue && (await confirm())
+  // A run that the person refused ends as a dry run.
+  const dryRun = isDryRun || (isDue && !applies)
   if (applies) {
     signal.addEventListener('abort', () => report.interrupting())
     report.applying(plan)

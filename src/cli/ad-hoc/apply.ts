@@ -3,9 +3,9 @@ import { usageError } from '../parse.ts'
 import { options as runOptions } from '../run/options.ts'
 import { runSite } from '../run.ts'
 
-const { inventory, 'dry-run': dryRun, user, key, json, output, verbose, wait } = runOptions
+const { inventory, 'dry-run': dryRun, yes, user, key, json, output, verbose, wait } = runOptions
 
-const options = { inventory, 'dry-run': dryRun, user, key, json, output, verbose, wait }
+const options = { inventory, 'dry-run': dryRun, yes, user, key, json, output, verbose, wait }
 
 /** `provision apply`: plans and applies one resource of the command line. */
 export const command = defineCommand({

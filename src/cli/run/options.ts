@@ -9,13 +9,14 @@ import { usageError } from '../parse.ts'
 export const options = {
   ...inventoryOption,
   'dry-run': { type: 'boolean', help: 'show the planned changes without applying them' },
+  yes: { type: 'boolean', short: 'y', help: 'apply without asking; only a person at a terminal is asked' },
   role: { type: 'string', multiple: true, value: 'NAME', help: 'apply only resources of this role' },
   limit: { type: 'string', short: 'l', multiple: true, value: 'PATTERN', help: 'apply only to matching hosts: web-01, web:!web-02, lb-*' },
   user: { type: 'string', value: 'NAME', help: 'log in with this account (overrides the inventory)' },
   key: { type: 'string', value: 'FILE', help: 'log in with this private key only' },
   json: { type: 'boolean', help: 'print one JSON object per line (same as --output json)' },
   output: { type: 'string', value: 'FORMAT', choices: formats, help: 'output format' },
-  verbose: { type: 'boolean', short: 'v', help: 'show long diffs completely' },
+  verbose: { type: 'boolean', short: 'v', help: 'show everything: long diffs, and the contents of new resources' },
   prune: { type: 'boolean', help: 'delete resources that provision created and no role declares any more' },
   'allow-data-loss': {
     type: 'string',

@@ -118,6 +118,47 @@ describe('provision run', () => {
     expect((await run({ plan: oneChange }, { wait: true })).calls.slice(1)).toEqual(['plan lock=true wait=true', 'apply', 'close'])
   })
 
+  describe('at a terminal', () => {
+    const asked = async (answer: string, values: object = {}, more: object = {}, plan = oneChange) => {
+      const { engine, calls } = engineOf({ plan })
+      const questions: string[] = []
+      const ask = async (question: string): Promise<string> => {
+        questions.push(question)
+        return answer
+      }
+      const context = testContext({ ask, ...more })
+      const result = await runSite(engine, { positionals: [], rest: [], values }, context)
+      return { result, questions, applied: calls.includes('apply'), closed: calls.at(-1) === 'close', out: context.output.out }
+    }
+
+    test.each(['y', 'Yes', ' y '])('applies the plan after the answer %j', async (answer) => {
+      expect(await asked(answer)).toMatchObject({ questions: ['\nApply this change? [y/N] '], applied: true, result: { status: 0 } })
+    })
+
+    test.each(['', 'n', 'yellow', 'no'])('ends as a dry run after the answer %j', async (answer) => {
+      const run = await asked(answer)
+      expect(run).toMatchObject({ questions: ['\nApply this change? [y/N] '], applied: false, closed: true, result: { status: 2 } })
+      expect(run.out).toContain('1 change on 1 host  1 to create, nothing was changed')
+    })
+
+    test.each<[string, object, object, boolean, Plan]>([
+      ['with --yes', { yes: true }, {}, true, oneChange],
+      ['for a saved plan', { plan: 'PLAN' }, {}, true, oneChange],
+      ['with --json', { json: true }, {}, true, oneChange],
+      ['with --output json', { output: 'json' }, {}, true, oneChange],
+      ['in a CI job', {}, { env: { USER: 'tester', CI: 'true' } }, true, oneChange],
+      ['in a dry run', { 'dry-run': true }, {}, false, oneChange],
+      ['without a change', {}, {}, false, emptyPlan],
+    ])('asks nothing %s', async (_, values, more, applied, plan) => {
+      const directory = mkdtempSync(join(tmpdir(), 'provision-ask-'))
+      onTestFinished(() => rmSync(directory, { recursive: true }))
+      const scope = { playbooks: [], limit: [], roles: [], prune: false }
+      const saved = { format: 3, provision: packageJson.version, saved: '', salt: '0'.repeat(32), hosts: [], manners: [], changes: [] }
+      writeFileSync(join(directory, 'PLAN'), JSON.stringify({ ...saved, scope }))
+      expect(await asked('n', values, { directory, ...more }, plan)).toMatchObject({ questions: [], applied })
+    })
+  })
+
   test('applies nothing if there is nothing to do', async () => {
     expect((await run({})).calls).not.toContain('apply')
   })
