@@ -9,6 +9,7 @@ export interface CommandEntry {
 /** All commands, in the order of `provision --help`. */
 export const commands: Readonly<Record<string, CommandEntry>> = {
   run: { summary: 'plan and apply what the playbook requires', load: () => import('./run.ts') },
+  show: { summary: 'show a saved plan', load: () => import('./run/show.ts') },
   verify: { summary: 'check that the services on the hosts work', load: () => import('./verify.ts') },
   inventory: { summary: 'show hosts, groups, variables and permitted flows', load: () => import('./inventory.ts') },
   apply: { summary: 'apply one resource to hosts', load: () => import('./ad-hoc/apply.ts') },
