@@ -1,4 +1,6 @@
+import { spawn } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
+import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { execOn } from '../../src/host/shell/exec.ts'
@@ -8,7 +10,7 @@ import { runOnce } from '../../src/host/shell/run-once.ts'
 import type { Shell } from '../../src/host/shell/shell.ts'
 import { Secret } from '../../src/secret/secret.ts'
 import { problemOf } from '../unit/problem-of.ts'
-import { bootHosts, endHosts, HOST, onHost, SUBNET, SUBNET_6, target, textOf, through, transport } from './support/bare-hosts.ts'
+import { bootHosts, endHosts, HOST, labFile, onHost, SUBNET, SUBNET_6, target, textOf, through, transport } from './support/bare-hosts.ts'
 import { type Relay, relayTo } from './support/network/relay.ts'
 
 beforeAll(bootHosts)
@@ -170,6 +172,28 @@ describe.each(['ssh2', 'openssh'] as const)('over %s', (name) => {
     expect(await problemOf(shell.request('kill -9 "$$"'))).toMatchObject({ class: 'unreachable' })
     expect(await problemOf(shell.request('echo on'))).toMatchObject({ class: 'unreachable' })
     await shell.close()
+  })
+
+  test('costs few round trips more than `ssh HOST true`, with its first two requests', async () => {
+    const turnsOf = async (work: (port: number) => Promise<unknown>): Promise<number> => {
+      const slow = await relayTo(HOST, 22, { port: 0, host: '127.0.0.1', delayMs: 60 })
+      await work(slow.port)
+      slow.close()
+      return slow.turns
+    }
+    const shell = await turnsOf(async (port) => {
+      const opened = await openShell(through(port), { first: { script: 'echo one' } })
+      expect(textOf((await opened.first) ?? (await opened.request('false')))).toBe('one\n')
+      expect(textOf(await opened.request('echo two'))).toBe('two\n')
+      await opened.close()
+    })
+    const ssh = await turnsOf(async (port) => {
+      const words = ['-o', 'HostKeyAlias=h1', '-i', labFile('id_ed25519'), '-o', 'StrictHostKeyChecking=no']
+      const child = spawn('ssh', ['-F', 'none', ...words, '-p', String(port), 'ops@127.0.0.1', 'true'])
+      expect(await once(child, 'exit')).toEqual([0, null])
+    })
+    process.stdout.write(`round trips: ${shell}, ssh ${ssh}\n`)
+    expect(shell - ssh).toBeLessThanOrEqual(name === 'ssh2' ? 2 : 3)
   })
 
   describe('a connection that is cut', () => {

@@ -1,8 +1,10 @@
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 
-/** A TCP relay to a host that can close its connections or stop forwarding. */
+/** A TCP relay to a host that can delay data, close its connections or stop forwarding. */
 export interface Relay {
   readonly port: number
+  /** Number of times that this side sent after the host had sent: round trips, if data is delayed for longer than anybody computes. */
+  readonly turns: number
   /** Stops forwarding in both directions without closing a connection. */
   silence(): void
   /** Forwards again, the held data first. */
@@ -12,27 +14,36 @@ export interface Relay {
   close(): void
 }
 
-/** Forwards connections from `at`, by default a free port of this machine, to a port of a host. */
+/** Forwards connections from `at`, by default a free port of this machine, to a port of a host. `delayMs`: delay in each direction. */
 export const relayTo = async (
   address: string,
   port = 22,
-  at: { readonly port: number; readonly host: string } = { port: 0, host: '127.0.0.1' },
+  at: { readonly port: number; readonly host: string; readonly delayMs?: number } = { port: 0, host: '127.0.0.1' },
 ): Promise<Relay> => {
   const sockets = new Set<Socket>()
+  const clients = new WeakSet<Socket>()
   let silent = false
+  let turns = 0
+  let sender: Socket | undefined
   const carry = (from: Socket, to: Socket): void => {
     sockets.add(from)
     from.setNoDelay(true)
-    from.on('data', (chunk) => to.write(chunk))
+    from.on('data', (chunk) => {
+      if (clients.has(from) && sender !== from) turns += 1
+      sender = from
+      if (at.delayMs === undefined) to.write(chunk)
+      else setTimeout(() => to.write(chunk), at.delayMs)
+    })
     from.on('error', () => {})
     from.on('close', () => {
       sockets.delete(from)
-      to.destroy()
+      setTimeout(() => to.destroy(), at.delayMs ?? 0)
     })
     if (silent) from.pause()
   }
   const server = createServer((client) => {
     const host = connect(port, address)
+    clients.add(client)
     carry(client, host)
     carry(host, client)
   })
@@ -42,6 +53,9 @@ export const relayTo = async (
   }
   return {
     port: (server.address() as AddressInfo).port,
+    get turns() {
+      return turns
+    },
     silence: () => {
       silent = true
       for (const socket of sockets) socket.pause()
