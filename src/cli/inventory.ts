@@ -1,7 +1,7 @@
 import { flowTable } from '../report/flows.ts'
 import { jsonLine } from '../report/json-line.ts'
-import { table } from '../report/table.ts'
-import { inLine } from '../report/text.ts'
+import { table, tableWidth } from '../report/table.ts'
+import { inLine, wrapWords } from '../report/text.ts'
 import type { View } from '../report/view.ts'
 import { describeInventory, describeVariables } from '../site/describe.ts'
 import type { Host } from '../site/inventory/host.ts'
@@ -102,7 +102,8 @@ const graph = ({ hosts, groups }: Site, { paint }: View): string => {
   return `${[paint.bold('all'), ...lines].join('\n')}\n`
 }
 
-const hostPage = (host: Host, { paint }: View): string => {
+const hostPage = (host: Host, view: View): string => {
+  const { paint, columns } = view
   const { address, port, user, keys, jump, transport } = host.connection
   const isLocal = transport === 'local'
   const properties = [
@@ -116,12 +117,26 @@ const hostPage = (host: Host, { paint }: View): string => {
     ...(host.publicAddresses.join() === host.addresses.join() ? [] : [['public', host.publicAddresses.join(' ')]]),
     ['groups', host.groups.join(' ') || 'none'],
   ]
-  const head = properties.map(([name = '', value = '']) => `  ${name.padEnd(10)}  ${inLine(value)}`)
+  const head = properties.flatMap(([name = '', value = '']) =>
+    wrapWords(inLine(value), columns - 14).map((line, i) => `  ${(i === 0 ? name : '').padEnd(10)}  ${line}`),
+  )
   const variables = describeVariables(host).map(({ name, value, origin, where }) => [
     name,
     typeof value === 'string' ? value : JSON.stringify(value),
     origin,
     where,
   ])
-  return `${[paint.bold(host.name), ...head].join('\n')}\n${variables.length === 0 ? '' : `\n${table(['variable', 'value', 'from', 'set in'], variables, paint)}`}`
+  return `${[paint.bold(host.name), ...head].join('\n')}\n${variables.length === 0 ? '' : `\n${variableTable(variables, view)}`}`
+}
+
+const VARIABLE_HEAD = ['variable', 'value', 'from', 'set in']
+
+/** A table if it fits the screen; otherwise the name and the value of each variable, with its origin below. */
+const variableTable = (rows: readonly (readonly string[])[], { paint, columns }: View): string => {
+  if (tableWidth(VARIABLE_HEAD, rows) <= columns) return table(VARIABLE_HEAD, rows, paint)
+  const lines = rows.flatMap(([name = '', value = '', origin = '', where = '']) => [
+    ...wrapWords(inLine(`${name}: ${value}`), columns - 2).map((line, i) => `${i === 0 ? '' : '  '}${line}`),
+    ...wrapWords(inLine(`${origin}, ${where}`), columns - 4).map((line) => `    ${paint.dim(line)}`),
+  ])
+  return `${lines.join('\n')}\n`
 }
