@@ -41,7 +41,9 @@ const parseOrReport = (name: string, argv: readonly string[], command: Command, 
   }
 }
 
+const COMMAND_FIRST = 'write the command first, for example provision run --dry-run'
+
 const unknownCommand = (name: string): Error =>
   name.startsWith('-')
-    ? usageError('', `option ${name} precedes the command`, 'write the command first, for example provision run --dry-run')
+    ? usageError('', `option ${name} precedes the command`, name === '-V' ? 'did you mean `--version`?' : COMMAND_FIRST)
     : usageError('', `unknown command ${name}`, suggestion(name, Object.keys(commands), 'run provision --help'))

@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util'
 import { Problem, Problems } from '../problem.ts'
 import { suggestion } from '../site/source/suggest.ts'
 import type { Arguments, Command, Option, Options } from './command.ts'
+import { otherNames } from './run/other-names.ts'
 
 /** Options of every command. */
 export const commonOptions = {
@@ -77,13 +78,21 @@ const optionProblems = (command: string, token: OptionToken, known: Options): re
   const { name, rawName, value } = token
   const option = Object.hasOwn(known, name) ? known[name] : undefined
   if (option === undefined) {
-    const names = Object.keys(known).map((each) => `--${each}`)
-    return [usageError(command, `unknown option ${rawName}`, suggestion(rawName, names, `run provision ${command} --help`))]
+    return [usageError(command, `unknown option ${rawName}`, optionSuggestion(rawName, known, `run provision ${command} --help`))]
   }
   if (option.type === 'boolean') {
     return value === undefined ? [] : [usageError(command, `${rawName} takes no value`, `write ${rawName} without a value`)]
   }
   return valueProblems(command, token, option)
+}
+
+/** Returns the fix for an unknown option: the option with this name in another tool, or the most similar one. */
+export const optionSuggestion = (rawName: string, known: Options, fallback: string): string => {
+  const names = Object.keys(known).map((each) => `--${each}`)
+  const other = otherNames[rawName]
+  if (other !== undefined && names.includes(other)) return `did you mean \`${other}\`?`
+  const short = Object.values(known).find((option) => option.short !== undefined && `-${option.short}` === rawName.toLowerCase())?.short
+  return short === undefined ? suggestion(rawName, names, fallback) : `did you mean \`-${short}\`?`
 }
 
 const valueProblems = (

@@ -10,7 +10,7 @@ import type { RawFile, RawProject } from './raw.ts'
 import { commandSource } from './reference/command-source.ts'
 import { decryptSecrets } from './secrets.ts'
 import { inputProblem } from './source/input-problem.ts'
-import { nearest } from './source/suggest.ts'
+import { list, nearest } from './source/suggest.ts'
 import { textOf } from './source/text.ts'
 
 export interface ReadOptions {
@@ -54,7 +54,8 @@ export const readProject = async ({
   const paths = attempt(() => inventoryFiles(root, inventory), [])
   const read = (path: string): readonly RawFile[] => attempt(() => [{ path, text: textOf(path, readPlainFile(root, path)) }], [])
   const inventoryTexts = paths.flatMap(read)
-  const playbookFiles = [...playbooks.flatMap(read), ...(adHoc === undefined ? [] : [adHoc])]
+  const playbook = (path: string): readonly RawFile[] => attempt(() => [readPlaybook(root, path, inventoryTexts)], [])
+  const playbookFiles = [...playbooks.flatMap(playbook), ...(adHoc === undefined ? [] : [adHoc])]
   const roleFiles = new Map(
     [...(roles ?? [])].flatMap(([name, { path, packaged }]) =>
       read(path).map((file) => [name, packaged === undefined ? file : { ...file, isPackaged: true }] as const),
@@ -81,6 +82,15 @@ export const readProject = async ({
     problems,
     warnings: foreignFileWarnings({ inventory: dirname(secretsPath), playbooks }, (path) => fileNames(resolve(root, path))),
   }
+}
+
+/** Reads a playbook. Its problem says how to select hosts if the path is the name of a host or of a group. */
+const readPlaybook = (root: string, path: string, inventory: readonly RawFile[]): RawFile => {
+  const isName = /^[\w.-]+$/.test(path) && !/\.ya?ml$/.test(path) && statPath(root, path) === undefined
+  const key = new RegExp(`(^|[\\s{,])["']?${path.replaceAll(/[.-]/g, '\\$&')}["']?:`, 'm')
+  if (isName && (path === 'all' || inventory.some(({ text }) => key.test(text))))
+    throw inputProblem({ file: path }, 'playbook does not exist; this is a name of the inventory', `select hosts with --limit ${path}`)
+  return { path, text: textOf(path, readPlainFile(root, path)) }
 }
 
 /** Asks the system for a property of the current user. In a container it may have none. */
@@ -123,13 +133,30 @@ const inventoryFiles = (root: string, inventory: string): readonly string[] => {
       root,
       inventory,
       'inventory does not exist',
-      inventory === INVENTORY ? `run mkdir ${INVENTORY} && ${copyCommand(root, inventory)}` : 'name an existing file or directory with -i',
+      inventory === INVENTORY
+        ? `run mkdir ${INVENTORY} && ${copyCommand(root, inventory)}`
+        : (otherInventory(root, inventory) ?? 'name an existing file or directory with -i'),
     )
   if (!found.isDirectory()) return [inventory]
   const names = orUnreadable(inventory, () => readdirSync(resolve(root, inventory))).filter((name) => isInventory(name))
   if (names.length === 0) throw inputProblem({ file: inventory }, 'directory contains no inventory', `run ${copyCommand(root, inventory)}`)
   return names.toSorted().map((name) => join(inventory, name))
 }
+
+/** A suggestion of another inventory of the project: one whose name begins the same way (`prod.yaml`, `production.yaml`), or all of them. */
+const otherInventory = (root: string, path: string): string | undefined => {
+  const all = [...new Set([dirname(path), INVENTORY])].flatMap((directory) =>
+    fileNames(resolve(root, directory))
+      .filter(isInventory)
+      .map((name) => join(directory, name)),
+  )
+  const wanted = stemOf(path)
+  const near = all.find((one) => stemOf(one).startsWith(wanted) || wanted.startsWith(stemOf(one)))
+  if (near !== undefined) return `did you mean \`${near}\`?`
+  return all.length === 0 ? undefined : `name an existing file or directory with -i (available: ${list(all)})`
+}
+
+const stemOf = (path: string): string => basename(path).replace(/\.\w+$/, '')
 
 const isInventory = (name: string): boolean => /^[^.].*\.ya?ml$/.test(name) && !/\.example\.ya?ml$/.test(name) && name !== SECRETS
 

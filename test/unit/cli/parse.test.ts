@@ -40,6 +40,15 @@ describe('arguments', () => {
   test.each([
     ['a misspelt option', ['--dryrun'], 'unknown option --dryrun', 'did you mean `--dry-run`?'],
     ['an unknown short option', ['-x'], 'unknown option -x', expect.stringContaining('provision run --help')],
+    ['an option of another tool', ['--check'], 'unknown option --check', 'did you mean `--dry-run`?'],
+    ['a short option of another tool', ['-V'], 'unknown option -V', 'did you mean `--version`?'],
+    [
+      'an option of another tool that this command has not',
+      ['--private-key'],
+      'unknown option --private-key',
+      expect.stringContaining('available: '),
+    ],
+    ['a short option in the other case', ['-L'], 'unknown option -L', 'did you mean `-l`?'],
     ['a missing value at the end', ['--limit'], '--limit needs a value', 'write --limit PATTERN'],
     ['an option in place of a value', ['--limit', '--dry-run'], '--limit needs a value', 'write --limit PATTERN'],
     ['an empty value', ['--limit='], '--limit needs a value', 'write --limit PATTERN'],

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeEach, describe, expect, test } from 'vitest'
 import { dispatch } from '../../../src/cli/dispatch.ts'
+import { painter } from '../../../src/report/view.ts'
 import { testContext } from './context.ts'
 
 const scratch = mkdtempSync(join(tmpdir(), 'provision-cli-'))
@@ -34,8 +35,9 @@ beforeEach(() => {
   )
 })
 
-const run = async (argv: readonly string[], env: Record<string, string> = {}) => {
+const run = async (argv: readonly string[], env: Record<string, string> = {}, columns = 100) => {
   const context = testContext({
+    view: { paint: painter(false), columns, verbose: false },
     directory,
     env: { HOME: scratch, TOKEN: 'hush', PROVISION_AGE_KEY_FILE: join(scratch, 'age.txt'), ...env },
   })
@@ -100,6 +102,12 @@ describe('provision inventory', () => {
     expect([web, others]).toEqual([expect.objectContaining({ port: 2222, groups: ['web'] }), {}])
   })
 
+  test('host NAME fits the screen: variables that are too wide for a table have their origin below', async () => {
+    const { out } = await run(['inventory', 'host', 'web-01'], {}, 40)
+    expect(out).toMatch(/^nginx\.port: 8080\n {4}group web, inventory\/hosts\.yaml:8:\d+$/m)
+    expect(Math.max(...out.split('\n').map((line) => line.length))).toBeLessThanOrEqual(40)
+  })
+
   test('host NAME shows how the host is reached', async () => {
     write(
       'inventory/hosts.yaml',
@@ -161,6 +169,27 @@ describe('provision inventory', () => {
 
   test('suggests a host for a misspelt one', async () => {
     await expect(run(['inventory', 'host', 'web01'])).rejects.toMatchObject({ class: 'input', fix: 'did you mean `web-01`?' })
+  })
+})
+
+describe('a file that does not exist', () => {
+  test.each([
+    ['inventory/host.yaml', 'did you mean `inventory/hosts.yaml`?'],
+    ['inventory/hos', 'did you mean `inventory/hosts.yaml`?'],
+    ['hosts.yaml', 'did you mean `inventory/hosts.yaml`?'],
+    ['inventory/h.yml', 'did you mean `inventory/hosts.yaml`?'],
+    ['staging.yaml', 'name an existing file or directory with -i (available: inventory/hosts.yaml)'],
+  ])('given as the inventory: %s', async (path, fix) => {
+    await expect(run(['inventory', '-i', path])).rejects.toMatchObject({ problems: [{ what: 'inventory does not exist', fix }] })
+  })
+
+  test.each(['web-01', 'web', 'all'])('given as a playbook, and a name of the inventory: %s', async (name) => {
+    const what = 'playbook does not exist; this is a name of the inventory'
+    await expect(run(['verify', name])).rejects.toMatchObject({ problems: [{ what, fix: `select hosts with --limit ${name}` }] })
+  })
+
+  test.each(['w', 'eb-01', 'web-01.yaml', 'web-02'])('given as a playbook: %s', async (name) => {
+    await expect(run(['verify', name])).rejects.toMatchObject({ problems: [{ what: 'file does not exist', fix: 'correct the path' }] })
   })
 })
 

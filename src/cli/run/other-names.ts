@@ -1,0 +1,22 @@
+/** Options by the names that they have in other tools, such as Ansible and Terraform. */
+export const otherNames: Readonly<Record<string, string>> = {
+  '--check': '--dry-run',
+  '-C': '--dry-run',
+  '-n': '--dry-run',
+  '--plan-only': '--dry-run',
+  '--diff': '--verbose',
+  '-D': '--verbose',
+  '--tags': '--role',
+  '-t': '--role',
+  '--hosts': '--limit',
+  '--target': '--limit',
+  '--auto-approve': '--yes',
+  '--force': '--yes',
+  '--remote-user': '--user',
+  '-u': '--user',
+  '--private-key': '--key',
+  '--out': '--save',
+  '--format': '--output',
+  '-o': '--output',
+  '-V': '--version',
+}
