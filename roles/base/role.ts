@@ -10,6 +10,7 @@ import { accountChecks } from './rights.ts'
 import { sessions, sessionsOptions } from './sessions.ts'
 import { sftp, sftpChecks, sftpDepartures, sftpFaults, sftpMatches, sftpOption } from './sftp.ts'
 import { ssh, sshChecks, sshFaults, sshOptions } from './ssh.ts'
+import { OWN_RSYSLOG, syslog, syslogChecks, syslogConnections, syslogFaults, syslogOption } from './syslog.ts'
 import { systemFaults, systemOptions, systemResources } from './system.ts'
 import { time, timeChecks, timeOptions } from './time.ts'
 import { codeChecks, codeFaults } from './two-factor.ts'
@@ -27,6 +28,7 @@ const options = z.strictObject({
   time: timeOptions,
   kernel: kernelOption,
   journal: journalOptions,
+  syslog: syslogOption,
   sessions: sessionsOptions,
   core_dumps: coreDumpsOption,
   blocked_modules: modulesOption,
@@ -44,9 +46,14 @@ export default defineRole({
     ...sftpFaults(options, host, accountsOf(options)),
     ...LISTS.flatMap((option) => codeFaults(options[option], host, options.ssh, option)),
     ...systemFaults(options),
+    ...syslogFaults(options.syslog),
   ],
 
-  resources: ({ options, facts, host, site, wasDeclared = () => false, warn }) => {
+  connects: ({ options }) => syslogConnections(options.syslog),
+
+  facts: OWN_RSYSLOG,
+
+  resources: ({ options, facts, files, host, site, wasDeclared = () => false, warn }) => {
     if (facts.container) warn('container: clock and non-network kernel settings are managed by the machine it runs on, skipped here')
     const people = accountsOf(options)
     return [
@@ -66,6 +73,7 @@ export default defineRole({
         coreDumps(options.core_dumps),
         modules(options.blocked_modules),
         journal(options.journal),
+        syslog(options.syslog, { facts, files, wasDeclared }),
         motd(options.motd),
       ]),
       ...kernel(options.kernel, options.core_dumps, facts),
@@ -84,5 +92,6 @@ export default defineRole({
     ...accountChecks(accountsOf(options)),
     ...sftpChecks(options.sftp_accounts),
     ...codeChecks(accountsOf(options)),
+    ...syslogChecks(options.syslog),
   ],
 })

@@ -36,7 +36,7 @@ const KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ/LMZhCtfW8cBGGJhmlfUfVYDdiX08
 describe('the defaults of a README', () => {
   it.each<[string, number, number | undefined, unknown, number]>([
     ['base', 0, 1, base.options.parse({ administrators: [{ name: 'ann', keys: [KEY] }] }).administrators[0], 5],
-    ['base', 1, undefined, base.options.parse({}), 15],
+    ['base', 1, undefined, base.options.parse({ syslog: { server: 'logs.test' } }), 16],
     ['firewall', 0, undefined, firewall.options.parse({}), 6],
     ['haproxy-tls', 0, undefined, haproxy.options.parse({ certificates: [{ names: ['www.site.test'] }] }), 28],
     ['nginx', 0, 1, nginx.options.parse({}), 10],

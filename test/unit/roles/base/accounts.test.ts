@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest'
 import { SCRIPT } from '../../../../roles/base/report.ts'
 import base from '../../../../roles/base/role.ts'
 import { bytesOf } from '../../../../src/resource/kind/content.ts'
-import type { Facts, HostContext, HostView } from '../../../../src/role/role.ts'
+import type { Facts, HostView } from '../../../../src/role/role.ts'
 import { Secret } from '../../../../src/secret/secret.ts'
 
 const KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ/LMZhCtfW8cBGGJhmlfUfVYDdiX08PBo+cxJAJjF4C me'
@@ -22,7 +22,7 @@ const resources = (options: object) =>
     site,
     wasDeclared: () => true,
     warn: () => {},
-  } as unknown as HostContext<never>)
+  } as unknown as Parameters<typeof base.resources>[0])
 const keys = (options: object): readonly string[] => resources(options).map(({ kind, id }) => `${kind.name}:${id}`)
 const specOf = (options: object, key: string) => resources(options).find(({ kind, id }) => `${kind.name}:${id}` === key)?.spec
 const textOf = (options: object, path: string): string | undefined => {
@@ -245,7 +245,7 @@ describe('accounts for SFTP', () => {
 
 describe('the host as a whole', () => {
   it('keeps its settings without an option', () => {
-    expect(keys({}).filter((key) => /^(hostname|locale|swap|link):|motd|htop/.test(key))).toEqual([])
+    expect(keys({}).filter((key) => /^(hostname|locale|swap):|localtime|motd|htop/.test(key))).toEqual([])
   })
 
   it('gets its name, zone, locale, swap, packages and message', () => {
@@ -317,7 +317,9 @@ describe('the report of upgrades', () => {
 it('deletes files of certificates and codes only where an earlier run declared them', () => {
   const restsWith = (wasDeclared: (key: string) => boolean) =>
     base
-      .resources({ options: base.options.parse({}), facts, host, site, wasDeclared, warn: () => {} } as unknown as HostContext<never>)
+      .resources({ options: base.options.parse({}), facts, host, site, wasDeclared, warn: () => {} } as unknown as Parameters<
+        typeof base.resources
+      >[0])
       .map(({ kind, id }) => `${kind.name}:${id}`)
       .filter((key) => /provision-authorities|pam_google/.test(key))
   expect(restsWith(() => false)).toEqual([])

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import base from '../../../../roles/base/role.ts'
-import type { Facts, HostContext, HostView } from '../../../../src/role/role.ts'
+import type { Facts, HostView } from '../../../../src/role/role.ts'
 import { isRoot, type Throwaway, throwaway } from '../../resource/account/throwaway.ts'
 
 const KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ/LMZhCtfW8cBGGJhmlfUfVYDdiX08PBo+cxJAJjF4C me'
@@ -9,7 +9,9 @@ const context = (options: object, more: Partial<Facts> = {}) => {
   const facts: Partial<Facts> = { distribution: 'debian', release: '12', container: false, ...more }
   const host = { name: 'web', user: 'ops' } as HostView
   const site = { hosts: [host], group: () => [host], withRole: () => [host] }
-  return { options: base.options.parse(options), facts, host, site, flows: [], warn: () => {} } as unknown as HostContext<never>
+  return { options: base.options.parse(options), facts, host, site, flows: [], warn: () => {} } as unknown as Parameters<
+    typeof base.resources
+  >[0]
 }
 const check = (name: string, options: object = {}): string => {
   const found = base.verify?.(context(options)).find((one) => one.name === name)

@@ -3,7 +3,7 @@ import { rebootTime } from '../../../../roles/base/reboot.ts'
 import base from '../../../../roles/base/role.ts'
 import type { HostRefusal } from '../../../../src/resource/kind/step.ts'
 import { outcomeOf } from '../../../../src/resource/ownership/plan.ts'
-import type { Facts, HostContext, HostView } from '../../../../src/role/role.ts'
+import type { Facts, HostView } from '../../../../src/role/role.ts'
 import { isRoot, throwaway } from '../../resource/account/throwaway.ts'
 import { NOTHING } from '../../resource/answers.ts'
 import { context } from '../../resource/recorded.ts'
@@ -22,7 +22,7 @@ const resources = (options: object, facts: Partial<Facts> = MACHINE, warn: (what
     site,
     wasDeclared: () => true,
     warn,
-  } as unknown as HostContext<never>)
+  } as unknown as Parameters<typeof base.resources>[0])
 const keys = (found: Resources): readonly string[] => found.map(({ kind, id }) => `${kind.name}:${id}`)
 const textOf = (found: Resources, path: string): string =>
   found
@@ -179,6 +179,9 @@ describe('the resources of the role', () => {
       ...['file:/etc/security/limits.d/50-provision.conf', 'file:/etc/systemd/coredump.conf.d/50-provision.conf'],
       ...['directory:/etc/modprobe.d', 'file:/etc/modprobe.d/provision-base.conf'],
       ...['directory:/etc/systemd/journald.conf.d', 'file:/etc/systemd/journald.conf.d/50-provision.conf'],
+      'link:/etc/systemd/system/rsyslog.service',
+      ...['service:provision-syslog.service', 'file:/etc/rsyslog.d/provision-syslog', 'file:/etc/rsyslog.d/provision-syslog.pem'],
+      ...['unit:provision-syslog.service', 'command:delete the buffer of provision-syslog'],
       ...['service:apt-daily.timer', 'service:apt-daily-upgrade.timer', 'service:unattended-upgrades.service'],
       ...['service:systemd-timesyncd.service', 'service:systemd-journald.service', 'kernel settings'],
       ...['user:ann', 'authorized-keys:ann', 'file:/etc/sudoers.d/provision-ann', 'sshd:/etc/ssh/sshd_config.d/00-provision.conf'],
@@ -434,7 +437,7 @@ describe('the options', () => {
         base.resources({
           ...{ options: base.options.parse({ updates: { reboot: '04:30' } }), facts: MACHINE, host: own, warn: () => {} },
           site: { ...site, withRole: () => [host, other] },
-        } as unknown as HostContext<never>),
+        } as unknown as Parameters<typeof base.resources>[0]),
         '/etc/apt/apt.conf.d/52provision-updates',
       )
     expect(text(host)).toContain('Automatic-Reboot "true";')
