@@ -7,6 +7,8 @@ import type { AnyPublishes } from './published/published.ts'
 export interface Composite<Input, Spec> {
   /** Name in YAML: `timer`. */
   readonly name: string
+  /** One line for lists of kinds. */
+  readonly summary?: string
   readonly schema: z.ZodType<Spec, Input>
   /** Returns the resources in the order in which they are applied. */
   resources(spec: Spec): readonly Resource[]

@@ -12,6 +12,7 @@ import { formatKey, identityOf, keyData } from './public-key.ts'
 /** SSH keys that may log in as a user, in the place and with the owner and modes that sshd requires. */
 export const authorizedKeys = defineKind({
   name: 'authorized-keys',
+  summary: 'SSH keys that may log in as a user',
   schema,
   id: ({ user }) => user,
 

@@ -38,6 +38,7 @@ export interface GroupState {
 /** A group. Its members are declared by the users. */
 export const group = defineKind({
   name: 'group',
+  summary: 'group of accounts',
   schema,
   id: ({ name }) => name,
 

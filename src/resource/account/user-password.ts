@@ -73,6 +73,7 @@ export interface PasswordState {
 /** Password and its limits, of an account that the host has or that the run creates. */
 export const userPassword = defineKind({
   name: 'user-password',
+  summary: 'password of an account, and its limits',
   schema,
   id: ({ user }) => user,
 

@@ -17,6 +17,7 @@ export type { Account, UserSpec, UserState } from './user-spec.ts'
 /** A user account: number, groups, home, shell, and whether it accepts a password. */
 export const user = defineKind({
   name: 'user',
+  summary: 'user account',
   schema,
   id: ({ name }) => name,
   observe: observeUsers,

@@ -68,6 +68,7 @@ export interface DebconfState {
  */
 export const debconf = defineKind({
   name: 'debconf',
+  summary: 'answers to the questions of a package, given before its installation',
   schema,
   id: (spec) => spec.package,
 

@@ -65,6 +65,7 @@ type PinSpec = z.output<typeof schema>
 /** A preference of apt: the version or repository from which it installs packages. */
 export const aptPin = defineFileKind({
   name: 'apt-pin',
+  summary: 'priority of versions and origins of packages in apt',
   schema,
   id: ({ name }) => name,
   fileOf: (spec) => {

@@ -15,6 +15,7 @@ import { type RepositorySpec, schema } from './repository-spec.ts'
  */
 export const aptRepository = defineKind({
   name: 'apt-repository',
+  summary: 'source of packages for apt, with its signing key',
   schema,
   id: ({ name }) => name,
 

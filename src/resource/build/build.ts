@@ -14,6 +14,7 @@ import { type BuildSpec, type BuildState, identityOf, liveIdentity, liveOf, prev
  */
 export const build = defineKind({
   name: 'build',
+  summary: 'release that a command builds on the host, in a sandbox',
   schema,
   id: ({ root }) => root,
   observe: observeBuilds,

@@ -11,6 +11,7 @@ type Input = z.input<typeof schema>
 
 const kind = defineKind<Input, CertificateSpec, CertificateState>({
   name: 'certificate',
+  summary: 'TLS certificate of an ACME authority',
   schema,
   id: ({ stage, path }) => (stage === 'placeholder' ? `${path}#placeholder` : path),
 

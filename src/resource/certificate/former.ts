@@ -36,6 +36,7 @@ const ACCESS = { mode: '644', owner: 'root', group: 'root' }
  */
 export const formerCertificates = defineKind({
   name: 'former-certificates',
+  summary: 'list of the certificates that serve until new ones are issued',
   schema: formersSchema,
   id: ({ path }) => path,
 

@@ -148,6 +148,7 @@ const ENVIRONMENT = '/etc/containers/provision'
 /** A container of podman as a service of systemd (Quadlet): its file, a file of secrets, and the state of the service. */
 export const container = defineComposite({
   name: 'container',
+  summary: 'container as a systemd service (podman)',
   schema,
   resources: (spec): readonly Resource[] => {
     const { name, image } = spec

@@ -146,6 +146,7 @@ const oldReleaseIn = (lines: readonly string[]): string | undefined => {
  */
 export const quadlet = defineKind({
   name: 'quadlet',
+  summary: 'Quadlet file, from which podman makes a systemd service',
   schema,
   id: ({ name }) => name,
   observe,

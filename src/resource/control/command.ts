@@ -19,6 +19,7 @@ export type CommandSpec = z.output<typeof schema> & { readonly triggers?: readon
 /** Shell code with conditions under which it runs. Its change is opaque. */
 export const command = defineKind({
   name: 'command',
+  summary: 'shell code, with conditions under which it runs',
   schema,
   ...runMembers<CommandSpec>('command'),
   apply: (work: readonly Work<CommandSpec, RunState>[]) => execute(work, { kind: 'command', program: ({ run }) => ({ code: run }) }),

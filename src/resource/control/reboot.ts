@@ -61,6 +61,7 @@ const recordOf = (name: string): string => `/run/provision/reboot-${sha256Hex(na
 /** A reboot of the host, after which the run continues. The hosts of a play reboot one after the other. */
 export const reboot = defineKind({
   name: 'reboot',
+  summary: 'reboot of the host, after which the run continues',
   schema,
   id: ({ name }: RebootSpec) => name,
 

@@ -37,6 +37,7 @@ export type ScriptSpec = z.output<typeof schema> & { readonly triggers?: readonl
 /** A script of the project, in any language of the host, with conditions under which it runs. Its change is opaque. */
 export const script = defineKind({
   name: 'script',
+  summary: 'script of the project, with conditions under which it runs',
   schema,
   ...runMembers<ScriptSpec>('script'),
   apply: (work: readonly Work<ScriptSpec, RunState>[]) => execute(work, { kind: 'script', program: programOf }),

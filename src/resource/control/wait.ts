@@ -77,6 +77,7 @@ export interface WaitState {
 /** A condition that must hold before the run continues. It changes nothing, and is no change if it holds. */
 export const wait = defineKind({
   name: 'wait',
+  summary: 'condition that must hold before the run continues',
   schema,
   id: (spec: WaitSpec) => spec.name ?? targetOf(spec),
 

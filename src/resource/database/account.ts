@@ -47,6 +47,7 @@ function* currentState(spec: AccountSpec): Generator<Step, AccountState, Answer>
  */
 export const databaseAccount = defineKind({
   name: 'database-account',
+  summary: 'account of MariaDB or MySQL, with exactly the declared grants',
   schema,
   id: idOf,
 

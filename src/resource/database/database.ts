@@ -63,6 +63,7 @@ const NO_COLLATION = 'no such collation'
 /** A database in a server, or in all servers of a cluster at once. */
 export const database = defineKind({
   name: 'database',
+  summary: 'database of MariaDB or MySQL',
   schema,
   id: ({ name }) => name,
 

@@ -104,6 +104,7 @@ SELECT name FROM ${RESTORING} WHERE name IN (${names.map(sqlText).join(', ')});`
 /** Restores missing tables of a server, or of all servers of a cluster, from a dump. */
 export const databaseDump = defineKind({
   name: 'database-dump',
+  summary: 'tables of MariaDB or MySQL, restored from a dump if they are missing',
   schema,
   id: idOf,
 

@@ -14,6 +14,7 @@ import { differingNames, formerOf, manifestOf, readTrees, stagingOf, treesScript
  */
 export const archive = defineKind({
   name: 'archive',
+  summary: 'unpacked archive from a URL or the project',
   schema,
   id: ({ path }) => path,
 

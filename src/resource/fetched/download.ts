@@ -14,6 +14,7 @@ import { type DownloadSpec, type DownloadState, schema } from './download-spec.t
  */
 export const download = defineKind({
   name: 'download',
+  summary: 'file from a URL, known by its SHA-256',
   schema,
   id: ({ path }) => path,
 

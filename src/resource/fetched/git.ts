@@ -13,6 +13,7 @@ import { manifestOf } from './manifest.ts'
  */
 export const git = defineKind({
   name: 'git',
+  summary: 'checkout of a git repository',
   schema,
   id: ({ path }) => path,
   observe: observeGit,

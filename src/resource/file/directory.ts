@@ -25,6 +25,7 @@ type DirectoryState = typeof ABSENT | (Inode & { readonly within?: readonly stri
 /** A directory with mode and owner. Its parent is a separate resource. Only an empty directory is deleted. */
 export const directory = defineKind({
   name: 'directory',
+  summary: 'directory with mode and owner',
   schema,
   id: ({ path }) => path,
   observe: (specs: readonly z.output<typeof schema>[]): KindQuery<DirectoryState> => {

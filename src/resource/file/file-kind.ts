@@ -9,6 +9,7 @@ import type { FileSpec, FileState } from './spec.ts'
 /** A kind whose resources are one file each, at a path of root's. */
 export interface FileKind<Input, Spec> {
   readonly name: string
+  readonly summary?: string
   readonly schema: z.ZodType<Spec, Input>
   id(spec: Spec): string
   /** The file, by the schema of the kind `file`. Its path depends on the identity alone. */
@@ -35,6 +36,7 @@ export const fileKind = <Input, Spec>(kind: FileKind<Input, Spec>): Kind<Input, 
   }
   return {
     name: kind.name,
+    ...(kind.summary !== undefined && { summary: kind.summary }),
     schema: kind.schema,
     id: (spec) => kind.id(spec),
 

@@ -14,6 +14,7 @@ import { wrongType } from './wrong-type.ts'
 /** A regular file: content, mode and owner. Its directory is a separate resource. */
 export const file = defineKind({
   name: 'file',
+  summary: 'file with content, mode and owner',
   schema,
   id: ({ path }) => path,
 

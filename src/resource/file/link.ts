@@ -25,6 +25,7 @@ type LinkSpec = z.output<typeof schema>
 /** A symbolic link. It is replaced by one rename, so it exists at every moment. A file or directory at its path is never deleted. */
 export const link = defineKind({
   name: 'link',
+  summary: 'symbolic link',
   schema,
   id: ({ path }) => path,
   observe: (specs: readonly LinkSpec[]) => inodeQuery(specs.map(({ path }) => path)),

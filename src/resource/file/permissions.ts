@@ -27,6 +27,7 @@ type PermissionsSpec = z.output<typeof schema>
 /** Mode and owner of a file or directory that something else makes, such as a package or a service. Its content does not matter. */
 export const permissions = defineKind({
   name: 'permissions',
+  summary: 'mode and owner of a path that something else creates',
   schema,
   id: ({ path }) => path,
   observe: (specs: readonly PermissionsSpec[]) => inodeQuery(specs.map(({ path }) => path)),

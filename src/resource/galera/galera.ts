@@ -10,6 +10,7 @@ import { schema } from './spec.ts'
  */
 export const galera = defineKind({
   name: 'galera',
+  summary: 'member of a Galera cluster: a server or an arbitrator',
   schema,
   id: ({ cluster }) => cluster,
   observe: observeGalera,

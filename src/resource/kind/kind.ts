@@ -129,8 +129,9 @@ export interface Triggers<Spec, State> {
  * changes. A kind opens no connection and does no I/O: it returns queries and steps, and the engine executes them.
  */
 export interface Kind<Input = unknown, Spec = unknown, State = unknown> {
-  /** Name in keys, plans and records, such as `file`. */
+  /** Name in keys, plans and records, such as `file`. `summary` is one line for lists of kinds. */
   readonly name: string
+  readonly summary?: string
   /** Checks the options of a role, and turns them into a spec. */
   readonly schema: z.ZodType<Spec, Input>
   /** Returns the identity: unique among the resources of the kind on a host, and the same in every run. */

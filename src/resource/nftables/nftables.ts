@@ -16,6 +16,7 @@ import { type NftablesSpec, schema } from './spec.ts'
  */
 export const nftables = defineKind({
   name: 'nftables',
+  summary: 'nftables table of provision, kept only if a new connection confirms it',
   schema,
   id: (spec) => idOf(spec),
 

@@ -9,6 +9,7 @@ import { isAptNeeded, isVersion, type PackageSpec, schema } from './spec.ts'
 /** A Debian package. Its installation starts no services: the kind `service` starts them, with our configuration. */
 export const pkg = defineKind({
   name: 'package',
+  summary: 'Debian package',
   schema,
   id: ({ name }) => name,
   affectsLater: true,

@@ -14,6 +14,7 @@ const mayChange = (context: PlanContext): boolean =>
 /** Upgrades of the installed packages. Packages on hold keep their version. A reboot that they need is a resource of its own (`reboot`). */
 export const upgrade = defineKind({
   name: 'upgrade',
+  summary: 'upgrades of the installed packages',
   schema,
   id: ({ name }) => name,
   observe: observeUpgrades,

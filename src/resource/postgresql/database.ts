@@ -114,6 +114,7 @@ const observe = (specs: readonly DatabaseSpec[]) => observeClusters(specs, { idO
 /** A database in a cluster of PostgreSQL. */
 export const postgresqlDatabase = defineKind({
   name: 'postgresql-database',
+  summary: 'database of PostgreSQL',
   schema,
   id: idOf,
   observe,

@@ -96,6 +96,7 @@ const observe = (specs: readonly ExtensionSpec[]) => observeClusters(specs, { id
 /** An extension of a database. */
 export const postgresqlExtension = defineKind({
   name: 'postgresql-extension',
+  summary: 'extension of a PostgreSQL database',
   schema,
   id: idOf,
   observe,

@@ -19,6 +19,7 @@ import { scramVerifier } from './scram.ts'
  */
 export const postgresqlRole = defineKind({
   name: 'postgresql-role',
+  summary: 'role of PostgreSQL, with exactly the declared privileges',
   schema,
   id: idOf,
   observe: observeRoles,

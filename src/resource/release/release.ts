@@ -13,6 +13,7 @@ import { type ReleaseSpec, schema } from './spec.ts'
  */
 export const release = defineKind({
   name: 'release',
+  summary: 'files of the project that go live by one rename, with rollback',
   schema,
   id: ({ root }) => root,
   observe: observeReleases,

@@ -11,6 +11,7 @@ import { type ReplicationSpec, schema } from './spec.ts'
  */
 export const replication = defineKind({
   name: 'replication',
+  summary: 'primary or replica of MariaDB or MySQL',
   schema,
   id: ({ name }) => name,
   observe: observeReplication,

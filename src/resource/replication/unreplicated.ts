@@ -56,6 +56,7 @@ fi`
  */
 export const unreplicated = defineKind({
   name: 'unreplicated',
+  summary: 'end of the replication between servers of MariaDB or MySQL',
   schema,
   id: ({ name }) => name,
 

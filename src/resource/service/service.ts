@@ -26,6 +26,7 @@ import { type LoadedFile, type ServiceSpec, schema } from './spec.ts'
  */
 export const service = defineKind({
   name: 'service',
+  summary: 'systemd unit: running, enabled, and with its current configuration loaded',
   schema,
   id: ({ unit }) => unit,
   observe: (specs: readonly ServiceSpec[]) => observeServices(specs),

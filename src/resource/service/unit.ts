@@ -51,6 +51,7 @@ export interface UnitState {
  */
 export const unit = defineKind({
   name: 'unit',
+  summary: 'unit file or drop-in of systemd',
   schema,
   id: (spec) => spec.name,
 

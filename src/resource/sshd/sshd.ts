@@ -12,6 +12,7 @@ import { type SshdSpec, schema } from './spec.ts'
  */
 export const sshd = defineKind({
   name: 'sshd',
+  summary: 'settings of sshd, kept only if a new connection confirms them',
   schema,
   id: ({ path }) => path,
   observe: observeSettings,

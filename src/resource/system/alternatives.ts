@@ -36,6 +36,7 @@ const recordOf = (name: string): string => `/var/lib/dpkg/alternatives/${name}`
 /** The program that a name such as `editor` stands for (update-alternatives(1)). */
 export const alternatives = defineKind({
   name: 'alternatives',
+  summary: 'program that a name such as `editor` stands for',
   schema,
   id: ({ name }) => name,
 

@@ -30,6 +30,7 @@ const schema = z
 
 const cronFile = fileKind<z.input<typeof schema>, z.output<typeof schema>>({
   name: 'cron',
+  summary: 'commands that cron runs at certain times',
   schema,
   id: ({ name }) => name,
   fileOf: ({ name, state, environment: variables, jobs = [] }) => {

@@ -47,6 +47,7 @@ const KEPT = 'preserve_hostname: true\nmanage_etc_hosts: false\n'
 /** Name of the host: now, after a boot, and in /etc/hosts. */
 export const hostname = defineKind({
   name: 'hostname',
+  summary: 'name of the host: now, after a boot, and in /etc/hosts',
   schema,
   id: ({ name }) => name,
 

@@ -40,6 +40,7 @@ const livePath = ({ name }: ModuleSpec): string => `/sys/module/${name.replaceAl
 /** A kernel module that is loaded now and at boot, or never. */
 export const kernelModule = defineKind({
   name: 'kernel-module',
+  summary: 'kernel module that is loaded now and at boot, or never',
   schema,
   id: ({ name }) => name,
 

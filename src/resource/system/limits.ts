@@ -38,6 +38,7 @@ const schema = z
 
 const limitsFile = fileKind<z.input<typeof schema>, z.output<typeof schema>>({
   name: 'limits',
+  summary: 'limits of login sessions',
   schema,
   id: ({ name }) => name,
   fileOf: ({ name, state, limits: entries = [] }) => {

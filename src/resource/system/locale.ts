@@ -39,6 +39,7 @@ const printed = ({ name }: LocaleSpec): string => name.replace('UTF-8', 'utf8')
 /** A locale that programs can use. */
 export const locale = defineKind({
   name: 'locale',
+  summary: 'locale that programs can use',
   schema,
   id: ({ name }) => name,
 

@@ -69,6 +69,7 @@ type LogrotateSpec = z.output<typeof schema>
 
 const rule = fileKind<z.input<typeof schema>, LogrotateSpec>({
   name: 'logrotate',
+  summary: 'rotation of log files',
   schema,
   id: ({ name }) => name,
   fileOf: (spec) => file({ path: `/etc/logrotate.d/${spec.name}`, state: spec.state, content: textOf(spec) }).spec,

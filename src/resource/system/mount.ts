@@ -35,6 +35,7 @@ const NEEDED = [
 /** A mounted filesystem, now and after a boot. */
 export const mount = defineKind({
   name: 'mount',
+  summary: 'mounted filesystem, now and after a boot',
   schema,
   id: ({ path }) => path,
 

@@ -61,6 +61,7 @@ type SudoersSpec = z.output<typeof schema>
 
 const rule = fileKind<z.input<typeof schema>, SudoersSpec>({
   name: 'sudoers',
+  summary: 'rule of sudo, checked by visudo',
   schema,
   id: ({ name }) => name,
   fileOf: (spec) => file({ path: `/etc/sudoers.d/${spec.name}`, mode: '440', state: spec.state, content: textOf(spec) }).spec,

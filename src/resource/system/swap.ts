@@ -27,6 +27,7 @@ for (@ARGV) {
 /** A swap area, now and after a boot: a file that provision makes, or a device. */
 export const swap = defineKind({
   name: 'swap',
+  summary: 'swap file or device, now and after a boot',
   schema,
   id: ({ path }) => path,
 

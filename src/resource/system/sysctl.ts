@@ -41,6 +41,7 @@ export interface SysctlState {
 /** A kernel setting, now and after a boot. */
 export const sysctl = defineKind({
   name: 'sysctl',
+  summary: 'kernel setting, now and after a boot',
   schema,
   id: (spec) => idOf(spec),
 

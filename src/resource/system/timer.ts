@@ -79,6 +79,7 @@ export type TimerOptions = z.input<typeof schema>
 /** A command on a schedule: a systemd timer, and a service in a sandbox that it starts. */
 export const timer = defineComposite({
   name: 'timer',
+  summary: 'command that systemd runs at certain times',
   schema,
   resources: (spec) => {
     const { name, description = `${name}, on a schedule` } = spec

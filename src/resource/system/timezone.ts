@@ -47,6 +47,7 @@ const schema = z.strictObject({
 /** The time zone of a host: its link, its name, and the package with all zones. Services use a new zone when they start again. */
 export const timezone = defineComposite({
   name: 'timezone',
+  summary: 'time zone of the host',
   schema,
   resources: ({ name }) => [
     pkg({ name: 'tzdata' }),

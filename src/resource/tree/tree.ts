@@ -12,6 +12,7 @@ import { type TreeOptions, treeSchema } from './spec.ts'
  */
 export const tree = defineComposite({
   name: 'tree',
+  summary: 'directory of the project, copied file by file',
   schema: treeSchema,
   resources: (options) => [...directoriesOf(options), ...filesOf(options), contentsOf(options)],
 })

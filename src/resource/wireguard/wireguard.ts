@@ -11,6 +11,7 @@ import { pathsOf, schema } from './spec.ts'
  */
 export const wireguard = defineKind({
   name: 'wireguard',
+  summary: 'key and peers of a host in a WireGuard mesh',
   schema,
   id: (spec) => spec.interface,
   observe: observeMeshes,

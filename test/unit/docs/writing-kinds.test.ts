@@ -44,7 +44,7 @@ test('the page names every optional member of a kind', () => {
       issuer: 0,
       notices: 0,
     },
-    ...{ orphan: 0, prunes: 0, publishes: 0, recorded: 0, revert: 0, sequence: 0, shared: 0, signer: 0, triggers: 0, queue: 0 },
+    ...{ orphan: 0, prunes: 0, publishes: 0, recorded: 0, revert: 0, sequence: 0, shared: 0, signer: 0, summary: 0, triggers: 0, queue: 0 },
   } satisfies Record<OptionalMember, 0>)
   expect(members.filter((name) => !page.includes(`\`${name}\``))).toEqual([])
 })
