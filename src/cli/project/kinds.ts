@@ -1,68 +1,53 @@
 import { kindsOf } from '../../engine/prepare.ts'
 import { shippedKinds } from '../../engine/shipped-kinds.ts'
-import { table } from '../../report/table.ts'
-import { type YamlForm, yamlForms } from '../../resource/option/yaml-form.ts'
 import { findPackages } from '../../role/package/packages.ts'
 import { ansibleKind } from '../../role/yaml/ansible/modules.ts'
-import type { Declarable } from '../../role/yaml/entries.ts'
-import { projectOptions, sourceOption } from '../../role/yaml/project-source.ts'
 import { shownText } from '../../shown-name.ts'
-import { keysAt, registeredAt } from '../../site/schema/schema-at.ts'
 import { suggestion } from '../../site/source/suggest.ts'
 import { defineCommand } from '../command.ts'
 import { usageError } from '../parse.ts'
-import { heading, type InYaml, optionsPage } from './options-page.ts'
+import { kindOptions } from './reference/in-yaml.ts'
+import { namedIn, optionsFor } from './reference/named.ts'
+import { heading, nameList, optionPage } from './reference/option-page.ts'
 
-/** `provision kinds`: lists the kinds of resources, or the options of one. */
+/** `provision kinds`: lists the kinds of resources, or the options of one, or one option. */
 export const command = defineCommand({
-  usage: ['kinds [NAME]'],
+  usage: ['kinds [NAME[.OPTION]]'],
   options: {},
   maxPositionals: 1,
   notes: [
-    'Lists the kinds of the project, of the packages that it depends on, and of provision. With a name, prints the options of the kind.',
+    'Lists the kinds of the project, of the packages that it depends on, and of provision. With a name, prints the options of the kind; with cron.jobs, this option and those below it. [] is an entry of a list, * a key of a map.',
   ],
-  run: async ({ positionals: [name] }, { directory, out, view }) => {
+  run: async ({ positionals: [text] }, { directory, out, view }) => {
     const kinds = await kindsOf(directory)
     const origins = await originsIn(directory)
-    if (name === undefined) {
-      const rows = [...kinds.keys()].toSorted().map((one) => [one, origins.get(one) ?? 'project'])
-      out(table(['KIND', 'ORIGIN'], rows, view.paint))
+    const described = (name: string): string => {
+      const origin = origins.get(name) ?? 'project'
+      const summary = kinds.get(name)?.summary ?? 'kind of resource'
+      return origin === 'provision' ? summary : `${summary} (${origin})`
+    }
+    if (text === undefined) {
+      const names = [...kinds.keys()].toSorted()
+      out(
+        nameList(
+          names.map((name) => [name, described(name)]),
+          view,
+        ),
+      )
       return 0
     }
-    const kind = kinds.get(name)
-    if (kind === undefined)
-      throw usageError(
-        'kinds',
-        `unknown kind ${shownText(name)}`,
-        ansibleKind(name, kinds) ?? suggestion(name, kinds.keys(), 'run provision kinds'),
-      )
-    out(`${heading(name, `kind of ${origins.get(name) ?? 'the project'}`, view)}${optionsPage(kind.schema, view, inYaml(kind))}`)
+    const named = namedIn(kinds, text)
+    if (named === undefined) {
+      const [name = ''] = text.split('.')
+      const fix = ansibleKind(text, kinds) ?? suggestion(name, kinds.keys(), 'run provision kinds')
+      throw usageError('kinds', `unknown kind ${shownText(text)}`, fix)
+    }
+    const { name, one, path } = named
+    const options = optionsFor('kinds', named, kindOptions(one))
+    out(`${path === '' ? heading(name, described(name), view) : ''}${optionPage(options, view)}`)
     return 0
   },
 })
-
-/** The options that name files of the project (`source`, `template` and `values`), and the types of options that YAML writes differently. */
-const inYaml = (kind: Declarable): InYaml => {
-  const after = sourceOption(kind)?.option ?? ''
-  const further = Object.entries(projectOptions(kind)).map(([name, description]) => ({
-    ...{ name, after, description },
-    type: name === 'values' ? 'map' : 'text',
-  }))
-  const types = keysAt(kind.schema, []).flatMap((key) => {
-    const form = registeredAt(kind.schema, [key], yamlForms)?.form
-    return form === undefined ? [] : [[key, FORMS[form]] as const]
-  })
-  return { further, types: new Map(types) }
-}
-
-const FORMS: Readonly<Record<YamlForm['form'], string>> = {
-  content: 'text | { source } | { template }',
-  file: 'text | { source } | { template }',
-  local: '{ source }',
-  files: '{ source }',
-  resources: 'list of KIND:IDENTITY',
-  script: 'text',
-}
 
 /** Where the kinds that are not of the project come from. */
 const originsIn = async (root: string): Promise<ReadonlyMap<string, string>> => {
