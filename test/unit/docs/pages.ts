@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { globSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 export const root = join(import.meta.dirname, '../../..')
@@ -10,7 +10,7 @@ export const shipped = readdirSync(join(root, 'roles'))
 export const pages = [
   'README.md',
   'CONTRIBUTING.md',
-  ...readdirSync(join(root, 'docs')).map((name) => `docs/${name}`),
+  ...globSync('docs/**/*.md', { cwd: root }).toSorted(),
   ...shipped.map((name) => `roles/${name}/README.md`),
 ]
 
