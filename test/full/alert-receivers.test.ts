@@ -187,7 +187,7 @@ describe('alert receivers', () => {
     await inside(spec, 'web-01', stray)
     const words = 'perl listens on 4444/tcp of web-01, which no role declares'
     expect((await hook.await(since, 'firing', 'UnknownPort', 'web-01', 120)).annotations.summary).toBe(words)
-    await expect.poll(() => chat.posted.filter(({ title }) => title === `CRITICAL: ${words}`).length, { timeout: 10_000 }).toBe(1)
+    await expect.poll(() => chat.posted.filter(({ title }) => title === `CRITICAL: ${words}`).length, { timeout: 60_000 }).toBe(1)
     await expect.poll(async () => (await mailbox()).split(`Subject: CRITICAL: ${words}`).length, { timeout: 10_000 }).toBe(2)
     const [trigger] = asked('/v2/enqueue').filter(({ body }) => JSON.stringify(body).includes(words))
     expect(trigger?.body).toMatchObject({ event_action: 'trigger', payload: { severity: 'critical', summary: `CRITICAL: ${words}` } })

@@ -65,8 +65,9 @@ export const undocumented = (owned: readonly Owned[]): readonly string[] =>
     const row = documented().find((one) => one.role === role && new RegExp(`^${one.unit.replace('NAME', '[a-z0-9-]+')}$`).test(unit))
     if (row === undefined) return [`${unit} is missing in the table of ${role}`]
     if (!unit.endsWith('.service')) return row.exposure === undefined ? [] : [`${unit} runs no program`]
-    if (exposure === undefined || Math.abs(exposure - (row.exposure ?? -1)) > 0.101)
-      return [`${unit}: ${exposure}, and not ${row.exposure}`]
+    // Debian 13 counts up to 0.2 less than Debian 12, to which the READMEs refer.
+    const more = (exposure ?? 10) - (row.exposure ?? -1)
+    if (more > 0.101 || more < -0.201) return [`${unit}: ${exposure}, and not ${row.exposure}`]
     if (account !== row.account) return [`${unit}: ${account}, and not ${row.account}`]
-    return exposure >= 3 && row.remark === '' ? [`${unit}: ${exposure}, and no reason`] : []
+    return (exposure ?? 10) >= 3 && row.remark === '' ? [`${unit}: ${exposure}, and no reason`] : []
   })
