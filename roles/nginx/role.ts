@@ -49,9 +49,11 @@ export default defineRole({
 
   resources: ({ options: given, host, site, files, facts, authority }) => {
     const sites = sitesOf(given)
-    const about = { name: host.name, distribution: facts.distribution, release: facts.release, files }
+    // Only PHP needs facts: without them, faults of all other sites are found before a host is contacted.
     const phpOf = ({ name, app, body_max }: SiteOptions) =>
-      app === undefined ? undefined : readyPhp({ name, app, bodyMax: body_max }, about)
+      app?.runtime === 'php'
+        ? readyPhp({ name, app, bodyMax: body_max }, { name: host.name, distribution: facts.distribution, release: facts.release, files })
+        : undefined
     const staticSites = sites.filter(({ content }) => content !== undefined)
     const edge = authority({ domain: 'edge' })
     const certificate = leaf({ path: CERTIFICATE, names: [edge.nameOf(host.name)], authority: edge, usages: ['server', 'client'] })
