@@ -11,7 +11,7 @@ const ROUNDS = Number(process.argv[2] ?? 15)
 const provision = fileURLToPath(new URL('../bin/provision.js', import.meta.url))
 
 const ask = (...words: readonly string[]): string => {
-  const { status, stdout } = spawnSync(process.execPath, [provision, ...words], { stdio: ['ignore', 'pipe', 'inherit'], encoding: 'utf8' })
+  const { status, stdout } = spawnSync(provision, words, { stdio: ['ignore', 'pipe', 'inherit'], encoding: 'utf8' })
   if (status !== 0) throw new Error(`provision ${words.join(' ')} failed with exit status ${status}: start the lab with \`npm run demo\``)
   return stdout
 }
@@ -48,7 +48,7 @@ try {
   const hosts = Object.keys((JSON.parse(ask('lab', 'status', '--json')) as { hosts: object }).hosts)
   const inventory = join(scratch, 'lab.yaml')
   writeFileSync(inventory, readFileSync('inventory/lab.yaml', 'utf8').replace(/^vars:\n/m, 'vars:\n  transport: openssh\n'))
-  const run = [process.execPath, provision, 'run', '--output', 'plain']
+  const run = [provision, 'run', '--output', 'plain']
   const ours: number[] = []
   const overOpenSsh: number[] = []
   const theirs: number[] = []

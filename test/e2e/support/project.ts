@@ -54,8 +54,7 @@ export const referenceProject = (lab: string, subnet: string): Project => {
   const playbook = join(root, 'playbooks/site.yaml')
   writeFileSync(playbook, readFileSync(playbook, 'utf8').replace(/- name: databases\n[\s\S]*?\n\n/, ''))
   const env = { ...process.env, HOME: root, PROVISION_AGE_KEY_FILE: join(root, 'age.txt'), NO_COLOR: '1' }
-  const provision = (...words: readonly string[]): Result =>
-    spawnSync(process.execPath, [bin, ...words], { cwd: root, env, encoding: 'utf8', maxBuffer: 1e9 })
+  const provision = (...words: readonly string[]): Result => spawnSync(bin, words, { cwd: root, env, encoding: 'utf8', maxBuffer: 1e9 })
   return {
     root,
     lab,
@@ -63,11 +62,11 @@ export const referenceProject = (lab: string, subnet: string): Project => {
     provision,
     provisionBeside: (...words) =>
       new Promise((resolve) => {
-        const child = execFile(process.execPath, [bin, ...words], { cwd: root, env: { ...env }, maxBuffer: 1e9 }, (_, stdout, stderr) =>
+        const child = execFile(bin, words, { cwd: root, env: { ...env }, maxBuffer: 1e9 }, (_, stdout, stderr) =>
           resolve({ status: child.exitCode, stdout, stderr }),
         )
       }),
-    start: (...words) => spawn(process.execPath, [bin, ...words], { cwd: root, env, stdio: 'ignore' }),
+    start: (...words) => spawn(bin, words, { cwd: root, env, stdio: 'ignore' }),
     json: (...words) => {
       const { status, stdout, stderr } = provision(...words, '--json')
       const lines = stdout
