@@ -46,6 +46,7 @@ const only: Readonly<Record<string, readonly string[]>> = {
     'src/role/package-home.ts',
     'src/role/files.ts',
     'src/role/kinds.ts',
+    'src/role/load/',
     'src/role/package/packages.ts',
     'src/site/read.ts',
     'src/host/',

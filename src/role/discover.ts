@@ -56,12 +56,14 @@ export const loadRoles = async (files: RoleFiles, names: Iterable<string>): Prom
     ),
   )
 
+const SEE = 'see docs/writing-roles.md in the package provision'
+
 const loadRole = async (name: string, { path, packaged }: RoleFile): Promise<Role> => {
   const shown = relative(process.cwd(), path)
-  const broken = (what: string, why: string, cause?: unknown): Problem =>
-    new Problem({ class: 'input', where: { file: shown }, what, why, fix: 'see docs/writing-roles.md in the package provision' }, { cause })
-  const module: { default?: Role } = await import(pathToFileURL(path).href).catch((error: unknown) => {
-    throw broken(`role ${name} cannot be loaded`, error instanceof Error ? error.message : String(error), error)
+  const broken = (what: string, why: string): Problem => new Problem({ class: 'input', where: { file: shown }, what, why, fix: SEE })
+  const module: { default?: Role } = await import(pathToFileURL(path).href).catch(async (cause: unknown) => {
+    const { loadFailure } = await import('./load/load-failure.ts')
+    throw new Problem({ class: 'input', what: `role ${name} cannot be loaded`, ...(await loadFailure(cause, path, SEE)) }, { cause })
   })
   const role = module.default
   if (typeof role !== 'object' || typeof role.resources !== 'function' || role.options === undefined)

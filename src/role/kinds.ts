@@ -95,8 +95,12 @@ const loadPackaged = async (name: string, { path, where }: PackagedFile, { name:
 
 /** Imports a file, and returns the kinds that it exports. */
 const kindsIn = async (path: string, parts: Pick<ProblemParts, 'where' | 'what' | 'fix'>): Promise<readonly Declarable[]> => {
-  const exported: unknown = await import(pathToFileURL(path).href).catch((cause: unknown) => {
-    throw new Problem({ class: 'input', ...parts, why: cause instanceof Error ? cause.message : String(cause) }, { cause })
+  const exported: unknown = await import(pathToFileURL(path).href).catch(async (cause: unknown) => {
+    const { loadFailure } = await import('./load/load-failure.ts')
+    const failure = await loadFailure(cause, path, parts.fix)
+    // The place of a packaged kind is its declaration.
+    const where = 'line' in parts.where ? parts.where : failure.where
+    throw new Problem({ class: 'input', ...parts, ...failure, where }, { cause })
   })
   return declarableIn(exported as object)
 }
