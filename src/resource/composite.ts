@@ -1,6 +1,6 @@
 import type { z } from 'zod'
 import type { Resource } from './kind/kind.ts'
-import { refuseAccidents } from './kind/unusable.ts'
+import { checkedSpec } from './kind/unusable.ts'
 import type { AnyPublishes } from './published/published.ts'
 
 /** Several resources that are declared together, by one name and one set of options. */
@@ -27,13 +27,9 @@ export type AnyComposite = Composite<any, any>
 export const defineComposite = <Input, Spec>(
   composite: Composite<Input, Spec>,
 ): ((options: Input) => readonly Resource[]) & { readonly composite: Composite<Input, Spec> } =>
-  Object.assign(
-    (options: Input): readonly Resource[] => {
-      refuseAccidents(composite.name, options)
-      return composite.resources(composite.schema.parse(options))
-    },
-    { composite },
-  )
+  Object.assign((options: Input): readonly Resource[] => composite.resources(checkedSpec(composite.name, composite.schema, options)), {
+    composite,
+  })
 
 /** Whether a value is what `defineComposite` returns. */
 export const isCompositeFunction = (value: unknown): value is { readonly composite: AnyComposite } =>

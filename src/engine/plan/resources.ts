@@ -1,6 +1,7 @@
 import { ZodError } from 'zod'
-import { distinctProblems, Problem, problemsIn, throwProblems } from '../../problem.ts'
+import { distinctProblems, Problem, problemsIn, throwProblems, type Where } from '../../problem.ts'
 import type { Resource } from '../../resource/kind/kind.ts'
+import { declarationOf } from '../../resource/kind/unusable.ts'
 import { drained } from '../../resource/ownership/drained.ts'
 import type { Bindings, Bound } from '../../role/bind.ts'
 import type { projectFiles } from '../../role/files.ts'
@@ -9,6 +10,7 @@ import { placeIn } from '../../role/guarded-role.ts'
 import { noFacts, readsFact } from '../../role/no-facts.ts'
 import type { Facts, HostContext } from '../../role/role.ts'
 import { pathsTo } from '../../role/written.ts'
+import { zodProblems } from '../../site/schema/zod.ts'
 import type { Listener } from '../events.ts'
 import { type DeclaredResource, mergeDeclared, withTriggers } from './declared.ts'
 import type { Declaring } from './identities.ts'
@@ -139,15 +141,22 @@ const declared = (bound: Bound, context: HostContext<unknown>): readonly Resourc
     if (readsFact(error)) return []
     if (error instanceof Problem) throw atOption(error, bound)
     if (!(error instanceof ZodError)) throw error
-    const where = placeIn(error) ?? { host, role: role.name }
-    throwProblems(
-      error.issues.map(({ path, message }) => {
-        const what = `role ${role.name} declares an invalid resource: ${path.join('.')} ${message}`
-        return new Problem({ class: 'input', where, what, fix: 'correct the role, or the option that it uses there' }, { cause: error })
-      }),
-    )
+    throwProblems(invalidResource(error, role.name, placeIn(error) ?? { host, role: role.name }))
     throw error
   }
+}
+
+/** The problems of a resource whose options its schema refuses. */
+const invalidResource = (error: ZodError, role: string, where: Where): readonly Problem[] => {
+  const problem = (what: string, fix: string): Problem =>
+    new Problem({ class: 'input', where, what: `role ${role} declares an invalid resource: ${what}`, fix }, { cause: error })
+  const declaration = declarationOf(error)
+  if (declaration === undefined)
+    return error.issues.map(({ path, message }) =>
+      problem(`${path.join('.')} ${message}`, 'correct the role, or the option that it uses there'),
+    )
+  const { name, schema, options } = declaration
+  return zodProblems(error, { value: options, whereOf: () => where }, name, schema).map(({ what, fix }) => problem(what, fix))
 }
 
 /** Moves a problem with a file of the project to the option that names the file. */

@@ -7,7 +7,7 @@ import { type OrphanPolicy, registerOrphanPolicy } from './orphan-policy.ts'
 import type { KindQuery, Query } from './queries.ts'
 import type { Aspect } from './stamp.ts'
 import type { HostRefusal, Steps } from './step.ts'
-import { refuseAccidents } from './unusable.ts'
+import { checkedSpec } from './unusable.ts'
 
 export type { Action, Certainty, Change, Difference, DiffTexts, FileEdit, ShownDiff } from './change.ts'
 export type { KindQuery } from './queries.ts'
@@ -237,8 +237,7 @@ export const defineKind = <Input, Spec, State>(
   registerOrphanPolicy(kind.name, kind.orphan)
   return Object.assign(
     (options: Input): Resource<Spec> => {
-      refuseAccidents(kind.name, options)
-      const spec = kind.schema.parse(options)
+      const spec = checkedSpec(kind.name, kind.schema, options)
       return { kind, id: kind.id(spec), spec }
     },
     { kind },

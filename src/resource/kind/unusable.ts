@@ -1,3 +1,4 @@
+import { z } from 'zod'
 import { MASK } from '../../secret/secret.ts'
 
 /** Text that a template makes of a value that it cannot print. */
@@ -40,3 +41,28 @@ const isPlain = (value: unknown): value is object =>
   Object.getPrototypeOf(value) === Object.prototype &&
   !('parts' in value) &&
   !('kind' in value)
+
+/** A declaration whose options its schema refused. */
+interface InvalidDeclaration {
+  /** The name of its kind or composite. */
+  readonly name: string
+  readonly schema: z.ZodType
+  readonly options: unknown
+}
+
+const invalid = new WeakMap<z.ZodError, InvalidDeclaration>()
+
+/** Returns the declaration that an error of `checkedSpec` is about. */
+export const declarationOf = (error: z.ZodError): InvalidDeclaration | undefined => invalid.get(error)
+
+/** Returns the spec of the options of a kind or a composite. Throws zod's error, which `declarationOf` knows. */
+export const checkedSpec = <Input, Spec>(name: string, schema: z.ZodType<Spec, Input>, options: Input): Spec => {
+  refuseAccidents(name, options)
+  try {
+    // The error of `safeParse` has no stack, which the place in the role comes from.
+    return schema.parse(options)
+  } catch (error) {
+    if (error instanceof z.ZodError) invalid.set(error, { name, schema, options })
+    throw error
+  }
+}

@@ -120,9 +120,9 @@ describe('faults that need no facts', () => {
     const shop = roleOf('shop', () => [motd('x', 'relative')])
     const { surroundings } = surroundingsOf(['a', app], ['a', shop])
     expect(thrown(() => resourcesOf('a', facts, surroundings))).toEqual([
-      expect.stringMatching(/^role app declares an invalid resource: path /),
-      expect.stringMatching(/^role app declares an invalid resource: mode /),
-      expect.stringMatching(/^role shop declares an invalid resource: path /),
+      expect.stringMatching(/^role app declares an invalid resource: `path`/),
+      expect.stringMatching(/^role app declares an invalid resource: `mode`/),
+      expect.stringMatching(/^role shop declares an invalid resource: `path`/),
     ])
     const twice = roleOf('twice', () => ['/a', '/b', '/a', '/b'].map((path, i) => file({ path, content: String(i) })))
     expect(thrown(() => resourcesOf('a', facts, surroundingsOf(['a', twice]).surroundings))).toHaveLength(2)
@@ -133,11 +133,26 @@ describe('faults that need no facts', () => {
     ])
   })
 
+  it('name the option that is missing, and the one that may be meant', () => {
+    const texts = (options: object): readonly string[] => {
+      const app = roleOf('app', () => [file(options as Parameters<typeof file>[0])])
+      return faultsAhead(['a'], surroundingsOf(['a', app]).surroundings).map(
+        ({ what, fix }) => `${what.replace('role app declares an invalid resource: ', '')}; ${fix}`,
+      )
+    }
+    expect(texts({ path: '/etc/x', content: '', owners: 'ann' })).toEqual(['unknown option `owners` in file; did you mean `owner`?'])
+    expect(texts({ pth: '/etc/x', content: '' })).toEqual([
+      expect.stringMatching(/^`path` is missing in file; add `path: /),
+      'unknown option `pth` in file; did you mean `path`?',
+    ])
+    expect(texts({ path: '/etc/x', content: '', mode: 'rw' })[0]).toMatch(/^`mode`: "rw" must be an octal mode/)
+  })
+
   it('are an invalid resource, on each host that declares it', () => {
     const [invalid, valid] = [roleOf('app', () => [motd('x', 'relative')]), roleOf('ok', () => [motd('x')])]
     const found = faults(surroundingsOf(['a', invalid], ['b', invalid], ['c', valid]).surroundings, 'a', 'b', 'c')
     expect(found).toHaveLength(2)
-    expect(found[0]).toMatch(/^input a › app: role app declares an invalid resource: path /)
+    expect(found[0]).toMatch(/^input a › app: role app declares an invalid resource: `path`/)
     // Its stack shows the line of the role with --debug.
     expect(faultsAhead(['a'], surroundingsOf(['a', invalid]).surroundings)[0]?.cause).toBeInstanceOf(ZodError)
   })
