@@ -1,5 +1,6 @@
 import type { HostView } from 'provision'
 import type { Options, User } from './options.ts'
+import { REPLICATION } from './replication.ts'
 
 /** Databases that a user may connect to: those that it owns or has a grant in, also as a member of other users. */
 export const databasesOf = (user: User, { users, databases }: Pick<Options, 'users' | 'databases'>): readonly string[] => {
@@ -18,8 +19,8 @@ const networkOf = (given: string): string => (given.includes('/') ? given : `${g
 
 const quoted = (names: readonly string[]): string => names.map((name) => `"${name}"`).join(',')
 
-/** Content of `pg_hba.conf`. It refuses every connection that no line permits: without TLS, of other users, to other databases. */
-export const accessFile = (given: Options, clients: readonly HostView[]): string => {
+/** Content of `pg_hba.conf`. It refuses every connection that no line permits: without TLS, of other users, to other databases. `others` are the other servers. */
+export const accessFile = (given: Options, clients: readonly HostView[], others: readonly HostView[] = []): string => {
   const peers = ['127.0.0.1', ...clients.flatMap(({ addresses, publicAddresses }) => [...addresses, ...publicAddresses]), ...given.networks]
   const networks = [...new Set(peers.map(networkOf))]
   const lines = given.users
@@ -34,6 +35,7 @@ export const accessFile = (given: Options, clients: readonly HostView[]): string
     '# Written by provision.',
     'local all postgres peer',
     ...(given.metrics ? ['local postgres prometheus peer'] : []),
+    ...others.flatMap(({ addresses }) => addresses.map((one) => `hostssl replication "${REPLICATION}" ${networkOf(one)} cert map=replica`)),
     ...lines,
     '',
   ].join('\n')

@@ -1,7 +1,8 @@
 import { bracketed, type Check, type HostView, type SiteContext, sh } from 'provision'
 import { databasesOf } from './access.ts'
 import { PATHS, PORT } from './config.ts'
-import { isServer, type Options } from './options.ts'
+import { isServer, membersOf, replicasOf, slotOf } from './members.ts'
+import type { Options } from './options.ts'
 
 /** A query as the account postgres, which the server trusts through its socket. */
 export const ask = (sql: string) =>
@@ -13,10 +14,17 @@ export const checksOf = ({ options: given, host, site }: SiteContext<Options>): 
     return site
       .group(given.servers)
       .map((server) => ({ name: `${server.name} can be reached from here, and verified`, script: tlsScript(server) }))
+  const members = membersOf(given, site)
   const databases = given.databases.filter(({ state }) => state === 'present').map(({ name }) => name)
   const user = given.users.find((one) => one.password !== undefined && one.state === 'present' && databasesOf(one, given).length > 0)
   return [
     { name: 'the server presents a certificate of the authority postgresql', script: tlsScript(host) },
+    ...(members.primary?.name === host.name
+      ? replicasOf(members, host).map((replica) => ({
+          name: `${replica.name} replicates from this server, less than 10 s behind`,
+          script: replicaScript(slotOf(replica)),
+        }))
+      : [{ name: `this server replicates from ${members.primary?.name}`, script: FOLLOWS }]),
     ...(databases.length > 0 ? [{ name: 'all databases exist', script: databasesScript(databases) }] : []),
     ...(user === undefined
       ? []
@@ -47,3 +55,19 @@ case $plain in *'no encryption'*) ;; *) printf 'without TLS, it answers: %s\\n' 
 encrypted=$(try ${`${target}require`}) && { echo 'it accepts a connection without a password'; exit 1; }
 case $encrypted in *'no password supplied'*) ;; *) printf 'with TLS, it answers: %s\\n' "$encrypted"; exit 1 ;; esac`
 }
+
+/** The replica must receive the log, and have applied what it received. */
+const replicaScript = (slot: string) => {
+  const question = `SELECT count(*) FROM pg_stat_replication WHERE application_name = '${slot}' AND state = 'streaming' AND COALESCE(replay_lag, '0') < '10s'`
+  return sh`
+i=0; until [ "$(${ask(question)})" = 1 ]; do
+  [ $i -lt 20 ] || { ${ask('SELECT application_name, state, replay_lag FROM pg_stat_replication')}; echo ${`${slot} is missing, or behind`}; exit 1; }
+  sleep 0.5; i=$((i+1))
+done`
+}
+
+const FOLLOWS = sh`
+i=0; until [ "$(${ask('SELECT status FROM pg_stat_wal_receiver WHERE pg_is_in_recovery()')})" = streaming ]; do
+  [ $i -lt 20 ] || { echo 'it receives nothing from its primary'; exit 1; }
+  sleep 0.5; i=$((i+1))
+done`

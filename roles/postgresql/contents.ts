@@ -1,5 +1,6 @@
 import { postgresqlDatabase, postgresqlExtension, postgresqlRole, type Resource } from 'provision'
 import type { Database, Options, User } from './options.ts'
+import { REPLICATION } from './replication.ts'
 
 type RoleInput = Parameters<typeof postgresqlRole>[0]
 type DatabaseInput = Parameters<typeof postgresqlDatabase>[0]
@@ -58,7 +59,8 @@ export const ordered = ({ users, databases }: Pick<Options, 'users' | 'databases
 }
 
 /** Databases, extensions and users. A database is deleted before its owner. */
-export const contents = (given: Options, cluster: string): readonly Resource[] => [
+export const contents = (given: Options, cluster: string, hasReplicas: boolean): readonly Resource[] => [
+  ...(hasReplicas ? [postgresqlRole({ name: REPLICATION, replication: true, cluster })] : []),
   ...(given.metrics ? [postgresqlRole({ name: 'prometheus', memberOf: ['pg_monitor'], cluster })] : []),
   ...ordered(given).ready.flatMap(({ resources }) => resources(cluster)),
   ...given.databases.filter((one) => !isPresent(one)).map((one) => postgresqlDatabase({ ...databaseInput(one), cluster })),

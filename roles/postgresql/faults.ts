@@ -1,6 +1,7 @@
 import { postgresqlDatabase, postgresqlExtension, postgresqlRole, type SiteContext } from 'provision'
 import { databaseInput, ordered, roleInput } from './contents.ts'
-import { clientsOf, isServer, type Options } from './options.ts'
+import { clientsOf, isServer, membersOf } from './members.ts'
+import type { Options } from './options.ts'
 
 type Fault = { readonly path: readonly PropertyKey[]; readonly what: string; readonly fix: string }
 
@@ -17,13 +18,24 @@ export const faultsOf = ({ options: given, host, site }: SiteContext<Options>): 
 const memberFaults = ({ options: given, host, site }: Pick<SiteContext<Options>, 'options' | 'host' | 'site'>): readonly Fault[] => {
   const servers = site.group(given.servers)
   if (servers.length === 0)
-    return [{ path: ['servers'], what: `group ${given.servers} has no hosts`, fix: 'set `servers` to the group of the server' }]
-  if (servers.length > 1)
+    return [{ path: ['servers'], what: `group ${given.servers} has no hosts`, fix: 'set `servers` to the group of the servers' }]
+  const { primary } = membersOf(given, site)
+  const names = servers.map(({ name }) => name)
+  const unknown = given.discard_data_of.findIndex((one) => !names.includes(one) || one === primary?.name)
+  if (primary === undefined)
     return [
       {
-        path: ['servers'],
-        what: `group ${given.servers} has ${servers.length} hosts, and this role runs one server`,
-        fix: 'leave one host in the group',
+        path: ['primary'],
+        what: `${given.primary} is not a server (group ${given.servers})`,
+        fix: `name one of ${names.join(', ')}`,
+      },
+    ]
+  if (unknown >= 0)
+    return [
+      {
+        path: ['discard_data_of', unknown],
+        what: `${given.discard_data_of[unknown]} is not a replica`,
+        fix: 'remove it, or correct the name',
       },
     ]
   return isServer(given, site, host) || clientsOf(given, site).some(({ name }) => name === host.name)

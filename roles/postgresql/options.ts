@@ -1,4 +1,4 @@
-import { type HostView, network, type SiteView, secret, z } from 'provision'
+import { network, secret, z } from 'provision'
 import { refuseOurSetting } from './settings.ts'
 
 const size = z.string().regex(/^[1-9][0-9]*[KMG]$/, 'must be a size such as 512M or 4G')
@@ -57,7 +57,7 @@ const grantOptions = z.strictObject({
 
 const userOptions = z
   .strictObject({
-    name: name.refine((one) => !['postgres', 'prometheus'].includes(one), 'is an account of the server or of this role'),
+    name: name.refine((one) => !/^(postgres|prometheus|provision.*)$/.test(one), 'is an account of the server or of this role'),
     password: secret().optional(),
     socket: z.boolean().default(false).meta({
       description: 'the system account of the same name on the server logs in through the socket, without a password; not over the network',
@@ -81,7 +81,11 @@ const userOptions = z
   })
 
 export const options = z.strictObject({
-  servers: z.string().default('postgresql').meta({ description: 'group of the server' }),
+  servers: z.string().default('postgresql').meta({ description: 'group of the servers: a primary, and replicas of it' }),
+  primary: z
+    .string()
+    .optional()
+    .meta({ description: 'host that accepts writes; default: the first server', examples: ['db-02'] }),
   clients: z.array(z.string()).default(['web']).meta({ description: 'groups of the hosts whose applications may connect' }),
   networks: z
     .array(network)
@@ -117,16 +121,16 @@ export const options = z.strictObject({
       description: 'other settings of the server; it starts with them in an empty directory before the configuration is replaced',
       examples: [{ work_mem: '16MB' }],
     }),
+  replica_log: size.default('16G').meta({
+    description: 'log that the primary keeps for a replica that is away; one that missed more copies all data',
+  }),
+  discard_data_of: z
+    .array(z.string())
+    .default([])
+    .meta({ description: 'hosts whose own data may be replaced by a copy of the primary', examples: [['db-01']] }),
   metrics: z.boolean().default(true).meta({ description: 'run the exporter for the role monitoring' }),
 })
 
 export type Options = z.output<typeof options>
 export type User = Options['users'][number]
 export type Database = Options['databases'][number]
-
-/** Hosts with applications. */
-export const clientsOf = ({ clients }: Options, site: SiteView): readonly HostView[] =>
-  site.hosts.filter(({ groups }) => clients.some((group) => groups.includes(group)))
-
-export const isServer = (given: Options, site: SiteView, host: HostView): boolean =>
-  site.group(given.servers).some(({ name }) => name === host.name)

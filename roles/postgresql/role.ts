@@ -4,34 +4,50 @@ import { ask, checksOf } from './checks.ts'
 import { PATHS, PORT, serverConfig } from './config.ts'
 import { contents } from './contents.ts'
 import { faultsOf } from './faults.ts'
-import { clientsOf, isServer, type Options, options } from './options.ts'
-import { requireSoftware } from './release.ts'
+import { clientsOf, isServer, type Members, membersOf, slotOf } from './members.ts'
+import { type Options, options } from './options.ts'
+import { type DataState, type Own, requirePromoted, requireReplaceable, requireSoftware, type Software } from './release.ts'
+import { connectionTo, DATA_STATE, identFile, SCRIPT, slots, startScript } from './replication.ts'
 import { EXPORTER, EXPORTER_PORT, exporterUnit, serverUnit } from './unit.ts'
 import { configCheck } from './validation.ts'
 
-/** The clusters that the host has, as versions and names. */
+/** Run as the account postgres, which can change these directories. */
+const CLUSTERS = `${DATA_STATE}
+for one; do printf ' %s:' "$one"; data_state "/usr/lib/postgresql/\${one%%/*}/bin" "/var/lib/postgresql/$one"; done`
+
+/** The clusters that the host has, and what is in their data directories. */
 const facts = {
   script: sh`set --; for one in /etc/postgresql/*/*/postgresql.conf; do
   [ ! -e "$one" ] || { one=\${one%/postgresql.conf}; set -- "$@" "\${one#/etc/postgresql/}"; }
 done
-printf 'clusters=%s\\n' "$*"`,
-  schema: z.object({ clusters: z.string().transform((names): readonly string[] => names.split(' ').filter((name) => name !== '')) }),
+[ $# = 0 ] || found=$(setpriv --reuid=postgres --regid=postgres --init-groups timeout 10 sh -c ${CLUSTERS} sh "$@") || exit 1
+printf 'clusters=%s\\n' "\${found:-}" | tr '\\n' ' '`,
+  schema: z.object({
+    clusters: z
+      .string()
+      .transform((list) =>
+        [...list.matchAll(/(\S+):(none|pristine|standby|own)(?=\s|$)/g)].map(([, name = '', data]) => ({ name, data: data as DataState })),
+      ),
+  }),
 }
 
-type Own = z.output<typeof facts.schema>
-
-/** A PostgreSQL server over TLS, with its databases and users. */
+/** PostgreSQL over TLS, with databases and users: a server, or a primary and its replicas. */
 export default defineRole({
   name: 'postgresql',
-  summary: 'PostgreSQL server over TLS, with its databases and users',
+  summary: 'PostgreSQL over TLS, with databases and users: a server, or a primary with replicas',
   options,
   facts,
 
   listens: ({ options: given, host, site }): readonly Listen[] => {
     if (!isServer(given, site, host)) return []
-    const groups = given.clients.filter((name) => site.group(name).length > 0).map((group) => ({ group }))
+    const groups = [
+      ...given.clients.filter((name) => site.group(name).length > 0),
+      ...(site.group(given.servers).length > 1 ? [given.servers] : []),
+    ].map((group) => ({ group }))
     const networks = given.networks.map((network) => ({ network }))
-    return [{ service: 'postgresql', port: PORT, protocol: 'tcp', from: [...groups, ...networks], encrypted: true }]
+    const from = [...groups, ...networks]
+    // Without peers, the server is reached from its own host only.
+    return from.length === 0 ? [] : [{ service: 'postgresql', port: PORT, protocol: 'tcp', from, encrypted: true }]
   },
 
   exposes: ({ options: given, host, site }) =>
@@ -53,23 +69,22 @@ export default defineRole({
 })
 
 const serverResources = (context: HostContext<Options, Own>, trusted: Resource): readonly Resource[] => {
-  const { options: given, host, site, facts, authority } = context
+  const { options: given, host, site, authority } = context
   const software = requireSoftware(context)
+  const members = membersOf(given, site)
+  const isPrimary = members.primary?.name === host.name
+  if (!isPrimary) requireReplaceable(context, members.primary?.name ?? '')
+  else requirePromoted(context)
   const own = authority({ domain: 'postgresql' })
   const certificate = leaf({
     path: PATHS.pair,
     names: [own.nameOf(host.name), own.nameOf('postgresql')],
     addresses: [...host.addresses],
     authority: own,
-    usages: ['server'],
+    usages: ['server', 'client'],
     group: 'postgres',
   })
-  const readable = { mode: '640', group: 'postgres' }
-  const config = file({
-    ...{ path: PATHS.config, content: serverConfig({ options: given, host, facts, software }), ...readable },
-    check: [...configCheck(software)],
-  })
-  const access = file({ path: PATHS.access, content: accessFile(given, clientsOf(given, site)), ...readable })
+  const { loads, restarts } = filesOf(context, { members, software })
   const unit = serverUnit(given, software)
   return [
     pkg({ name: 'openssl' }),
@@ -78,14 +93,42 @@ const serverResources = (context: HostContext<Options, Own>, trusted: Resource):
     directory({ path: PATHS.directory }),
     trusted,
     certificate,
-    config,
-    access,
+    ...loads,
+    directory({ path: '/usr/local/lib/provision' }),
+    ...restarts,
     unit,
-    service({ unit: software.unit, loads: [access, certificate], restarts: [config, unit], took: TOOK }),
+    service({ unit: software.unit, loads: [...loads, certificate, trusted], restarts: [...restarts, unit], took: TOOK }),
     ...(given.metrics ? [pkg({ name: 'prometheus-postgres-exporter' })] : []),
-    ...contents(given, software.cluster),
+    ...(isPrimary ? [...contents(given, software.cluster, members.servers.length > 1), slots(members, host)] : []),
     ...(given.metrics ? exporterResources() : []),
   ]
+}
+
+interface Part {
+  readonly members: Members
+  readonly software: Software
+}
+
+/** Files of the configuration: those that the server loads again, and those for which it restarts. */
+const filesOf = ({ options: given, host, site, facts, authority }: HostContext<Options, Own>, { members, software }: Part) => {
+  const { nameOf } = authority({ domain: 'postgresql' })
+  const { servers, primary } = members
+  const connection = primary === undefined || primary.name === host.name ? undefined : connectionTo(primary, nameOf)
+  const readable = { mode: '640', group: 'postgres' }
+  const others = servers.filter(({ name }) => name !== host.name)
+  const access = accessFile(given, clientsOf(given, site), others)
+  const config = serverConfig({ options: given, host, facts, software, servers: servers.length, connection })
+  const script = startScript({ software, connection, slot: slotOf(host), discards: given.discard_data_of.includes(host.name) })
+  return {
+    loads: [
+      file({ path: PATHS.ident, content: identFile(members, nameOf), ...readable }),
+      file({ path: PATHS.access, content: access, ...readable }),
+    ],
+    restarts: [
+      file({ path: PATHS.config, content: config, ...readable, check: [...configCheck(software)] }),
+      file({ path: SCRIPT, content: script, mode: '755' }),
+    ],
+  }
 }
 
 /** A server that cannot read its rules for connections keeps the former ones. */

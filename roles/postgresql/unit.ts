@@ -2,6 +2,7 @@ import { dropin, type Resource, sandbox } from 'provision'
 import { PATHS } from './config.ts'
 import type { Options } from './options.ts'
 import type { Software } from './release.ts'
+import { SCRIPT } from './replication.ts'
 
 export const EXPORTER = 'prometheus-postgres-exporter.service'
 /** Port of the exporter on loopback. */
@@ -18,6 +19,7 @@ export const serverUnit = ({ memory, cpu_weight, io_weight }: Options, { unit, p
         Type: 'notify',
         PIDFile: '',
         ExecStart: ['', `${programs}/postgres -D ${data} -c config_file=${PATHS.config}`],
+        ExecStartPre: SCRIPT,
         ExecStop: '',
         ExecReload: ['', '/bin/kill -HUP $MAINPID'],
         User: 'postgres',
@@ -25,7 +27,7 @@ export const serverUnit = ({ memory, cpu_weight, io_weight }: Options, { unit, p
         // The server ends open transactions, and its processes themselves.
         KillMode: 'mixed',
         KillSignal: 'SIGINT',
-        // A server that was interrupted repeats its log first.
+        // A server that was interrupted repeats its log first, and a new replica copies all data.
         TimeoutStartSec: 'infinity',
         Restart: 'on-failure',
         RestartSec: '1s',

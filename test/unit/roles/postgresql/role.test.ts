@@ -1,8 +1,12 @@
 import { spawnSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { accessFile } from '../../../../roles/postgresql/access.ts'
 import { ordered } from '../../../../roles/postgresql/contents.ts'
 import { options } from '../../../../roles/postgresql/options.ts'
+import { DATA_STATE } from '../../../../roles/postgresql/replication.ts'
 import role from '../../../../roles/postgresql/role.ts'
 import type { FileSpec } from '../../../../src/resource/file/spec.ts'
 import { bytesOf } from '../../../../src/resource/kind/content.ts'
@@ -23,6 +27,7 @@ const INVENTORY = {
     both: { hosts: ['db-01', 'db-02'] },
   },
 }
+const REPLICATED = { servers: 'both' }
 const SHOP = { name: 'shop', password: 'password of the shop' }
 const given = { databases: [{ name: 'shop', owner: 'shop', extensions: [{ name: 'pg_trgm' }] }], users: [SHOP] }
 const plan = (more: object = {}, facts: Partial<Facts> & { own?: unknown } = {}, name = 'db-01') =>
@@ -46,8 +51,11 @@ describe('the resources', () => {
       'directory:/etc/provision-postgresql',
       'file:/etc/provision-postgresql/authority.pem',
       'certificate:/etc/provision-postgresql/server.pem',
-      'file:/etc/provision-postgresql/postgresql.conf',
+      'file:/etc/provision-postgresql/pg_ident.conf',
       'file:/etc/provision-postgresql/pg_hba.conf',
+      'directory:/usr/local/lib/provision',
+      'file:/etc/provision-postgresql/postgresql.conf',
+      'file:/usr/local/lib/provision/postgresql',
       'unit:postgresql@17-main.service.d/provision.conf',
       'service:postgresql@17-main.service',
       'package:prometheus-postgres-exporter',
@@ -55,6 +63,7 @@ describe('the resources', () => {
       'postgresql-role:17/main:shop',
       'postgresql-database:17/main:shop',
       'postgresql-extension:17/main:shop/pg_trgm',
+      'command:replication slots of PostgreSQL',
       'unit:prometheus-postgres-exporter.service.d/provision.conf',
       'service:prometheus-postgres-exporter.service',
     ])
@@ -136,6 +145,70 @@ const access = (more: object, ...clients: Parameters<typeof accessFile>[1]) =>
     .trimEnd()
     .split('\n')
 
+describe('a replica', () => {
+  const textOf = (path: string, more: object = {}, name = 'db-02'): string =>
+    Buffer.from(bytesOf(specOf(path, { ...REPLICATED, ...more }, {}, name).content)).toString()
+
+  it('follows the primary by name, certificate and slot, and has no contents of its own', () => {
+    const lines = configOf(REPLICATED, {}, 'db-02')
+    expect(lines.find((line) => line.startsWith('primary_conninfo'))).toMatch(
+      /host=db-01\S* hostaddr=192.0.2.11 port=5432 user=provision-replica sslmode=verify-full .* application_name=provision_db_02'$/,
+    )
+    expect(lines).toEqual(expect.arrayContaining(["primary_slot_name = 'provision_db_02'", "max_slot_wal_keep_size = '16GB'"]))
+    expect(keysOf(REPLICATED, {}, 'db-02').join()).not.toMatch(/postgresql-(role|database)|command/)
+    expect(configOf(REPLICATED).join()).not.toMatch(/primary_/)
+    expect(configOf({ ...REPLICATED, primary: 'db-02' }).join()).toContain('hostaddr=192.0.2.12')
+  })
+
+  it('may log in to the other servers for replication only', () => {
+    expect(textOf('/etc/provision-postgresql/pg_hba.conf', {}, 'db-01')).toContain(
+      '\nhostssl replication "provision-replica" 192.0.2.12/32 cert map=replica\n',
+    )
+    expect(textOf('/etc/provision-postgresql/pg_ident.conf').match(/^replica "db-0[12]\S*" "provision-replica"$/gm)).toHaveLength(2)
+  })
+
+  it.each([
+    ['a replica', 'db-02', {}, 'pg_basebackup', 'own) : ;;'],
+    ['a primary', 'db-01', {}, 'restore', 'pg_basebackup'],
+    ['a replica whose data may be lost', 'db-02', { discard_data_of: ['db-02'] }, 'own) : ;;', 'data of its own'],
+  ])('has a start script that sh can read: %s', (_, name, more, has, lacks) => {
+    const script = textOf('/usr/local/lib/provision/postgresql', more, name)
+    expect(spawnSync('sh', ['-n'], { input: script, encoding: 'utf8' })).toMatchObject({ status: 0, stderr: '' })
+    expect(script).toContain(has)
+    expect(script).not.toContain(lacks)
+  })
+})
+
+describe('the state of a data directory', () => {
+  const stateOf = (files: Readonly<Record<string, string>>, control: string): string => {
+    const root = mkdtempSync(join(tmpdir(), 'pg-'))
+    try {
+      mkdirSync(join(root, 'data'))
+      for (const [name, text] of Object.entries(files)) writeFileSync(join(root, 'data', name), text)
+      writeFileSync(join(root, 'pg_controldata'), `#!/bin/sh\n${control}\n`, { mode: 0o755 })
+      return spawnSync('sh', ['-euc', `${DATA_STATE}\ndata_state ${root} ${root}/data`], { encoding: 'utf8' }).stdout.trim()
+    } finally {
+      rmSync(root, { recursive: true })
+    }
+  }
+  const prints = (state: string, next: number): string =>
+    `cat <<'END'\nDatabase cluster state:               ${state}\nLatest checkpoint's NextOID:          ${next}\nEND`
+  const FILES = { PG_VERSION: '17' }
+
+  it.each<[string, string, Readonly<Record<string, string>>, string]>([
+    ['none', 'nothing', {}, 'exit 1'],
+    ['standby', 'a standby', { ...FILES, 'standby.signal': '' }, 'exit 1'],
+    ['pristine', 'a new cluster', FILES, prints('shut down', 13_572)],
+    ['own', 'a cluster with an object', FILES, prints('shut down', 16_385)],
+    ['own', 'a running cluster', FILES, prints('in production', 13_572)],
+    ['own', 'a former standby', FILES, prints('shut down in recovery', 13_572)],
+    ['own', 'a directory that cannot be read', FILES, 'exit 1'],
+    ['own', 'unknown output', FILES, "echo 'Database cluster state:               shut down'; echo"],
+  ])('is %s for %s', (state, _, files, control) => {
+    expect(stateOf(files, control)).toBe(state)
+  })
+})
+
 describe('the rules for connections', () => {
   it('permit TLS only, to the databases of a user, from clients, networks and this host', () => {
     expect(access({ networks: ['10.9.0.0/24', '10.8.0.1'] }, host('web-01', '192.0.2.21', '2001:db8::21'))).toEqual([
@@ -193,19 +266,17 @@ describe('the ports', () => {
     const groups: Readonly<Record<string, readonly ReturnType<typeof host>[]>> = {
       postgresql: [host('db-01', '192.0.2.11')],
       web: [host('web-01', '192.0.2.21')],
+      both: [host('db-01', '192.0.2.11'), host('db-02', '192.0.2.12')],
     }
     const site = { hosts: Object.values(groups).flat(), group: (name: string) => groups[name] ?? [], withRole: () => [] }
-    const listens = (name: string) =>
-      role.listens?.({
-        options: options.parse({ ...given, clients: ['web', 'none'], networks: ['10.9.0.0/24'] }),
-        host: host(name),
-        site,
-        flows: [],
-      } as never)
+    const listens = (name: string, more: object = { clients: ['web', 'none'], networks: ['10.9.0.0/24'] }) =>
+      role.listens?.({ options: options.parse({ ...given, ...more }), host: host(name), site, flows: [] } as never)
     expect(listens('db-01')).toEqual([
       { service: 'postgresql', port: 5432, protocol: 'tcp', from: [{ group: 'web' }, { network: '10.9.0.0/24' }], encrypted: true },
     ])
     expect(listens('web-01')).toEqual([])
+    expect(listens('db-01', { clients: [] })).toEqual([])
+    expect(listens('db-01', { clients: [], servers: 'both' })).toMatchObject([{ from: [{ group: 'both' }] }])
   })
 })
 
@@ -231,6 +302,7 @@ describe('the checks', () => {
       'the user shop can connect only with TLS and its password',
     ])
     expect(namesOf(server, { databases: [], users: [] })).toHaveLength(1)
+    expect(namesOf(server, { servers: 'web', primary: 'web-01' })).toEqual(['web-01 can be reached from here, and verified'])
     expect(namesOf(web)).toEqual(['db-01 can be reached from here, and verified'])
   })
 })
@@ -238,7 +310,9 @@ describe('the checks', () => {
 describe('a refusal', () => {
   it.each<[string, object, RegExp]>([
     ['a group without hosts', { servers: 'none' }, /group none has no hosts/],
-    ['two servers', { servers: 'both' }, /group both has 2 hosts/],
+    ['a primary that is no server', { primary: 'web-01' }, /web-01 is not a server \(group postgresql\)/],
+    ['a discarded host that is no server', { discard_data_of: ['db-02'] }, /db-02 is not a replica/],
+    ['the discarded data of the primary', { discard_data_of: ['db-01'] }, /db-01 is not a replica/],
     ['a host without a function', { servers: 'solo', clients: [] }, /db-01 is in none of the groups solo/],
     ['a user that is listed twice', { users: [SHOP, SHOP] }, /shop is listed twice in `users`/],
     ['a database that is listed twice', { databases: [{ name: 'a' }, { name: 'a' }] }, /a is listed twice in `databases`/],
@@ -283,10 +357,22 @@ describe('a refusal', () => {
     expect(() => plan(more)).toThrow(what)
   })
 
-  it.each(['15/main', '17/other'])('of a host with the cluster %s', (cluster) => {
-    expect(() => plan({}, { own: { clusters: [cluster, '17/main'] } })).toThrow(
-      `the host has the PostgreSQL cluster ${cluster} beside 17/main`,
-    )
+  it.each(['15/main', '17/other'])('of a host with the cluster %s', (name) => {
+    const clusters = [name, '17/main'].map((one) => ({ name: one, data: 'own' }))
+    expect(() => plan({}, { own: { clusters } })).toThrow(`the host has the PostgreSQL cluster ${name} beside 17/main`)
+  })
+
+  it('of a replica with data of its own, unless it may be discarded', () => {
+    const own = (data: string) => ({ own: { clusters: [{ name: '17/main', data }] } })
+    expect(() => plan(REPLICATED, own('own'), 'db-02')).toThrow('db-02 has data of its own, and is to become a replica of db-01')
+    for (const data of ['none', 'pristine', 'standby']) expect(() => plan(REPLICATED, own(data), 'db-02')).not.toThrow()
+    expect(() => plan({ ...REPLICATED, discard_data_of: ['db-02'] }, own('own'), 'db-02')).not.toThrow()
+    expect(() => plan(REPLICATED, own('own'))).not.toThrow()
+  })
+
+  it('of a primary that is a replica, which no run promotes', () => {
+    const own = { own: { clusters: [{ name: '17/main', data: 'standby' }] } }
+    expect(() => plan({ ...REPLICATED, primary: 'db-02' }, own, 'db-02')).toThrow('db-02 is to be the primary, and is a replica')
   })
 
   it('of a release without a known version', () => {
