@@ -16,6 +16,16 @@ const shrinkingWithArbitrator = { ...shrinking, [ARBITRATOR]: '1x40' }
 export const databaseCases: AlertCases = {
   MysqlDown: [outage('mysql_up{job="mysql",host="web-01"}', 10, { job: 'mysql', host }, 'the database on web-01 is down')],
   PostgresqlDown: [outage('pg_up{job="postgresql",host="web-01"}', 10, { job: 'postgresql', host }, 'PostgreSQL on web-01 is down')],
+  PostgresqlReplicaStopped: [
+    {
+      series: { 'pg_replication_slots_active{host="web-01",slot_name="provision_web_02",server="a"}': '1x4 0x30' },
+      silentAt: '120s',
+      firingAt: '125s',
+      labels: { host, slot_name: 'provision_web_02' },
+      summary: 'no replica uses the slot provision_web_02 of PostgreSQL on web-01',
+    },
+    { series: { 'pg_replication_slots_active{host="web-01",slot_name="other"}': '1x4 0x30' }, silentAt: '180s' },
+  ],
   ReplicaStopped: [
     ...['sql', 'io'].map((thread) => ({
       series: {

@@ -5,7 +5,7 @@ export const CAUSES: readonly (readonly [cause: string, effects: string])[] = [
   ['NginxDown', 'WebServerDown|BackendServerDown|UnitFailed|ExporterDown'],
   ['HaproxyDown', 'SiteDown|UnitFailed|ExporterDown|QpsCollapse'],
   ['MysqlDown', 'Replica.+|Galera.+|UnitFailed|ExporterDown|DatabaseConnections'],
-  ['PostgresqlDown', 'UnitFailed|ExporterDown'],
+  ['PostgresqlDown', 'PostgresqlReplicaStopped|UnitFailed|ExporterDown'],
   ['ArbitratorDown', 'UnitFailed'],
   ['RestoreTestFailed|BackupTimerStopped', 'BackupTooOld|BackupMissing'],
   ['FileBackupTimerStopped', 'FileBackupMissing'],

@@ -45,6 +45,13 @@ export const databaseAlerts = ({ limits, members }: Numbers): readonly Alert[] =
     summary: 'PostgreSQL on {{ $labels.host }} is down',
   },
   {
+    alert: 'PostgresqlReplicaStopped',
+    expr: 'max by (host, slot_name) (pg_replication_slots_active{slot_name=~"provision_.+"}) == 0',
+    for: 75,
+    severity: 'critical',
+    summary: 'no replica uses the slot {{ $labels.slot_name }} of PostgreSQL on {{ $labels.host }}',
+  },
+  {
     alert: 'ReplicaStopped',
     // While no database accepts writes there is no primary to replicate from, and other alerts name the cause.
     expr: `max by (host) (${eachName('sql_running')} or (${eachName('io_running')}) and on () count(${WRITERS}) > 0) == 0`,

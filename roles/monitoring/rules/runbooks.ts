@@ -55,6 +55,8 @@ export const RUNBOOKS: Readonly<Record<string, string>> = {
     'Run `systemctl status mariadb` and `journalctl -u mariadb -n 50` on the host (`mysql` with that flavour). Check for a full disk (DiskFull) and for a kill by the kernel (OomKill). `provision run --limit HOST` starts it. A cluster works as long as most of its members do. Without a primary, replicas accept no writes.',
   PostgresqlDown:
     "Run `systemctl status 'postgresql@*'` and `journalctl -u 'postgresql@*' -n 50` on the host. Check for a full disk (DiskFull) and for a kill by the kernel (OomKill). After a crash the server repeats its log before it accepts connections. `provision run --limit HOST` starts it.",
+  PostgresqlReplicaStopped:
+    "The replica whose host the slot is named after no longer follows. Run `journalctl -u 'postgresql@*' -n 50` there; `provision run --limit HOST` starts it. New data exists on one host only until this is fixed.",
   ReplicaStopped:
     "The replica no longer replicates. `sudo mariadb -E -e 'SHOW SLAVE STATUS'` (`sudo mysql -E -e 'SHOW REPLICA STATUS'` with that flavour) there shows the reason. New data exists on one host only until this is fixed.",
   ReplicaLags: 'The replica is behind its primary, because of long writes or a busy host. Readers get older data.',

@@ -332,7 +332,7 @@ describe('the configuration of Alertmanager', () => {
       NginxDown: 'ExporterDown UnitFailed WebServerDown BackendServerDown',
       WebServerDown: 'BackendServerDown',
       MysqlDown: 'ExporterDown UnitFailed ReplicaStopped ReplicaLags GaleraNotReady GaleraDegraded DatabaseConnections',
-      PostgresqlDown: 'ExporterDown UnitFailed',
+      PostgresqlDown: 'ExporterDown UnitFailed PostgresqlReplicaStopped',
       ArbitratorDown: 'UnitFailed',
       BackupTimerStopped: backups,
       FileBackupTimerStopped: 'FileBackupMissing',
