@@ -83,3 +83,9 @@ export const defineCommand = <const O extends Options>(definition: CommandDefini
   ...definition,
   run: (given, context) => definition.run(given as Arguments<O>, context),
 })
+
+/** Summary of a command. Its module is loaded only when the command runs, so that the others start quickly. */
+export interface CommandEntry {
+  readonly summary: string
+  load(): Promise<{ readonly command: Command }>
+}

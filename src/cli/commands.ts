@@ -1,10 +1,4 @@
-import type { Command } from './command.ts'
-
-/** Summary of a command. Its module is loaded only when the command runs, so that the others start quickly. */
-export interface CommandEntry {
-  readonly summary: string
-  load(): Promise<{ readonly command: Command }>
-}
+import type { CommandEntry } from './command.ts'
 
 /** All commands, in the order of `provision --help`. */
 export const commands: Readonly<Record<string, CommandEntry>> = {
@@ -23,5 +17,9 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
   kinds: { summary: 'list kinds of resources and their options', load: () => import('./project/kinds.ts') },
   init: { summary: 'write a package with a role', load: () => import('./project/init.ts') },
   schema: { summary: 'print a JSON Schema for an editor', load: () => import('./project/schema.ts') },
+  completion: {
+    summary: 'print completion for a shell',
+    load: async () => (await import('./completion/completion.ts')).completionOf(commands),
+  },
   lab: { summary: 'manage disposable hosts on this machine', load: () => import('./lab.ts') },
 }

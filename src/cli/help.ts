@@ -1,7 +1,6 @@
 import { wrapWords } from '../report/text.ts'
 import type { View } from '../report/view.ts'
-import type { Command, Option, Options } from './command.ts'
-import type { CommandEntry } from './commands.ts'
+import type { Command, CommandEntry, Option, Options } from './command.ts'
 import { commonOptions } from './parse.ts'
 
 /** Returns the text of `provision --help`. */
