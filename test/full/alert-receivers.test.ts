@@ -46,7 +46,7 @@ const OWN = `    rules:
     silence: [{ rule: Silent, hosts: [web-01], why: test }]
     checks: [{ name: queue, script: checks/queue.sh, hosts: [web-01], every_seconds: 10, severity: critical, summary: the queue is closed }]
     targets:
-      - { job: again, at: 'http://127.0.0.1:9100/metrics', hosts: [web-01] }
+      - { job: itself, at: 'http://127.0.0.1:9090/metrics', hosts: [lb-01] }
       - { job: outside, url: 'https://${SUBNET}.1:5991/metrics', auth: { token: exporter-poison }, ca_file: ${AUTHORITY} }
     probes:
       - { name: submission, tcp: 'web-01:587', answer: '^220 ' }
@@ -133,7 +133,7 @@ describe('probes, exporters and checks of the options', () => {
     const probes = { submission: '1', page: '1', certificate: '1', 'another page': '0' }
     await expect.poll(() => query('probe_success{job=~"site|service"}'), { timeout: 60_000, interval: 2000 }).toEqual(probes)
     expect(await query('outside_value{job="outside"}')).toEqual({ [`${SUBNET}.1:5991`]: '7' })
-    expect(await query('up{job="again"}')).toEqual({ 'web-01': '1' })
+    expect(await query('up{job="itself"}')).toEqual({ 'lb-01': '1' })
     await expect.poll(() => query('provision_check_value'), { timeout: 30_000, interval: 2000 }).toEqual({ queue: '3' })
     // Another account of the monitoring server cannot let the exporter send the password of the page.
     const probe = 'http://127.0.0.1:9115/probe?module=own-2\\&target=https://x.test/'
