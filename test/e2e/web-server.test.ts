@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { labDown, labReset } from '../../src/lab/index.ts'
 import { installed, onDebian12 } from './support/lab.ts'
-import { PHP_FILES, PHP_SITE } from './support/php-site.ts'
+import { PERL_SITE, PHP_FILES, PHP_SITE } from './support/php-site.ts'
 import { changes, referenceProject } from './support/project.ts'
 
 // One host, which is the balancer as well.
@@ -261,6 +261,17 @@ for n in 1 2 3; do setsid sh /tmp/load.sh >/tmp/answers.$n 2>&1 </dev/null & don
     expect(page('/')).toContain('second edition')
     project.write('inventory/site.yaml', inventory)
     expect(run().status).toBe(0)
+  })
+
+  it('gives its place to a program of another runtime, and takes it again', () => {
+    const inventory = inventoryText()
+    project.write('inventory/site.yaml', inventory.replace(PHP_SITE, PERL_SITE))
+    expect(run('--prune').status).toBe(0)
+    expect(page('/')).toContain('from Perl')
+    project.write('inventory/site.yaml', inventory)
+    expect(run()).toMatchObject({ status: 0, stderr: '' })
+    expect(page('/')).toContain('second edition')
+    expect(run().applied).toEqual([])
   })
 
   it('is removed with its site', () => {

@@ -71,12 +71,13 @@ export const application = (given: Application): readonly Resource[] => {
     ...(code === undefined ? [] : beforeRelease(root, code, which)),
     ...releases,
     ...units,
-    ...socket.map((one) => service({ unit: one.id, restarts: [one], reload: 'restart' })),
     service({
       ...{ unit, reload: 'restart', took: php === undefined ? answering(health) : phpAnswering(phpHealth(given, php)) },
       restarts: [...others, ...releases, ...interpreter],
       ...(set !== undefined && { set }),
     }),
+    // The service needs its socket and starts it. systemd starts no socket while a program of another runtime still runs as its service.
+    ...socket.map((one) => service({ unit: one.id, restarts: [one], reload: 'restart' })),
   ]
 }
 

@@ -6,6 +6,12 @@ export const PHP_SITE = `          - name: pages
             app: { runtime: php, source: pages, environment: { GREETING: '"hello"' }, php: { extensions: [mbstring], settings: { memory_limit: 64M } } }
 `
 
+/** The same site, which a program in Perl answers. */
+export const PERL_SITE = `          - name: pages
+            hosts: [pages.test]
+            app: { source: pages, command: /usr/bin/perl serve.pl, port: 7300 }
+`
+
 /** Its files in the project. */
 export const PHP_FILES: Readonly<Record<string, string>> = {
   'pages/public/index.php': `<?php
@@ -23,6 +29,14 @@ if ($path === '/count') {
 }
 require dirname(__DIR__) . '/lib/greet.php';
 echo 'first edition of ', $_SERVER['REQUEST_URI'], ' says ', greet(), ' over ', $_SERVER['HTTPS'] ?? 'http', ' in ', mb_strtolower($path);
+`,
+  'pages/serve.pl': `use IO::Socket::INET;
+my $server = IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => $ENV{PORT}, Listen => 9, ReuseAddr => 1) or die $!;
+while (my $client = $server->accept) {
+  while (<$client>) { last if /^\\r?\\n/ }
+  print $client "HTTP/1.0 200 OK\\r\\nContent-Length: 9\\r\\n\\r\\nfrom Perl";
+  close $client;
+}
 `,
   'pages/public/style.css': 'body {}\n',
   'pages/public/admin/index.php': '<?php echo "administration";\n',
