@@ -146,6 +146,7 @@ test('the site of the poison test has a marked secret for every secret option of
     'nginx.sites[].locations{}.users{}',
     'nginx.sites[].users{}',
     'passphrase',
+    'postgresql.users[].password',
     'redis.password',
     'redis.users[].password',
     'sudo_password',

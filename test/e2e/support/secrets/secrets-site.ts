@@ -76,6 +76,13 @@ groups:
       redis:
         password: '\${env:POISON_A}'
         users: [{ name: shop, password: '\${secret:deep.b}' }, { name: crew, password: '\${command:sh helper}' }]
+  postgresql:
+    hosts: [one]
+    vars:
+      postgresql:
+        buffers: 64M
+        databases: [{ name: shop, owner: shop }]
+        users: [{ name: shop, password: '\${env:POISON_A}' }, { name: crew, password: '\${command:sh helper}' }]
   web:
     hosts: [one]
     vars:
@@ -143,4 +150,4 @@ groups:
 `
 
 /** The play with all roles of the host. */
-export const PLAYBOOK = '- name: everything\n  hosts: web\n  roles: [leaky, mysql, redis, backup, nginx, haproxy-tls, monitoring]\n'
+export const PLAYBOOK = '- name: everything\n  hosts: web\n  roles: [leaky, mysql, postgresql, redis, backup, nginx, haproxy-tls, monitoring]\n'
