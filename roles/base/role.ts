@@ -10,7 +10,7 @@ import { accountChecks } from './rights.ts'
 import { sessions, sessionsOptions } from './sessions.ts'
 import { sftp, sftpChecks, sftpDepartures, sftpFaults, sftpMatches, sftpOption } from './sftp.ts'
 import { ssh, sshChecks, sshFaults, sshOptions } from './ssh.ts'
-import { OWN_RSYSLOG, syslog, syslogChecks, syslogConnections, syslogFaults, syslogOption } from './syslog.ts'
+import { syslog, syslogChecks, syslogConnections, syslogFaults, syslogOption } from './syslog.ts'
 import { systemFaults, systemOptions, systemResources } from './system.ts'
 import { time, timeChecks, timeOptions } from './time.ts'
 import { codeChecks, codeFaults } from './two-factor.ts'
@@ -50,8 +50,6 @@ export default defineRole({
   ],
 
   connects: ({ options }) => syslogConnections(options.syslog),
-
-  facts: OWN_RSYSLOG,
 
   resources: ({ options, facts, files, host, site, wasDeclared = () => false, warn }) => {
     if (facts.container) warn('container: clock and non-network kernel settings are managed by the machine it runs on, skipped here')

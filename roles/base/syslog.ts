@@ -4,6 +4,7 @@ import {
   type Connection,
   command,
   directory,
+  type Facts,
   file,
   type HostContext,
   link,
@@ -70,19 +71,14 @@ const hostOf = (server: string): string => server.replace(/:\d+$/, '').replaceAl
 const portOf = (server: string): number => Number(/:(\d+)$/.exec(server.replace(/^\[[^\]]*\]/, ''))?.[1] ?? 6514)
 const nameOf = ({ name, server }: Syslog): string => name ?? hostOf(server)
 
-/** Question to the host: whether it has an rsyslog that this role did not install. */
-export const OWN_RSYSLOG = {
-  script: sh`[ ! -x /usr/sbin/rsyslogd ] || [ "$(readlink ${MASK})" = /dev/null ] || echo rsyslog=own`,
-  schema: z.object({ rsyslog: z.literal('own').optional() }),
-}
-
-type Context = Pick<HostContext<unknown>, 'files' | 'wasDeclared'> & {
-  readonly facts: { readonly own?: { readonly rsyslog?: 'own' | undefined } }
-}
+type Context = Pick<HostContext<unknown>, 'files' | 'wasDeclared'> & { readonly facts: Pick<Facts, 'rsyslog'> }
 
 /** The unit that sends the journal, or its removal. */
 export const syslog = (options: Syslog | undefined, context: Context): Part => {
   if (options === undefined) return former(context)
+  const { facts, wasDeclared = () => false } = context
+  // An rsyslog that this role did not install stays as it is.
+  const isOurs = !facts.rsyslog || wasDeclared(`link:${MASK}`)
   const config = file({ path: CONFIG, content: configOf(options) })
   const authority =
     options.ca_file === undefined
@@ -94,7 +90,7 @@ export const syslog = (options: Syslog | undefined, context: Context): Part => {
   const job = unit({ name: UNIT, content: UNIT_TEXT })
   return {
     packages: [
-      ...(context.facts.own?.rsyslog === 'own' ? [] : [link({ path: MASK, target: '/dev/null' })]),
+      ...(isOurs ? [link({ path: MASK, target: '/dev/null' })] : []),
       ...['rsyslog', 'rsyslog-gnutls', ...(options.ca_file === undefined ? ['ca-certificates'] : [])].map((name) => pkg({ name })),
     ],
     files: [directory({ path: '/etc/rsyslog.d' }), authority, config, job],

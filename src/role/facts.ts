@@ -21,5 +21,6 @@ export const FACTS: Readonly<Record<keyof Facts, FactInfo>> = {
   clientAddress: { type: 'text', description: 'address of the client that the host sees; empty if it does not report it' },
   container: { type: 'boolean', description: 'the host is a container without its own kernel' },
   clock: { type: 'text', description: 'installed daemon that synchronizes the clock: timesyncd or chrony; missing if it is neither' },
+  rsyslog: { type: 'boolean', description: 'rsyslog is installed' },
   networks: { type: 'list', description: 'networks with their interfaces: interface: eth0, network: 192.0.2.0/24' },
 }

@@ -33,6 +33,8 @@ export interface Facts {
   readonly container: boolean
   /** The installed daemon that synchronises the clock, if it is one of these. */
   readonly clock?: 'timesyncd' | 'chrony'
+  /** Whether rsyslog is installed. */
+  readonly rsyslog: boolean
   /** The networks of the host with their interfaces: `eth0`, `192.0.2.0/24`. For IPv6, `network` has the host's own address. */
   readonly networks: readonly Network[]
 }

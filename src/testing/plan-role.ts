@@ -49,7 +49,15 @@ export interface RolePlan {
 
 const DEBIAN: Facts = {
   ...{ distribution: 'debian', release: '13', codename: 'trixie', architecture: 'amd64', memoryMB: 4096, cpus: 2, hostname: 'host-01' },
-  ...{ sshAddress: '192.0.2.1', sshPort: 22, sshPorts: [22], clientAddress: '192.0.2.250', container: false, clock: 'timesyncd' },
+  ...{
+    sshAddress: '192.0.2.1',
+    sshPort: 22,
+    sshPorts: [22],
+    clientAddress: '192.0.2.250',
+    container: false,
+    rsyslog: false,
+    clock: 'timesyncd',
+  },
   networks: [{ interface: 'eth0', network: '192.0.2.0/24' }],
 }
 

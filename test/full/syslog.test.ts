@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import type { Resource } from 'provision'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { assembled } from '../../roles/base/part.ts'
-import { OWN_RSYSLOG, syslog, syslogChecks, syslogOption } from '../../roles/base/syslog.ts'
+import { syslog, syslogChecks, syslogOption } from '../../roles/base/syslog.ts'
 import { projectFiles } from '../../src/role/files.ts'
 import { type TestHost, testHost } from '../e2e/support/test-host.ts'
 import { type SyslogServer, syslogServer } from './support/syslog-server.ts'
@@ -57,9 +57,12 @@ afterAll(async () => {
 })
 
 const wanted = async (options: typeof OPTIONS): Promise<readonly Resource[]> => {
-  const own = (await host.run(`${OWN_RSYSLOG.script}`)).includes('rsyslog=own') ? { rsyslog: 'own' as const } : {}
   return assembled([
-    syslog(options, { facts: { own }, files: (directory, name) => projectFiles(root, directory, name), wasDeclared: () => true }),
+    syslog(options, {
+      facts: host.session.facts,
+      files: (directory, name) => projectFiles(root, directory, name),
+      wasDeclared: () => true,
+    }),
   ])
 }
 const write = (text: string): Promise<string> => host.run(`echo '${text}' | systemd-cat -t shop`)

@@ -16,6 +16,7 @@ IFS= read -r line </proc/sys/kernel/hostname; printf 'hostname %s\\n' "$line"
 for mark in /run/systemd/container /.dockerenv /run/.containerenv; do [ ! -e $mark ] || printf 'container\\n'; done
 [ ! -e /proc/vz ] || [ -e /proc/bc ] || printf 'container\\n'
 for clock in timesyncd chrony; do for unit in /lib/systemd/system/systemd-$clock.service /lib/systemd/system/$clock.service; do [ ! -e $unit ] || printf 'clock %s\\n' $clock; done; done
+[ ! -e /usr/sbin/rsyslogd ] || printf 'rsyslog\\n'
 grep -HsE -A 12 '^(MemTotal|processor[[:space:]]*):|^Package: dpkg$|^btime |^[a-z][a-z0-9-]*:|^# [{]|^[[:space:]]*([Pp][Oo][Rr][Tt]|[Ll]isten[Aa]ddress)[[:space:]=]' \\
   /proc/stat /proc/meminfo /proc/cpuinfo ${OWNED}/* /var/lib/dpkg/status /etc/ssh/sshd_config /etc/ssh/sshd_config.d/*.conf || [ $? -lt 3 ]
 read -r seconds _ </proc/uptime; printf 'uptime %s\\n' "$seconds"
@@ -76,6 +77,7 @@ export const readFacts = (host: string, stdout: string, sshConnection: readonly 
     clientAddress: isIP(clientAddress) === 0 ? '' : clientAddress,
     container: lines.includes('container'),
     ...(clock === 'timesyncd' || clock === 'chrony' ? { clock } : {}),
+    rsyslog: lines.includes('rsyslog'),
     networks: readNetworks(lines),
   }
 }

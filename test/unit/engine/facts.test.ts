@@ -36,6 +36,7 @@ describe('facts', () => {
       sshPorts: [22],
       clientAddress: '192.0.2.1',
       container: false,
+      rsyslog: false,
       networks: [],
     })
     expect(facts('container\ncontainer\n').container).toBe(true)
@@ -130,7 +131,7 @@ const answered = (files: Readonly<Record<string, string | undefined>>, before = 
     mkdirSync(dirname(join(root, path)), { recursive: true })
     writeFileSync(join(root, path), content)
   }
-  const script = String(FACTS_SCRIPT).replace(/(?<=[\s<])\/(?=(?:etc|lib|proc|run|var|\.dockerenv)\b|\.)/g, `${root}/`)
+  const script = String(FACTS_SCRIPT).replace(/(?<=[\s<])\/(?=(?:etc|lib|proc|run|usr|var|\.dockerenv)\b|\.)/g, `${root}/`)
   const { status, stdout, stderr } = spawnSync('sh', ['-c', `${before}\n${script}`], {
     encoding: 'utf8',
     env: { ...process.env, LC_ALL: 'C' },
@@ -155,6 +156,7 @@ describe('the script of the facts', () => {
       sshPorts: [2222, 22, 2223],
       clientAddress: '192.0.2.1',
       container: false,
+      rsyslog: false,
       networks: [
         { interface: 'eth0', network: '10.79.41.0/24' },
         { interface: 'eth0', network: 'fd41:0000:0000:0000:0000:0000:0000:0011/64' },
@@ -191,6 +193,12 @@ describe('the script of the facts', () => {
   ])('knows the daemon of the clock by %s', (unit, clock) => {
     const { stdout } = answered({ ...HOST, [`/lib/systemd/system/${unit}`]: '' })
     expect(readFacts('web-07', stdout, []).clock).toBe(clock)
+  })
+
+  it('knows whether rsyslog is installed', () => {
+    expect(readFacts('web-07', answered(HOST).stdout, []).rsyslog).toBe(false)
+    const { stdout } = answered({ ...HOST, '/usr/sbin/rsyslogd': '' })
+    expect(readFacts('web-07', stdout, []).rsyslog).toBe(true)
   })
 
   it('fails where a program or the kernel does not answer', () => {

@@ -107,7 +107,7 @@ const AUTHORITY = {
 
 const FACTS: Omit<Facts, 'hostname' | 'sshAddress'> = {
   ...{ distribution: 'debian', release: '12', codename: 'bookworm', architecture: 'amd64', memoryMB: 4096, cpus: 2 },
-  ...{ sshPort: 22, sshPorts: [22], clientAddress: '10.78.0.1', container: false },
+  ...{ sshPort: 22, sshPorts: [22], clientAddress: '10.78.0.1', container: false, rsyslog: false },
   networks: [{ interface: 'eth0', network: '10.78.0.0/24' }],
 }
 

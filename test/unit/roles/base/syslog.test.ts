@@ -6,12 +6,12 @@ import { bytesOf } from '../../../../src/resource/kind/content.ts'
 import type { HostView } from '../../../../src/role/role.ts'
 
 const CA = { path: 'logs.pem', content: { type: 'local', path: '/p/authorities/logs.pem', size: 3, sha256: 'a'.repeat(64) } } as never
-const resources = (options: object | undefined, more: { own?: { rsyslog?: 'own' }; declared?: boolean } = {}) =>
+const resources = (options: object | undefined, { rsyslog = false, declared = false } = {}) =>
   assembled([
     syslog(syslogOption.parse(options), {
-      facts: { own: more.own ?? {} },
+      facts: { rsyslog },
       files: (_, name) => (name === 'logs.pem' ? [CA] : []),
-      wasDeclared: () => more.declared ?? false,
+      wasDeclared: () => declared,
     }),
   ])
 const keys = (...given: Parameters<typeof resources>) => resources(...given).map(({ kind, id }) => `${kind.name}:${id}`)
@@ -90,7 +90,8 @@ describe('the rsyslog of the distribution', () => {
     const bare = keys({ server: 'a' })
     expect(bare.indexOf(mask)).toBe(0)
     expect(bare).toContain('package:rsyslog-gnutls')
-    expect(keys({ server: 'a' }, { own: { rsyslog: 'own' } })).not.toContain(mask)
+    expect(keys({ server: 'a' }, { rsyslog: true })).not.toContain(mask)
+    expect(keys({ server: 'a' }, { rsyslog: true, declared: true })).toContain(mask)
   })
 })
 
