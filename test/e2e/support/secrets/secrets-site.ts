@@ -150,4 +150,5 @@ groups:
 `
 
 /** The play with all roles of the host. */
-export const PLAYBOOK = '- name: everything\n  hosts: web\n  roles: [leaky, mysql, postgresql, redis, backup, nginx, haproxy-tls, monitoring]\n'
+export const PLAYBOOK =
+  '- name: everything\n  hosts: web\n  roles: [leaky, mysql, postgresql, redis, backup, nginx, haproxy-tls, monitoring]\n'
