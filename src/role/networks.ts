@@ -2,7 +2,7 @@ import { BlockList, isIPv4, isIPv6 } from 'node:net'
 
 /** Whether two networks or addresses overlap: `203.0.113.7`, `192.0.2.0/24`, `2001:db8::/32`. */
 export const overlap = (one: string, other: string): boolean =>
-  // Most comparisons of a large site are of two IPv4 addresses, each of which has one spelling only.
+  // On a large site, most comparisons are of two IPv4 addresses. Two spellings of one IPv4 address do not exist.
   isIPv4(one) && isIPv4(other) ? one === other : contains(one, other) || contains(other, one)
 
 const contains = (network: string, other: string): boolean => {

@@ -1,7 +1,7 @@
 import type { Options } from '../options.ts'
 import { chainPath, ownPairsOf } from './own.ts'
 
-/** Certificates that are ordered, with their paths: one for each type of key, of which HAProxy chooses for each client. */
+/** The ordered certificates and their paths: one for each type of key. HAProxy chooses one of them for each client. */
 export const certificatesOf = ({ certificates, acme }: Options) =>
   certificates
     .filter(({ own }) => own === undefined)
