@@ -1,7 +1,7 @@
-import { bracketed, type Check, type HostView, type SiteContext, sh } from 'provision'
+import { bracketed, type Check, type HostView, isReplicatedServer, replicatedMembers, type SiteContext, sh } from 'provision'
 import { databasesOf } from './access.ts'
 import { PATHS, PORT } from './config.ts'
-import { isServer, membersOf, replicasOf, slotOf } from './members.ts'
+import { replicasOf, slotOf } from './members.ts'
 import type { Options } from './options.ts'
 
 /** A query as the account postgres, which the server trusts through its socket. */
@@ -10,11 +10,11 @@ export const ask = (sql: string) =>
 
 /** Checks of `provision verify`. */
 export const checksOf = ({ options: given, host, site }: SiteContext<Options>): readonly Check[] => {
-  if (!isServer(given, site, host))
+  if (!isReplicatedServer(given, site, host))
     return site
       .group(given.servers)
       .map((server) => ({ name: `${server.name} can be reached from here, and verified`, script: tlsScript(server) }))
-  const members = membersOf(given, site)
+  const members = replicatedMembers(given, site)
   const databases = given.databases.filter(({ state }) => state === 'present').map(({ name }) => name)
   const user = given.users.find((one) => one.password !== undefined && one.state === 'present' && databasesOf(one, given).length > 0)
   return [

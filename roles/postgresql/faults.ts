@@ -1,6 +1,5 @@
-import { postgresqlDatabase, postgresqlExtension, postgresqlRole, type SiteContext } from 'provision'
+import { isReplicatedServer, postgresqlDatabase, postgresqlExtension, postgresqlRole, replicatedMembers, type SiteContext } from 'provision'
 import { databaseInput, ordered, roleInput } from './contents.ts'
-import { clientsOf, isServer, membersOf } from './members.ts'
 import type { Options } from './options.ts'
 
 type Fault = { readonly path: readonly PropertyKey[]; readonly what: string; readonly fix: string }
@@ -19,7 +18,7 @@ const memberFaults = ({ options: given, host, site }: Pick<SiteContext<Options>,
   const servers = site.group(given.servers)
   if (servers.length === 0)
     return [{ path: ['servers'], what: `group ${given.servers} has no hosts`, fix: 'set `servers` to the group of the servers' }]
-  const { primary } = membersOf(given, site)
+  const { primary } = replicatedMembers(given, site)
   const names = servers.map(({ name }) => name)
   const unknown = given.discard_data_of.findIndex((one) => !names.includes(one) || one === primary?.name)
   if (primary === undefined)
@@ -38,7 +37,7 @@ const memberFaults = ({ options: given, host, site }: Pick<SiteContext<Options>,
         fix: 'remove it, or correct the name',
       },
     ]
-  return isServer(given, site, host) || clientsOf(given, site).some(({ name }) => name === host.name)
+  return isReplicatedServer(given, site, host) || replicatedMembers(given, site).clients.some(({ name }) => name === host.name)
     ? []
     : [
         {

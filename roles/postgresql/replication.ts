@@ -1,6 +1,6 @@
-import { command, type HostView, type Resource } from 'provision'
+import { command, type HostView, type ReplicatedMembers, type Resource } from 'provision'
 import { PATHS, PORT } from './config.ts'
-import { type Members, replicasOf, slotOf } from './members.ts'
+import { replicasOf, slotOf } from './members.ts'
 import type { Software } from './release.ts'
 
 /** Account of replicas, which log in with the certificate of their host. */
@@ -16,7 +16,7 @@ export const connectionTo = (primary: HostView, nameOf: (name: string) => string
   ].join(' ')
 
 /** Content of `pg_ident.conf`: the names in the certificates of the servers, which can log in as replicas. */
-export const identFile = ({ servers }: Members, nameOf: (name: string) => string): string =>
+export const identFile = ({ servers }: ReplicatedMembers, nameOf: (name: string) => string): string =>
   `# Written by provision.\n${servers.map(({ name }) => `replica "${nameOf(name)}" "${REPLICATION}"\n`).join('')}`
 
 /** Shell function that prints what a data directory has: \`none\`, \`standby\`, \`pristine\` (nothing was ever created in it) or \`own\`. */
@@ -79,7 +79,7 @@ rm -rf "$data.old"
 const NAMES = 'SELECT slot_name FROM pg_replication_slots'
 
 /** Creates the slots of the replicas, and drops those of former ones, for which the primary would keep its log. */
-export const slots = (members: Members, host: HostView): Resource => {
+export const slots = (members: ReplicatedMembers, host: HostView): Resource => {
   const wanted = replicasOf(members, host).map((replica) => `'${slotOf(replica)}'`)
   const list = `ARRAY[${wanted.join(', ')}]::text[]`
   const former = `slot_name LIKE 'provision\\_%' AND slot_type = 'physical' AND slot_name <> ALL (${list})`

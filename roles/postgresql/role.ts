@@ -1,10 +1,26 @@
-import { defineRole, directory, file, type HostContext, type Listen, leaf, pkg, type Resource, service, sh, text, z } from 'provision'
+import {
+  defineRole,
+  directory,
+  file,
+  type HostContext,
+  isReplicatedServer,
+  type Listen,
+  leaf,
+  pkg,
+  type ReplicatedMembers,
+  type Resource,
+  replicatedMembers,
+  service,
+  sh,
+  text,
+  z,
+} from 'provision'
 import { accessFile } from './access.ts'
 import { ask, checksOf } from './checks.ts'
 import { PATHS, PORT, serverConfig } from './config.ts'
 import { contents } from './contents.ts'
 import { faultsOf } from './faults.ts'
-import { clientsOf, isServer, type Members, membersOf, slotOf } from './members.ts'
+import { slotOf } from './members.ts'
 import { type Options, options } from './options.ts'
 import { type DataState, type Own, requirePromoted, requireReplaceable, requireSoftware, type Software } from './release.ts'
 import { connectionTo, DATA_STATE, identFile, SCRIPT, slots, startScript } from './replication.ts'
@@ -39,7 +55,7 @@ export default defineRole({
   facts,
 
   listens: ({ options: given, host, site }): readonly Listen[] => {
-    if (!isServer(given, site, host)) return []
+    if (!isReplicatedServer(given, site, host)) return []
     const groups = [
       ...given.clients.filter((name) => site.group(name).length > 0),
       ...(site.group(given.servers).length > 1 ? [given.servers] : []),
@@ -51,7 +67,7 @@ export default defineRole({
   },
 
   exposes: ({ options: given, host, site }) =>
-    given.metrics && isServer(given, site, host)
+    given.metrics && isReplicatedServer(given, site, host)
       ? [{ type: 'metrics', job: 'postgresql', format: 'prometheus', at: `http://127.0.0.1:${EXPORTER_PORT}/metrics` }]
       : [],
 
@@ -60,7 +76,7 @@ export default defineRole({
   resources: (context) => {
     const { options: given, host, site, authority } = context
     const trusted = file({ path: PATHS.trusted, content: text`${authority({ domain: 'postgresql' }).certificate}` })
-    return isServer(given, site, host)
+    return isReplicatedServer(given, site, host)
       ? serverResources(context, trusted)
       : [pkg({ name: 'openssl' }), directory({ path: PATHS.directory }), trusted]
   },
@@ -71,7 +87,7 @@ export default defineRole({
 const serverResources = (context: HostContext<Options, Own>, trusted: Resource): readonly Resource[] => {
   const { options: given, host, site, authority } = context
   const software = requireSoftware(context)
-  const members = membersOf(given, site)
+  const members = replicatedMembers(given, site)
   const isPrimary = members.primary?.name === host.name
   if (!isPrimary) requireReplaceable(context, members.primary?.name ?? '')
   else requirePromoted(context)
@@ -105,18 +121,18 @@ const serverResources = (context: HostContext<Options, Own>, trusted: Resource):
 }
 
 interface Part {
-  readonly members: Members
+  readonly members: ReplicatedMembers
   readonly software: Software
 }
 
 /** Files of the configuration: those that the server loads again, and those for which it restarts. */
-const filesOf = ({ options: given, host, site, facts, authority }: HostContext<Options, Own>, { members, software }: Part) => {
+const filesOf = ({ options: given, host, facts, authority }: HostContext<Options, Own>, { members, software }: Part) => {
   const { nameOf } = authority({ domain: 'postgresql' })
-  const { servers, primary } = members
+  const { servers, primary, clients } = members
   const connection = primary === undefined || primary.name === host.name ? undefined : connectionTo(primary, nameOf)
   const readable = { mode: '640', group: 'postgres' }
   const others = servers.filter(({ name }) => name !== host.name)
-  const access = accessFile(given, clientsOf(given, site), others)
+  const access = accessFile(given, clients, others)
   const config = serverConfig({ options: given, host, facts, software, servers: servers.length, connection })
   const script = startScript({ software, connection, slot: slotOf(host), discards: given.discard_data_of.includes(host.name) })
   return {

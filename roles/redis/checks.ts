@@ -1,12 +1,12 @@
-import { bracketed, type Check, type HostView, type SiteContext, sh } from 'provision'
+import { bracketed, type Check, type HostView, isReplicatedServer, replicatedMembers, type SiteContext, sh } from 'provision'
 import { PATHS } from './config.ts'
-import { isServer, membersOf, type Options } from './options.ts'
+import type { Options } from './options.ts'
 import { SCRIPT } from './script.ts'
 
 /** Checks of `provision verify`. */
 export const checksOf = ({ options: given, host, site }: SiteContext<Options>): readonly Check[] => {
-  if (!isServer(given, site, host)) return clientChecks(given, site.group(given.servers))
-  const { servers, primary } = membersOf(given, site)
+  if (!isReplicatedServer(given, site, host)) return clientChecks(given, site.group(given.servers))
+  const { servers, primary } = replicatedMembers(given, site)
   const replicas = servers.length - 1
   return [
     { name: 'the server presents a certificate of the authority redis', script: tlsScript(host, given.port) },

@@ -1,6 +1,6 @@
-import { type Facts, type HostView, type Text, text } from 'provision'
+import { type Facts, type HostView, type ReplicatedMembers, type Text, text } from 'provision'
 import { passwordOf } from './accounts.ts'
-import type { Members, Options } from './options.ts'
+import type { Options } from './options.ts'
 
 const DIRECTORY = '/etc/provision-redis'
 export const PATHS = {
@@ -27,7 +27,7 @@ const SNAPSHOTS = 'save 3600 1\nsave 300 100\nsave 60 10000\n'
 
 export interface Server {
   readonly options: Options
-  readonly members: Members
+  readonly members: ReplicatedMembers
   readonly host: HostView
   readonly facts: Pick<Facts, 'memoryMB'>
 }

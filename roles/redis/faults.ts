@@ -1,17 +1,17 @@
-import type { HostView, SiteContext } from 'provision'
-import { isServer, membersOf, type Options } from './options.ts'
+import { type HostView, isReplicatedServer, replicatedMembers, type SiteContext } from 'provision'
+import type { Options } from './options.ts'
 
 type Fault = { readonly path: readonly PropertyKey[]; readonly what: string; readonly fix: string }
 
 /** Invalid options, found before any host is asked. */
 export const faultsOf = ({ options: given, host, site }: SiteContext<Options>): readonly Fault[] => {
-  const { servers, primary, clients } = membersOf(given, site)
+  const { servers, primary, clients } = replicatedMembers(given, site)
   const isIn = (hosts: readonly HostView[]): boolean => hosts.some(({ name }) => name === host.name)
   const repeated = given.users.find(({ name }, i) => given.users.findIndex((one) => one.name === name) < i)
   return [
     ...(servers.length === 0
       ? [{ path: ['servers'], what: `group ${given.servers} has no hosts`, fix: 'set `servers` to the group of the servers' }]
-      : isServer(given, site, host) || isIn(clients)
+      : isReplicatedServer(given, site, host) || isIn(clients)
         ? []
         : [
             {

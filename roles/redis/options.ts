@@ -1,4 +1,4 @@
-import { type HostView, type SiteView, secret, z } from 'provision'
+import { secret, z } from 'provision'
 
 const size = z.string().regex(/^[1-9][0-9]*[KMG]$/, 'must be a size such as 512M or 4G')
 
@@ -72,22 +72,3 @@ export const options = z.strictObject({
 })
 
 export type Options = z.output<typeof options>
-
-/** The hosts by function, from the inventory. */
-export interface Members {
-  readonly servers: readonly HostView[]
-  readonly primary: HostView | undefined
-  readonly clients: readonly HostView[]
-}
-
-export const membersOf = (given: Options, site: SiteView): Members => {
-  const servers = site.group(given.servers)
-  return {
-    servers,
-    primary: given.primary === undefined ? servers[0] : servers.find(({ name }) => name === given.primary),
-    clients: site.hosts.filter(({ groups }) => given.clients.some((group) => groups.includes(group))),
-  }
-}
-
-export const isServer = (given: Options, site: SiteView, host: HostView): boolean =>
-  site.group(given.servers).some(({ name }) => name === host.name)

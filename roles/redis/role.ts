@@ -1,9 +1,24 @@
-import { defineRole, directory, file, type HostContext, type Listen, leaf, pkg, type Resource, service, sh, sysctl, text } from 'provision'
+import {
+  defineRole,
+  directory,
+  file,
+  type HostContext,
+  isReplicatedServer,
+  type Listen,
+  leaf,
+  pkg,
+  type Resource,
+  replicatedMembers,
+  service,
+  sh,
+  sysctl,
+  text,
+} from 'provision'
 import { accountsFile, passwordOf } from './accounts.ts'
 import { checksOf } from './checks.ts'
 import { PATHS, serverConfig } from './config.ts'
 import { faultsOf } from './faults.ts'
-import { isServer, membersOf, type Options, options } from './options.ts'
+import { type Options, options } from './options.ts'
 import { requireRelease, type Software, softwareOf } from './release.ts'
 import { redisScript, SCRIPT } from './script.ts'
 import { EXPORTER, EXPORTER_PORT, exporterUnit, serverUnit } from './unit.ts'
@@ -15,7 +30,7 @@ export default defineRole({
   options,
 
   listens: ({ options: given, host, site }): readonly Listen[] => {
-    if (!isServer(given, site, host)) return []
+    if (!isReplicatedServer(given, site, host)) return []
     const groups = [...given.clients.filter((name) => site.group(name).length > 0), given.servers]
     return [
       { service: 'redis', port: given.port, protocol: 'tcp', from: [...new Set(groups)].map((group) => ({ group })), encrypted: true },
@@ -23,7 +38,7 @@ export default defineRole({
   },
 
   exposes: ({ options: given, host, site }) =>
-    given.metrics && isServer(given, site, host)
+    given.metrics && isReplicatedServer(given, site, host)
       ? [{ type: 'metrics', job: 'redis', format: 'prometheus', at: `http://127.0.0.1:${EXPORTER_PORT}/metrics` }]
       : [],
 
@@ -32,7 +47,7 @@ export default defineRole({
   resources: (context) => {
     const { options: given, host, site, authority } = context
     const trusted = file({ path: PATHS.trusted, content: text`${authority({ domain: 'redis' }).certificate}` })
-    return isServer(given, site, host)
+    return isReplicatedServer(given, site, host)
       ? serverResources(context, trusted)
       : [pkg({ name: 'openssl' }), directory({ path: PATHS.directory }), trusted]
   },
@@ -43,7 +58,7 @@ export default defineRole({
 const serverResources = (context: HostContext<Options>, trusted: Resource): readonly Resource[] => {
   const { options: given, host, site, facts, authority, warn } = context
   requireRelease(context)
-  const members = membersOf(given, site)
+  const members = replicatedMembers(given, site)
   if (members.servers.length === 1 && given.persistence === 'none')
     warn('this server has no persistence: a restart loses all data; set `persistence` under redis if it is more than a cache')
   const software = softwareOf(facts)
